@@ -1,0 +1,1 @@
+//! The hub of Fanfare as a pure state machine.

@@ -1,0 +1,3 @@
+//! The `fanfare` binary.
+
+fn main() {}
