@@ -1,3 +1,7 @@
 //! The `fanfare` binary.
 
+mod node;
+mod pipe;
+mod shard;
+
 fn main() {}

@@ -1,0 +1,140 @@
+//! Frames: a publication encoded once for all readers of one wire format.
+//!
+//! The core never looks inside a frame. It only knows where the body ends and where the tail, the
+//! part that carries the reader's cursor, begins, because a reader of several channels needs a
+//! tail of its own.
+
+use std::ops::Range;
+
+use bytes::Bytes;
+
+use crate::cursor::CursorEntry;
+use crate::gap::Gap;
+use crate::position::Offset;
+use crate::publication::Publication;
+
+/// The wire formats that feeds exist for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[repr(u8)]
+pub enum Format {
+    /// Server-Sent Events, the publisher's bytes as `data:`.
+    Sse,
+    /// The same, each event named after its channel (`event=channel`).
+    SseChannel,
+    /// Server-Sent Events with the envelope as `data:` (`as=envelope`).
+    SseEnvelope,
+    /// One envelope a line.
+    Ndjson,
+    /// One payload a line, without cursor (`as=raw`).
+    Text,
+    /// WebSocket frames with the bare payload.
+    WebSocketRaw,
+    /// WebSocket text frames with the envelope and the channel's own cursor entry (`fanfare.v1`).
+    WebSocketV1,
+}
+
+impl Format {
+    /// Every format, in the order of their numbers.
+    pub const ALL: [Self; 7] = [
+        Self::Sse,
+        Self::SseChannel,
+        Self::SseEnvelope,
+        Self::Ndjson,
+        Self::Text,
+        Self::WebSocketRaw,
+        Self::WebSocketV1,
+    ];
+
+    /// The number of formats.
+    pub const COUNT: usize = Self::ALL.len();
+
+    /// The format's place in tables.
+    #[must_use]
+    pub fn index(self) -> usize {
+        self as usize
+    }
+
+    /// Whether a reader of several channels needs frames with a tail of its own.
+    #[must_use]
+    pub fn composes(self) -> bool {
+        matches!(
+            self,
+            Self::Sse | Self::SseChannel | Self::SseEnvelope | Self::Ndjson
+        )
+    }
+
+    /// Whether the format has words for a gap; without them a gap ends the connection.
+    #[must_use]
+    pub fn tells_gaps(self) -> bool {
+        !matches!(self, Self::Text | Self::WebSocketRaw)
+    }
+}
+
+/// What stands in a feed, as the encoder sees it.
+#[derive(Debug, Clone, Copy)]
+pub enum Told<'a> {
+    /// A publication, and the offset before it as it is served.
+    Publication(&'a Publication, Offset),
+    /// The channel was removed under its readers.
+    Gap(&'a Gap),
+    /// The channel ended; the entry says so.
+    End(&'a crate::name::ChannelName, CursorEntry),
+}
+
+/// Encodes one entry of a feed. May give an empty frame where the format has no words for it.
+pub type Encode = fn(Told<'_>, Format) -> Frame;
+
+/// The bytes of one feed entry.
+#[derive(Debug, Clone, Default)]
+pub struct Frame {
+    bytes: Bytes,
+    body: Range<u32>,
+    tail: u32,
+}
+
+impl Frame {
+    /// A frame of `bytes`, of which `body` stands within the transport's own framing (an HTTP/1.1
+    /// chunk's size line and line end stand outside), and of which the reader's cursor begins at
+    /// `tail` and ends with the body. Places beyond the bytes are pulled back to their end.
+    #[must_use]
+    pub fn new(bytes: Bytes, body: Range<usize>, tail: usize) -> Self {
+        let clamp = |at: usize| u32::try_from(at.min(bytes.len())).unwrap_or(u32::MAX);
+        let body = clamp(body.start)..clamp(body.end).max(clamp(body.start));
+        let tail = clamp(tail).clamp(body.start, body.end);
+        Self { bytes, body, tail }
+    }
+
+    /// A frame that is all body and has no tail.
+    #[must_use]
+    pub fn whole(bytes: Bytes) -> Self {
+        let end = bytes.len();
+        Self::new(bytes, 0..end, end)
+    }
+
+    /// What an HTTP/1.1 or WebSocket reader of this one channel is sent.
+    #[must_use]
+    pub fn bytes(&self) -> &Bytes {
+        &self.bytes
+    }
+
+    /// The body without the transport's framing, for sinks that frame by themselves.
+    #[must_use]
+    pub fn body(&self) -> Bytes {
+        self.bytes
+            .slice(self.body.start as usize..self.body.end as usize)
+    }
+
+    /// The part of the body that all readers share.
+    #[must_use]
+    pub fn shared(&self) -> &[u8] {
+        self.bytes
+            .get(self.body.start as usize..self.tail as usize)
+            .unwrap_or_default()
+    }
+
+    /// The bytes it costs to keep.
+    #[must_use]
+    pub fn weight(&self) -> usize {
+        self.bytes.len() + std::mem::size_of::<Self>()
+    }
+}

@@ -1,0 +1,83 @@
+//! What the core is told about its bounds, once, at start.
+
+use std::time::Duration;
+
+use crate::frame::Encode;
+use crate::position::{Epoch, Offset};
+
+/// The number of a shard, from 0.
+pub type ShardId = u16;
+
+/// How much of a channel is kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Retention {
+    /// Publications, at least one.
+    pub count: usize,
+    /// Bytes as [`crate::publication::Publication::weight`] counts them; the newest publication is
+    /// always kept.
+    pub bytes: usize,
+    /// Age of the oldest.
+    pub age: Duration,
+}
+
+/// What happens to a reader that the ring has passed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum SlowReader {
+    /// It reads on from history, or is told a gap.
+    #[default]
+    Recover,
+    /// It is disconnected and told.
+    Disconnect,
+}
+
+/// Whether what a client asks for has to be asked elsewhere first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Authority {
+    /// Whatever reaches the core is allowed.
+    #[default]
+    Open,
+    /// Every request of a client becomes a question first, see [`crate::shard::Effect::Authorise`].
+    Asks,
+}
+
+/// The bounds and rules of one shard.
+#[derive(Debug, Clone)]
+pub struct ShardSettings {
+    /// This shard's number.
+    pub shard: ShardId,
+    /// The number of shards, at least one.
+    pub shards: ShardId,
+    /// The epoch of every channel that was not deleted since this history began.
+    pub generation: Epoch,
+    /// The highest offset that was ever forgotten, on any shard, before this start.
+    pub mark: Offset,
+    /// Seeds what the shard draws at random (new epochs).
+    pub seed: u64,
+    /// How a feed entry becomes bytes.
+    pub encode: Encode,
+    /// What history keeps.
+    pub history: Retention,
+    /// What a feed holds for readers that are behind, and a reader may be given at once when it
+    /// attaches; older publications come in pages.
+    pub feed: Retention,
+    /// Bytes of one page; a publication larger than this is a page of its own.
+    pub page_bytes: usize,
+    /// Bytes of all pages of this shard that are on their way.
+    pub pages_bytes_max: usize,
+    /// Sends to one feed's readers before the next feed has its turn.
+    pub sends_per_visit: usize,
+    /// What happens to readers that are too slow.
+    pub slow_reader: SlowReader,
+    /// Whether requests are asked about.
+    pub authority: Authority,
+    /// How long an answer of the authority may take.
+    pub authority_timeout: Duration,
+    /// How long the engine may take before an outcome counts as unknown.
+    pub engine_timeout: Duration,
+    /// How long an idempotency key is remembered.
+    pub key_window: Duration,
+    /// Idempotency keys that this shard remembers at most.
+    pub keys_max: usize,
+    /// Channels that this shard owns at most.
+    pub channels_max: usize,
+}

@@ -1,0 +1,57 @@
+//! Where a reader wants to start.
+
+use crate::cursor::CursorEntry;
+use crate::name::ChannelName;
+use crate::position::Position;
+use crate::time::UnixMillis;
+
+/// Where in a channel a reader starts. Only [`Start::After`], [`Start::AfterEnd`] and
+/// [`Start::Unreadable`] can lead to a gap.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Start {
+    /// With the next publication.
+    #[default]
+    Now,
+    /// With the oldest publication that is kept.
+    All,
+    /// With the newest so many that are kept; at least one.
+    Last(u32),
+    /// With the first publication of this time or later.
+    Since(UnixMillis),
+    /// After this position.
+    After(Position),
+    /// After this position, having been told that the channel ended there.
+    AfterEnd(Position),
+    /// From a position that could not be read: a gap, then the oldest that is kept.
+    Unreadable,
+}
+
+/// One channel of a request, and where it is read from.
+#[derive(Debug, Clone)]
+pub struct Subscription {
+    /// The channel.
+    pub channel: ChannelName,
+    /// Where its reader starts.
+    pub start: Start,
+}
+
+impl Start {
+    /// The start that a cursor's entry stands for.
+    #[must_use]
+    pub fn of_entry(entry: CursorEntry) -> Self {
+        if entry.ended {
+            Self::AfterEnd(entry.position)
+        } else {
+            Self::After(entry.position)
+        }
+    }
+
+    /// The position that the reader claims, if it claims one.
+    #[must_use]
+    pub fn position(self) -> Option<Position> {
+        match self {
+            Self::After(position) | Self::AfterEnd(position) => Some(position),
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,222 @@
+//! The node: how shards and the edge reach each other.
+//!
+//! Every shard has one mailbox, which other shards and the edge put [`Letter`]s into. It never
+//! blocks and has no bound of its own: what it can hold is bounded by the permits that publishes
+//! carry and by one control message in flight for each connection. Letters of one sender arrive in
+//! the order in which they were put in, which is what makes recovery exact.
+
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, mpsc};
+
+use bytes::Bytes;
+use fanfare_core::name::ChannelName;
+use fanfare_core::permit::{Permit, PermitPool};
+use fanfare_core::settings::ShardId;
+use fanfare_core::shard::{Answer, ConnectionId, Figures, Message, Opening, Origin, Request};
+use tokio::sync::oneshot;
+
+use crate::pipe::PipeWriter;
+
+/// What a shard can find in its mailbox.
+#[derive(Debug)]
+pub(crate) enum Letter {
+    /// The core's own: from shard to shard.
+    Core(Message),
+    /// A question of the edge, with [`Origin::Edge`].
+    Ask {
+        /// Who waits.
+        origin: Origin,
+        /// The channel.
+        channel: ChannelName,
+        /// The question.
+        request: Request,
+        /// What it takes to be on its way.
+        permit: Permit,
+    },
+    /// A socket that the acceptor dealt to this shard; its first request is still unread.
+    Accepted(mio::net::TcpStream, SocketAddr),
+    /// A WebSocket whose upgrade the edge has answered with 101.
+    Adopted(Box<Adoption>),
+    /// A subscriber of the edge: a stream or a poll on a connection that hyper owns.
+    Subscriber {
+        /// What it reads.
+        opening: Box<Opening>,
+        /// Where its frames go; learns the connection's id from the shard.
+        pipe: PipeWriter,
+    },
+    /// The pipe of this connection has room again.
+    PipeReady(ConnectionId),
+    /// The reader of this connection's pipe is gone.
+    PipeClosed(ConnectionId),
+    /// Somebody wants to see the figures.
+    Snapshot(oneshot::Sender<ShardSnapshot>),
+    /// Begin to drain: streams and sockets are told to come back, spread over this window.
+    Drain(std::time::Duration),
+    /// End the loop.
+    Stop,
+}
+
+/// What a scrape sees of one shard.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct ShardSnapshot {
+    /// The counters of the core.
+    pub core: Figures,
+    /// The counters of the sockets.
+    pub sockets: crate::shard::SocketFigures,
+}
+
+/// A WebSocket on its way from the edge to a shard.
+#[derive(Debug)]
+pub(crate) struct Adoption {
+    /// The socket, non-blocking.
+    pub socket: std::net::TcpStream,
+    /// Where it comes from.
+    pub peer: SocketAddr,
+    /// Bytes that the client sent after its request head.
+    pub leftover: Bytes,
+    /// What it asked for.
+    pub socket_request: crate::shard::SocketRequest,
+}
+
+/// A connection on its way from a shard to hyper.
+#[derive(Debug)]
+pub(crate) struct Handover {
+    /// The socket, non-blocking. A TLS session will stand beside it.
+    pub socket: std::net::TcpStream,
+    /// Where it comes from.
+    pub peer: SocketAddr,
+    /// Bytes already read, beginning with a request head.
+    pub read: Bytes,
+}
+
+/// The sending half of a shard's mailbox.
+#[derive(Debug, Clone)]
+pub(crate) struct Mailbox {
+    letters: mpsc::Sender<Letter>,
+    waker: Arc<ShardWaker>,
+}
+
+/// Wakes a shard's poll, once for any number of letters.
+#[derive(Debug)]
+pub(crate) struct ShardWaker {
+    waker: mio::Waker,
+    pending: std::sync::atomic::AtomicBool,
+}
+
+/// What everything outside the shards knows of them.
+#[derive(Debug)]
+pub(crate) struct Node {
+    mailboxes: Vec<Mailbox>,
+    permits: Arc<PermitPool>,
+    waiting: Mutex<HashMap<u64, oneshot::Sender<Answer>>>,
+    next_request: AtomicU64,
+}
+
+impl ShardWaker {
+    /// A waker for the poll that `waker` belongs to.
+    pub(crate) fn new(waker: mio::Waker) -> Self {
+        Self {
+            waker,
+            pending: std::sync::atomic::AtomicBool::new(false),
+        }
+    }
+
+    /// Wakes the shard unless it is woken already.
+    pub(crate) fn wake(&self) {
+        if !self.pending.swap(true, Ordering::AcqRel) {
+            // A waker fails only when the poll is gone, and then nobody waits for the letter.
+            let _gone = self.waker.wake();
+        }
+    }
+
+    /// To be called by the shard before it looks into its mailbox.
+    pub(crate) fn reset(&self) {
+        self.pending.store(false, Ordering::Release);
+    }
+}
+
+impl Mailbox {
+    /// A mailbox and the end that the shard reads.
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "bounded by permits and one control message a connection, so that shards never block on each other"
+    )]
+    pub(crate) fn new(waker: Arc<ShardWaker>) -> (Self, mpsc::Receiver<Letter>) {
+        let (letters, receiver) = mpsc::channel();
+        (Self { letters, waker }, receiver)
+    }
+
+    /// Puts a letter in. Letters to a shard that has ended are dropped.
+    pub(crate) fn put(&self, letter: Letter) {
+        if self.letters.send(letter).is_ok() {
+            self.waker.wake();
+        }
+    }
+}
+
+impl Node {
+    /// The node of these shards.
+    pub(crate) fn new(mailboxes: Vec<Mailbox>, permits: Arc<PermitPool>) -> Arc<Self> {
+        Arc::new(Self {
+            mailboxes,
+            permits,
+            waiting: Mutex::new(HashMap::new()),
+            next_request: AtomicU64::new(1),
+        })
+    }
+
+    /// The mailboxes, by shard.
+    pub(crate) fn mailboxes(&self) -> &[Mailbox] {
+        &self.mailboxes
+    }
+
+    /// The bound on publishes on their way.
+    pub(crate) fn permits(&self) -> &Arc<PermitPool> {
+        &self.permits
+    }
+
+    /// The shard that owns a channel.
+    pub(crate) fn owner(&self, channel: &ChannelName) -> ShardId {
+        let shards = self.mailboxes.len().max(1) as u64;
+        ShardId::try_from(channel.hash48().value() % shards).unwrap_or_default()
+    }
+
+    /// Asks a channel's owner. The answer is lost, and the receiver told so, only if the node ends.
+    pub(crate) fn ask(
+        &self,
+        channel: ChannelName,
+        request: Request,
+        permit: Permit,
+    ) -> oneshot::Receiver<Answer> {
+        let (sender, receiver) = oneshot::channel();
+        let number = self.next_request.fetch_add(1, Ordering::Relaxed);
+        self.waiting
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(number, sender);
+        if let Some(mailbox) = self.mailboxes.get(usize::from(self.owner(&channel))) {
+            mailbox.put(Letter::Ask {
+                origin: Origin::Edge(number),
+                channel,
+                request,
+                permit,
+            });
+        }
+        receiver
+    }
+
+    /// Hands an answer to whoever waits for it at the edge.
+    pub(crate) fn answer(&self, number: u64, answer: Answer) {
+        let waiting = self
+            .waiting
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .remove(&number);
+        if let Some(sender) = waiting {
+            // Whoever asked may have gone; the answer then has no reader, which loses nothing.
+            let _gone = sender.send(answer);
+        }
+    }
+}

@@ -1,0 +1,206 @@
+//! The bounded pipe between a shard and a reader on the edge.
+//!
+//! An edge subscriber is the same subscriber as a socket: a connection of a shard with cursors into
+//! feeds. Only its sink differs: frames go into this pipe until it holds [`PIPE_BYTES`], and when
+//! the edge has taken them the shard is told that there is room again.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use bytes::Bytes;
+use fanfare_core::code::Code;
+use fanfare_core::cursor::{Cursor, CursorEntry};
+use fanfare_core::gap::Gap;
+use fanfare_core::name::ChannelName;
+use fanfare_core::shard::{ConnectionId, Disconnect, Opened};
+use tokio::sync::Notify;
+
+use crate::node::{Letter, Mailbox};
+
+/// Bytes of frames that a pipe holds before it is full; one frame always fits into an empty pipe.
+pub(crate) const PIPE_BYTES: usize = 64 * 1024;
+
+/// What a reader on the edge gets, in the order of its stream.
+#[derive(Debug)]
+pub(crate) enum PipeItem {
+    /// The stream begins.
+    Opened {
+        /// Where each channel stands.
+        channels: Vec<Opened>,
+        /// The cursor of the opening event.
+        cursor: Cursor,
+    },
+    /// The reader could not be attached.
+    Refused(Code),
+    /// One frame's body, with the reader's own tail, and the channel's entry after it.
+    Frame {
+        /// The body.
+        body: Bytes,
+        /// The entry after it; none for a live-only publication.
+        after: Option<CursorEntry>,
+    },
+    /// A gap.
+    Gap {
+        /// The gap.
+        gap: Gap,
+        /// The reader's cursor after it.
+        cursor: Cursor,
+    },
+    /// A channel has ended.
+    End {
+        /// The channel.
+        channel: ChannelName,
+        /// Its entry, which says so.
+        entry: CursorEntry,
+        /// The reader's cursor after it.
+        cursor: Cursor,
+    },
+    /// All channels have ended.
+    Finished,
+    /// The reader has to go.
+    Disconnect(Disconnect),
+    /// The server drains.
+    Drain,
+}
+
+/// The shard's end.
+#[derive(Debug)]
+pub(crate) struct PipeWriter {
+    shared: Arc<Shared>,
+}
+
+/// The edge's end. Dropping it closes the subscriber.
+#[derive(Debug)]
+pub(crate) struct PipeReader {
+    shared: Arc<Shared>,
+    shard: Mailbox,
+}
+
+#[derive(Debug)]
+struct Shared {
+    state: Mutex<State>,
+    filled: Notify,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    items: VecDeque<PipeItem>,
+    bytes: usize,
+    wants_room: bool,
+    connection: Option<ConnectionId>,
+    writer_gone: bool,
+    reader_gone: bool,
+}
+
+/// A pipe whose reader tells `shard` about room and about its end.
+pub(crate) fn pipe(shard: Mailbox) -> (PipeWriter, PipeReader) {
+    let shared = Arc::new(Shared {
+        state: Mutex::default(),
+        filled: Notify::new(),
+    });
+    (
+        PipeWriter {
+            shared: Arc::clone(&shared),
+        },
+        PipeReader { shared, shard },
+    )
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl PipeWriter {
+    /// Tells the reader which connection it is, so that its letters find it. Says whether the
+    /// reader is still there.
+    #[must_use]
+    pub(crate) fn bind(&self, connection: ConnectionId) -> bool {
+        let mut state = self.shared.lock();
+        state.connection = Some(connection);
+        !state.reader_gone
+    }
+
+    /// Puts a frame in; hands it back when the pipe is full.
+    pub(crate) fn push_frame(&self, body: Bytes, after: Option<CursorEntry>) -> Result<(), Bytes> {
+        let mut state = self.shared.lock();
+        if state.bytes > 0 && state.bytes + body.len() > PIPE_BYTES {
+            state.wants_room = true;
+            return Err(body);
+        }
+        state.bytes += body.len();
+        state.items.push_back(PipeItem::Frame { body, after });
+        drop(state);
+        self.shared.filled.notify_one();
+        Ok(())
+    }
+
+    /// Puts in what is no frame. There is room for it always: a stream has few of these, and each
+    /// is told once.
+    pub(crate) fn push(&self, item: PipeItem) {
+        self.shared.lock().items.push_back(item);
+        self.shared.filled.notify_one();
+    }
+}
+
+impl Drop for PipeWriter {
+    fn drop(&mut self) {
+        self.shared.lock().writer_gone = true;
+        self.shared.filled.notify_one();
+    }
+}
+
+impl PipeReader {
+    /// The next item; none when the shard has dropped the subscriber.
+    pub(crate) async fn next(&mut self) -> Option<PipeItem> {
+        loop {
+            let filled = self.shared.filled.notified();
+            let (item, ready) = self.take();
+            if let Some(connection) = ready {
+                self.shard.put(Letter::PipeReady(connection));
+            }
+            match item {
+                Ok(item) => return item,
+                Err(Empty) => filled.await,
+            }
+        }
+    }
+
+    /// Takes the next item if there is one, and the connection to be told that there is room.
+    fn take(&self) -> (Result<Option<PipeItem>, Empty>, Option<ConnectionId>) {
+        let mut state = self.shared.lock();
+        let Some(item) = state.items.pop_front() else {
+            let end = if state.writer_gone {
+                Ok(None)
+            } else {
+                Err(Empty)
+            };
+            return (end, None);
+        };
+        if let PipeItem::Frame { body, .. } = &item {
+            state.bytes -= body.len();
+        }
+        let ready = (state.wants_room && state.bytes <= PIPE_BYTES / 2).then(|| {
+            state.wants_room = false;
+            state.connection
+        });
+        (Ok(Some(item)), ready.flatten())
+    }
+}
+
+impl Drop for PipeReader {
+    fn drop(&mut self) {
+        let connection = {
+            let mut state = self.shared.lock();
+            state.reader_gone = true;
+            state.connection
+        };
+        if let Some(connection) = connection {
+            self.shard.put(Letter::PipeClosed(connection));
+        }
+    }
+}
+
+/// Nothing is in the pipe now.
+struct Empty;
