@@ -1,5 +1,6 @@
 //! The `fanfare` binary.
 
+mod auth;
 mod node;
 mod pipe;
 mod shard;
