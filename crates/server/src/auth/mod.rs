@@ -96,14 +96,17 @@ impl Access {
         found.map(Some).ok_or(Code::Unauthorized)
     }
 
-    /// Whether the request may read.
+    /// Whether the request may read. A wrong key is refused even where none is needed, so that a
+    /// mistyped one is noticed.
     ///
     /// # Errors
-    /// [`Code::Unauthorized`] if it would need a key and carries none that is known.
+    /// [`Code::Unauthorized`] if it would need a key or carries one, and it is none that is known.
     pub(crate) fn may_subscribe(&self, credentials: Credentials<'_>) -> Result<(), Code> {
         match self.subscribing {
-            Subscribing::Anyone => Ok(()),
-            Subscribing::Publishers => self.may_publish(credentials).map(drop),
+            Subscribing::Anyone if credentials.token().is_none() => Ok(()),
+            Subscribing::Anyone | Subscribing::Publishers => {
+                self.may_publish(credentials).map(drop)
+            }
         }
     }
 }

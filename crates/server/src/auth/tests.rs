@@ -35,6 +35,12 @@ fn only_holders_of_a_key_publish() {
         Err(Code::Unauthorized)
     );
     assert_eq!(access.may_subscribe(Credentials::default()), Ok(()));
+    let mistyped = access.may_subscribe(with("Bearer tow"));
+    assert_eq!(
+        mistyped,
+        Err(Code::Unauthorized),
+        "a mistyped key is noticed"
+    );
 }
 
 #[test]

@@ -1,4 +1,7 @@
 //! The edge: everything that a shard does not answer itself, on tokio and hyper.
 
+mod intake;
 mod pace;
 mod rewound;
+
+pub(crate) use intake::{Handoff, Intake};
