@@ -24,10 +24,6 @@ impl Handoff {
     }
 
     /// Hands a connection over; gives it back when the queue is full or the edge has ended.
-    #[expect(
-        clippy::result_large_err,
-        reason = "the connection has to come back, and moves once"
-    )]
     pub(crate) fn hand_over(&self, handover: Handover) -> Result<(), Handover> {
         self.queue.try_send(handover).map_err(|error| match error {
             mpsc::error::TrySendError::Full(handover)

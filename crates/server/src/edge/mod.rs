@@ -2,6 +2,7 @@
 
 mod intake;
 mod pace;
+mod poll;
 mod rewound;
 
 pub(crate) use intake::{Handoff, Intake};
