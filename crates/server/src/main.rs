@@ -1,5 +1,7 @@
 //! The `fanfare` binary.
 
+mod auth;
+mod edge;
 mod node;
 mod pipe;
 mod shard;

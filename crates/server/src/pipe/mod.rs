@@ -17,6 +17,9 @@ use tokio::sync::Notify;
 
 use crate::node::{Letter, Mailbox};
 
+#[cfg(test)]
+mod tests;
+
 /// Bytes of frames that a pipe holds before it is full; one frame always fits into an empty pipe.
 pub(crate) const PIPE_BYTES: usize = 64 * 1024;
 

@@ -1,0 +1,153 @@
+//! Gathers what one long-poll is answered with.
+//!
+//! First come the pages that the channels' owners had already, then what a subscriber of the edge
+//! gets while the client waits. Pure: items go in, the answer's parts come out.
+
+use bytes::Bytes;
+use fanfare_core::code::Code;
+use fanfare_core::cursor::Cursor;
+use fanfare_core::gap::Gap;
+use fanfare_core::shard::{Disconnect, HistoryPage};
+
+use crate::pipe::PipeItem;
+
+/// Publications that a poll answers at most; the rest is had by its cursor.
+pub(crate) const POLL_PUBLICATIONS_MAX: usize = 1_000;
+
+/// Bytes of publications that a poll answers at most; one publication is always given.
+pub(crate) const POLL_BYTES_MAX: usize = 1024 * 1024;
+
+/// What was gathered so far.
+#[derive(Debug)]
+pub(crate) struct Collector {
+    /// Envelopes, in order, without line ends.
+    pub publications: Vec<Bytes>,
+    /// Gaps, in order.
+    pub gaps: Vec<Gap>,
+    /// Where the client goes on.
+    pub cursor: Cursor,
+    bytes: usize,
+    channels: usize,
+    ended: usize,
+    truncated: bool,
+}
+
+/// Whether the client is to wait on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Step {
+    /// There is room for more.
+    More,
+    /// It is to be answered with what there is.
+    Answer,
+    /// It could not be attached.
+    Refuse(Code),
+}
+
+/// What is left of a poll's bounds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Room {
+    /// Publications.
+    pub publications: usize,
+    /// Bytes.
+    pub bytes: usize,
+}
+
+impl Collector {
+    /// Nothing yet, for `channels` channels; `cursor` holds what is carried through.
+    pub(crate) fn new(channels: usize, cursor: Cursor) -> Self {
+        Self {
+            publications: Vec::new(),
+            gaps: Vec::new(),
+            cursor,
+            bytes: 0,
+            channels,
+            ended: 0,
+            truncated: false,
+        }
+    }
+
+    /// What may still be gathered; none when the poll is full.
+    pub(crate) fn room(&self) -> Option<Room> {
+        let publications = POLL_PUBLICATIONS_MAX.saturating_sub(self.publications.len());
+        let bytes = POLL_BYTES_MAX.saturating_sub(self.bytes);
+        (publications > 0 && bytes > 0).then_some(Room {
+            publications,
+            bytes,
+        })
+    }
+
+    /// Whether there is anything that a client waits for.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.publications.is_empty() && self.gaps.is_empty()
+    }
+
+    /// Whether every channel has ended and nothing is left to be had.
+    pub(crate) fn ended(&self) -> bool {
+        self.ended == self.channels && !self.truncated
+    }
+
+    /// Takes what is said of one channel beside the publications of its page: `place` is the
+    /// channel's place in the request. Returns what was published, for the caller to encode with
+    /// [`Collector::cursor`] and to give to [`Collector::push`].
+    pub(crate) fn page(&mut self, place: usize, page: &HistoryPage) {
+        if let Some(gap) = &page.gap {
+            self.gaps.push(gap.clone());
+        }
+        if page.next.is_some() {
+            self.truncated = true;
+        } else if page.ended {
+            self.ended += 1;
+        }
+        self.cursor.set_first(place, page.cursor);
+    }
+
+    /// A channel for which there was no room: it is read by the next poll.
+    pub(crate) fn skipped(&mut self) {
+        self.truncated = true;
+    }
+
+    /// Adds an envelope.
+    pub(crate) fn push(&mut self, envelope: Bytes) {
+        self.bytes += envelope.len();
+        self.publications.push(envelope);
+    }
+
+    /// Takes what the shard says while the client waits; `None` says that the shard has dropped
+    /// the subscriber.
+    pub(crate) fn take(&mut self, item: Option<PipeItem>) -> Step {
+        match item {
+            Some(PipeItem::Opened { .. }) => Step::More,
+            Some(PipeItem::Refused(code)) => Step::Refuse(code),
+            Some(PipeItem::Frame { body, after }) => {
+                let end = body.len() - usize::from(body.ends_with(b"\n"));
+                self.push(body.slice(..end));
+                if let Some(entry) = after {
+                    self.cursor.set(entry);
+                }
+                match self.room() {
+                    Some(_) => Step::More,
+                    None => Step::Answer,
+                }
+            }
+            Some(PipeItem::Gap { gap, cursor }) => {
+                self.gaps.push(gap);
+                self.cursor = cursor;
+                Step::More
+            }
+            Some(PipeItem::End { cursor, .. }) => {
+                self.cursor = cursor;
+                self.ended += 1;
+                if self.ended >= self.channels {
+                    Step::Answer
+                } else {
+                    Step::More
+                }
+            }
+            // A reader that is told to go comes back with the cursor of what it has, and is told
+            // then what it missed.
+            Some(PipeItem::Finished | PipeItem::Drain)
+            | Some(PipeItem::Disconnect(Disconnect::Slow | Disconnect::Gap(_)))
+            | None => Step::Answer,
+        }
+    }
+}
