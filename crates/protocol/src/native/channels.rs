@@ -1,0 +1,1 @@
+//! The channels of a request, from its path and its query.

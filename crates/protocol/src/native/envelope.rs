@@ -1,0 +1,1 @@
+//! The envelope: a publication or a gap as one JSON object.

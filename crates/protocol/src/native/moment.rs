@@ -1,0 +1,1 @@
+//! Moments and ages as they are written in `since=`, `until=` and `ttl=`.

@@ -1,0 +1,42 @@
+//! The answer to a poll: `?wait=` and `?poll=`.
+
+use bytes::Bytes;
+use fanfare_core::cursor::Cursor;
+use fanfare_core::gap::Gap;
+
+/// Publications that one poll answers with, at most.
+pub const POLL_PUBLICATIONS_MAX: usize = 1_000;
+
+/// Bytes of publications that one poll answers with, at most, but one publication always.
+pub const POLL_BYTES_MAX: usize = 1 << 20;
+
+/// What a poll answers with.
+#[derive(Debug, Clone, Copy)]
+pub struct PollAnswer<'a> {
+    /// The reader's cursor after everything in here, which is the header's too.
+    pub cursor: &'a Cursor,
+    /// The publications: bodies of [`fanfare_core::frame::Format::Ndjson`] frames with the
+    /// reader's own tail, one line each.
+    pub publications: &'a [Bytes],
+    /// The gaps.
+    pub gaps: &'a [Gap],
+    /// Whether anything can follow.
+    pub end: PollEnd,
+}
+
+/// Whether anything can follow a poll's answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum PollEnd {
+    /// It can.
+    #[default]
+    Open,
+    /// Every channel has ended and nothing is left.
+    Ended,
+}
+
+/// The body of the answer.
+#[must_use]
+pub fn answer(answer: &PollAnswer<'_>) -> Vec<u8> {
+    let _ = answer;
+    Vec::new()
+}
