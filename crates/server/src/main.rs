@@ -2,6 +2,8 @@
 
 mod auth;
 mod edge;
+mod load;
+mod metrics;
 mod node;
 mod pipe;
 mod shard;
