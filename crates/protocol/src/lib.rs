@@ -1,1 +1,3 @@
 //! The sans-I/O codecs of Fanfare.
+
+pub mod websocket;
