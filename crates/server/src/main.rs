@@ -1,7 +1,9 @@
 //! The `fanfare` binary.
 
+mod acceptor;
 mod auth;
 mod edge;
+mod engine;
 mod load;
 mod metrics;
 mod node;
