@@ -38,7 +38,7 @@ fuzz seconds="60":
 soak:
     cargo test --release -p fanfare --test it -- --nocapture soak
 
-# The browser and client tests alone, against an existing build.
+# The browser and client tests alone.
 browser:
     scripts/test browser
 
