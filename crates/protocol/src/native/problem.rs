@@ -85,6 +85,12 @@ impl Problem {
         self.code
     }
 
+    /// The channel that it is about.
+    #[must_use]
+    pub fn channel(&self) -> Option<&ChannelName> {
+        self.place.as_ref().map(|place| &place.channel)
+    }
+
     /// The HTTP status.
     #[must_use]
     pub fn status(&self) -> u16 {
