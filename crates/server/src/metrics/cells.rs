@@ -149,8 +149,7 @@ impl Refusals {
 pub(crate) struct EdgeCells {
     connections: [AtomicU64; Transport::ALL.len()],
     refusals: Box<[AtomicU64]>,
-    deliveries: AtomicU64,
-    delivered_bytes: AtomicU64,
+    written_bytes: AtomicU64,
 }
 
 /// One connection in `fanfare_connections`, as long as this lives.
@@ -166,8 +165,7 @@ impl EdgeCells {
         Arc::new(Self {
             connections: Default::default(),
             refusals: TABLE.iter().map(|_| AtomicU64::new(0)).collect(),
-            deliveries: AtomicU64::new(0),
-            delivered_bytes: AtomicU64::new(0),
+            written_bytes: AtomicU64::new(0),
         })
     }
 
@@ -187,16 +185,26 @@ impl EdgeCells {
         }
     }
 
-    /// Counts frames handed to hyper.
-    pub(crate) fn delivered(&self, bytes: usize) {
-        self.deliveries.fetch_add(1, Ordering::Relaxed);
-        self.delivered_bytes
+    /// Counts bytes of streams handed to hyper.
+    pub(crate) fn wrote(&self, bytes: usize) {
+        self.written_bytes
             .fetch_add(bytes as u64, Ordering::Relaxed);
     }
 
-    /// Connections of a transport.
+    /// Connections of a transport. Every connection is entered as [`Transport::Http`] and, while
+    /// it carries a stream, as that too; here it counts once.
     pub(crate) fn connections(&self, transport: Transport) -> u64 {
-        self.connections[transport as usize].load(Ordering::Relaxed)
+        let count = |transport: Transport| {
+            self.connections[transport as usize].load(Ordering::Relaxed)
+        };
+        match transport {
+            Transport::Http => {
+                let streams = Transport::ALL.into_iter().map(count).sum::<u64>();
+                let all = count(Transport::Http);
+                all.saturating_sub(streams.saturating_sub(all))
+            }
+            stream => count(stream),
+        }
     }
 
     /// Refusals in the order of the table of codes.
@@ -206,22 +214,9 @@ impl EdgeCells {
             .map(|count| count.load(Ordering::Relaxed))
     }
 
-    /// Frames and bytes handed to hyper.
-    pub(crate) fn deliveries(&self) -> (u64, u64) {
-        (
-            self.deliveries.load(Ordering::Relaxed),
-            self.delivered_bytes.load(Ordering::Relaxed),
-        )
-    }
-}
-
-impl Counted {
-    /// The connection becomes one of this transport.
-    pub(crate) fn become_transport(&mut self, transport: Transport) {
-        let cells = &self.cells.connections;
-        cells[transport as usize].fetch_add(1, Ordering::Relaxed);
-        cells[self.transport as usize].fetch_sub(1, Ordering::Relaxed);
-        self.transport = transport;
+    /// Bytes of streams handed to hyper.
+    pub(crate) fn written_bytes(&self) -> u64 {
+        self.written_bytes.load(Ordering::Relaxed)
     }
 }
 

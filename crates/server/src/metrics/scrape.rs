@@ -67,8 +67,7 @@ impl Sources {
         total
             .refusals
             .raise(Code::ConnectionsFull, self.load.refused());
-        let (_, edge_bytes) = self.edge.deliveries();
-        total.written_bytes += edge_bytes;
+        total.written_bytes += self.edge.written_bytes();
         let mut samples = self.process();
         samples.extend(total.messages());
         samples.extend(total.shards());

@@ -62,13 +62,16 @@ fn the_text_is_what_a_scraper_reads() {
 #[test]
 fn a_connection_is_counted_as_what_it_is() {
     let cells = EdgeCells::new();
-    let mut counted = cells.enter(Transport::Http);
+    let connection = cells.enter(Transport::Http);
     assert_eq!(cells.connections(Transport::Http), 1);
-    counted.become_transport(Transport::Sse);
+    let stream = cells.enter(Transport::Sse);
     assert_eq!(cells.connections(Transport::Http), 0);
     assert_eq!(cells.connections(Transport::Sse), 1);
-    drop(counted);
+    drop(stream);
     assert_eq!(cells.connections(Transport::Sse), 0);
+    assert_eq!(cells.connections(Transport::Http), 1);
+    drop(connection);
+    assert_eq!(cells.connections(Transport::Http), 0);
 }
 
 #[test]
