@@ -46,9 +46,7 @@ pub fn append_entry(out: &mut Vec<u8>, entry: CursorEntry) {
     let [h0, h1, h2, h3, h4, h5] = entry.hash.to_bytes();
     let [e0, e1, e2, e3, e4, e5, e6, e7] = entry.position.epoch.bits().to_be_bytes();
     let offset = entry.position.offset;
-    let offset_bytes = usize::try_from((u64::BITS - offset.leading_zeros()).div_ceil(8))
-        .unwrap_or(8)
-        .max(1);
+    let offset_bytes = offset_bytes(offset);
     append_base64(out, &[h0, h1, h2, h3, h4, h5, e0, e1, e2, e3, e4, e5]);
     let [o0, o1, o2, o3, o4, o5, o6, o7] = offset.to_be_bytes();
     let tail = [e6, e7, o0, o1, o2, o3, o4, o5, o6, o7];
@@ -71,6 +69,20 @@ pub fn append_cursor(out: &mut Vec<u8>, cursor: &Cursor) {
     if cursor.marked() {
         out.extend_from_slice(MARK);
     }
+}
+
+/// The bytes that [`append_cursor`] appends.
+#[must_use]
+pub fn cursor_bytes(cursor: &Cursor) -> usize {
+    let entries: usize = cursor
+        .entries()
+        .iter()
+        .map(|entry| {
+            let packed = HASH_AND_EPOCH_BYTES + offset_bytes(entry.position.offset);
+            2 + (packed * 8).div_ceil(6)
+        })
+        .sum();
+    entries + if cursor.marked() { MARK.len() } else { 0 }
 }
 
 /// The text of a cursor.
@@ -236,6 +248,13 @@ fn parse_offset(text: &str) -> Option<Offset> {
     (offset < OFFSET_END).then_some(offset)
 }
 
+/// The fewest bytes that hold an offset, at least one.
+fn offset_bytes(offset: Offset) -> usize {
+    usize::try_from((u64::BITS - offset.leading_zeros()).div_ceil(8))
+        .unwrap_or(8)
+        .max(1)
+}
+
 fn append_base64(out: &mut Vec<u8>, bytes: &[u8]) {
     for group in bytes.chunks(3) {
         let [a, b, c] = [group.first(), group.get(1), group.get(2)]
@@ -273,6 +292,9 @@ const VERSION: u8 = b'a';
 
 /// The version of an entry that has seen its channel's end.
 const VERSION_ENDED: u8 = b'b';
+
+/// Bytes of an entry before its offset.
+const HASH_AND_EPOCH_BYTES: usize = 14;
 
 /// RFC 4648 §5.
 const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";

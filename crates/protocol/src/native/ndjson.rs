@@ -4,22 +4,35 @@ use fanfare_core::cursor::Cursor;
 use fanfare_core::gap::Gap;
 use fanfare_core::name::ChannelName;
 
-use crate::native::opening::Open;
+use crate::native::envelope;
+use crate::native::opening::{self, Open};
 
 /// What is sent when nothing else is.
 pub const KEEPALIVE: &[u8] = b"{\"type\":\"keepalive\"}\n";
 
 /// Appends the opening line.
 pub fn append_open(out: &mut Vec<u8>, open: &Open<'_>) {
-    let _ = (out, open);
+    append_open_object(out, open);
+    out.push(b'\n');
 }
 
 /// Appends a gap; `cursor` is the reader's after it.
 pub fn append_gap(out: &mut Vec<u8>, gap: &Gap, cursor: &Cursor) {
-    let _ = (out, gap, cursor);
+    envelope::append_gap(out, gap);
+    envelope::append_cursor_tail(out, cursor);
+    out.push(b'\n');
 }
 
 /// Appends the end of a channel; `cursor` is the reader's after it.
 pub fn append_end(out: &mut Vec<u8>, channel: &ChannelName, cursor: &Cursor) {
-    let _ = (out, channel, cursor);
+    envelope::append_end(out, channel);
+    envelope::append_cursor_tail(out, cursor);
+    out.push(b'\n');
+}
+
+/// Appends the opening as one object, as `fanfare.v1` has it too.
+pub(crate) fn append_open_object(out: &mut Vec<u8>, open: &Open<'_>) {
+    out.extend_from_slice(b"{\"type\":\"open\",");
+    opening::append_members(out, open);
+    envelope::append_cursor_tail(out, open.cursor);
 }
