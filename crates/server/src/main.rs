@@ -1,3 +1,15 @@
-//! The `fanfare` binary.
+//! The `fanfare` binary: pushes live data over WebSocket and Server-Sent Events.
+//!
+//! `command` says what can be typed, `config` what can be set, `serve` composes the server, `exit`
+//! turns the outcome into the one exit code.
 
-fn main() {}
+mod command;
+mod config;
+mod exit;
+mod serve;
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    exit::conclude(std::panic::catch_unwind(command::run))
+}
