@@ -67,10 +67,7 @@ pub fn parse(
     now: UnixMillis,
 ) -> Result<Command, BadCommand> {
     let _ = (text, publisher, rules, now);
-    Err(BadCommand {
-        id: None,
-        problem: Problem::of(fanfare_core::code::Code::CommandInvalid),
-    })
+    Err(BadCommand { id: None, problem: Problem::of(fanfare_core::code::Code::CommandInvalid) })
 }
 
 /// Appends the reply to a `subscribe` that was carried out.

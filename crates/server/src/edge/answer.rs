@@ -40,18 +40,12 @@ pub(super) struct Aborted;
 impl AnswerBody {
     /// A body that stands.
     pub(super) fn whole(bytes: impl Into<Bytes>) -> Self {
-        Self {
-            content: Content::Whole(bytes.into()),
-            work: None,
-        }
+        Self { content: Content::Whole(bytes.into()), work: None }
     }
 
     /// A body that goes on.
     pub(super) fn stream(streaming: Streaming) -> Self {
-        Self {
-            content: Content::Stream(Box::new(streaming)),
-            work: None,
-        }
+        Self { content: Content::Stream(Box::new(streaming)), work: None }
     }
 
     /// Keeps the request in work for as long as the body lives.

@@ -29,7 +29,7 @@ const DISCARD_BYTES_MAX: usize = 64 * 1024 * 1024;
 ///
 /// # Errors
 /// 413 if it is too large, 408 if it comes too slowly, 400 if it breaks off or is framed wrongly.
-pub(super) async fn read<B>(mut body: B, rules: BodyRules) -> Result<Bytes, Problem>
+pub(super) async fn read<B>(body: &mut B, rules: BodyRules) -> Result<Bytes, Problem>
 where
     B: Body<Data = Bytes> + Unpin,
 {
@@ -49,7 +49,6 @@ where
         };
         let Ok(data) = frame.into_data() else { continue };
         if whole.len() + data.len() > rules.bytes_max {
-            discard(body).await;
             return Err(too_large(rules.bytes_max));
         }
         wanted = wanted.saturating_sub(data.len());
@@ -62,7 +61,7 @@ where
 }
 
 /// Reads a refused body away, within bounds.
-pub(super) async fn discard<B>(mut body: B)
+pub(super) async fn discard<B>(body: &mut B)
 where
     B: Body<Data = Bytes> + Unpin,
 {
@@ -80,7 +79,7 @@ where
     let _read_or_given_up = timeout(DISCARD_WITHIN, reading).await;
 }
 
-pub(super) fn too_large(bytes_max: usize) -> Problem {
+fn too_large(bytes_max: usize) -> Problem {
     Problem::new(
         Code::PayloadTooLarge,
         format!("The body is larger than {bytes_max} bytes."),
@@ -122,11 +121,8 @@ mod tests {
 
     use super::{BodyRules, read};
 
-    const RULES: BodyRules = BodyRules {
-        bytes_max: 10,
-        progress_bytes: 4,
-        progress_within: Duration::from_secs(30),
-    };
+    const RULES: BodyRules =
+        BodyRules { bytes_max: 10, progress_bytes: 4, progress_within: Duration::from_secs(30) };
 
     /// A body that yields one byte after each pause, and never ends when they are used up.
     struct Dripping(Vec<Duration>, Option<std::pin::Pin<Box<tokio::time::Sleep>>>);
@@ -157,16 +153,16 @@ mod tests {
 
     #[tokio::test]
     async fn a_body_within_its_limit_is_read_whole() {
-        let body = Full::new(Bytes::from("0123456789"));
-        assert_eq!(read(body, RULES).await.unwrap(), "0123456789");
-        let refused = read(Full::new(Bytes::from("0123456789a")), RULES).await;
+        let mut body = Full::new(Bytes::from("0123456789"));
+        assert_eq!(read(&mut body, RULES).await.unwrap(), "0123456789");
+        let refused = read(&mut Full::new(Bytes::from("0123456789a")), RULES).await;
         assert_eq!(refused.unwrap_err().code(), Code::PayloadTooLarge);
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_body_without_a_length_is_cut_at_its_limit() {
-        let body = Dripping(vec![Duration::ZERO; 11], None);
-        let refused = read(body, RULES).await;
+        let mut body = Dripping(vec![Duration::ZERO; 11], None);
+        let refused = read(&mut body, RULES).await;
         assert_eq!(refused.unwrap_err().code(), Code::PayloadTooLarge);
     }
 
@@ -174,7 +170,7 @@ mod tests {
     async fn a_dripped_body_ends_when_it_falls_behind() {
         let began = Instant::now();
         let pauses = vec![Duration::from_secs(8); 8];
-        let refused = read(Dripping(pauses, None), RULES).await;
+        let refused = read(&mut Dripping(pauses, None), RULES).await;
         assert_eq!(refused.unwrap_err().code(), Code::RequestTimeout);
         // Three bytes came in 30 seconds where four were wanted.
         assert_eq!(began.elapsed(), Duration::from_secs(30));
@@ -184,7 +180,7 @@ mod tests {
     async fn a_body_that_keeps_up_may_take_its_time() {
         let began = Instant::now();
         let pauses = vec![Duration::from_secs(7); 9];
-        let refused = read(Dripping(pauses, None), RULES).await;
+        let refused = read(&mut Dripping(pauses, None), RULES).await;
         assert_eq!(refused.unwrap_err().code(), Code::RequestTimeout, "it never ends");
         // Eight bytes were two times four; the ninth alone is not enough for another 30 seconds.
         assert_eq!(began.elapsed(), Duration::from_secs(56 + 30));

@@ -35,10 +35,7 @@ pub(super) struct Origin {
 impl Origin {
     /// Takes the count along to a shard.
     pub(super) fn take_counted(&self) -> Option<Counted> {
-        self.counted
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .take()
+        self.counted.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 }
 
@@ -51,12 +48,7 @@ pub(super) async fn serve_all(shared: Arc<Shared>, mut intake: Intake) {
 }
 
 async fn serve(shared: Arc<Shared>, handover: Handover) {
-    let Handover {
-        socket,
-        peer,
-        read,
-        counted,
-    } = handover;
+    let Handover { socket, peer, read, counted } = handover;
     let socket = match TcpStream::from_std(socket) {
         Ok(socket) => socket,
         Err(error) => {

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use fanfare_core::code::Code;
+use fanfare_core::publication::Publisher;
 use fanfare_core::shard::Answer;
 use fanfare_core::time::UnixMillis;
 use fanfare_protocol::native::cors::{self, AllowedOrigin};
@@ -29,7 +30,7 @@ impl Shared {
         request: Request<Incoming>,
         from: &Arc<Origin>,
     ) -> Answered {
-        let (parts, incoming) = request.into_parts();
+        let (parts, mut incoming) = request.into_parts();
         if let Some(answer) = operations::answer(self, &parts).await {
             return answer;
         }
@@ -37,11 +38,13 @@ impl Shared {
         let head = head(&parts, &headers);
         let allowed = match cors::check(&head, &self.policy) {
             Ok(allowed) => allowed,
-            Err(problem) => return self.refuse(&problem, &AllowedOrigin::None, incoming, &parts).await,
+            Err(problem) => {
+                return self.refuse(&problem, &AllowedOrigin::None, &mut incoming, &parts).await;
+            }
         };
         let route = match route::route(&head, &self.rules, unix_millis()) {
             Ok(route) => route,
-            Err(problem) => return self.refuse(&problem, &allowed, incoming, &parts).await,
+            Err(problem) => return self.refuse(&problem, &allowed, &mut incoming, &parts).await,
         };
         let rights = self.rights(&head);
         match route {
@@ -73,41 +76,46 @@ impl Shared {
         &self,
         route: Route,
         rights: Rights,
-        incoming: Incoming,
+        mut incoming: Incoming,
         (parts, allowed): (&request::Parts, &AllowedOrigin),
     ) -> Answered {
-        let publisher = match rights.publish {
-            Ok(publisher) => publisher,
-            Err(code) => {
-                return self.refuse(&Problem::of(code), allowed, incoming, parts).await;
-            }
+        let outcome = match rights.publish {
+            Ok(publisher) => self.change(route, &publisher, &mut incoming, allowed).await,
+            Err(code) => Err(Problem::of(code)),
         };
+        match outcome {
+            Ok(answer) => answer,
+            Err(problem) => self.refuse(&problem, allowed, &mut incoming, parts).await,
+        }
+    }
+
+    async fn change(
+        &self,
+        route: Route,
+        publisher: &Publisher,
+        incoming: &mut Incoming,
+        allowed: &AllowedOrigin,
+    ) -> Result<Answered, Problem> {
         let rules = BodyRules {
             bytes_max: route.body_bytes_max(&self.rules),
             progress_bytes: self.options.body_progress_bytes,
             progress_within: self.options.body_progress_within,
         };
-        let announced = http_body::Body::size_hint(&incoming).lower();
-        if announced > rules.bytes_max as u64 && !matches!(route, Route::Remove(_)) {
-            let problem = body::too_large(rules.bytes_max);
-            return self.refuse(&problem, allowed, incoming, parts).await;
-        }
-        let outcome = match route {
-            Route::Publish(publishing) => match body::read(incoming, rules).await {
-                Ok(body) => self.publish(&publishing, body, &publisher, allowed).await,
-                Err(problem) => Err(problem),
-            },
-            Route::Batch(request) => match body::read(incoming, rules).await {
-                Ok(body) => self.batch(request, &body, &publisher, allowed).await,
-                Err(problem) => Err(problem),
-            },
+        match route {
+            Route::Publish(publishing) => {
+                let body = body::read(incoming, rules).await?;
+                self.publish(&publishing, body, publisher, allowed).await
+            }
+            Route::Batch(request) => {
+                let body = body::read(incoming, rules).await?;
+                self.batch(request, &body, publisher, allowed).await
+            }
             Route::Remove(channels) => {
                 body::discard(incoming).await;
                 self.remove(channels, allowed).await
             }
             _ => Err(Problem::of(Code::Internal)),
-        };
-        outcome.unwrap_or_else(|problem| self.refused(&problem, allowed))
+        }
     }
 
     /// What reads channels.
@@ -154,7 +162,7 @@ impl Shared {
         &self,
         problem: &Problem,
         allowed: &AllowedOrigin,
-        incoming: Incoming,
+        incoming: &mut Incoming,
         parts: &request::Parts,
     ) -> Answered {
         // Who waits for "100 Continue" sends nothing unless the body is asked for.
@@ -178,9 +186,7 @@ pub(super) fn unexpected(answer: &Answer) -> Problem {
 
 pub(super) fn headers(parts: &request::Parts) -> Vec<(&str, &[u8])> {
     let headers = parts.headers.iter();
-    headers
-        .map(|(name, value)| (name.as_str(), value.as_bytes()))
-        .collect()
+    headers.map(|(name, value)| (name.as_str(), value.as_bytes())).collect()
 }
 
 pub(super) fn head<'a>(parts: &'a request::Parts, headers: &'a [(&'a str, &'a [u8])]) -> Head<'a> {
@@ -199,10 +205,8 @@ pub(super) fn head<'a>(parts: &'a request::Parts, headers: &'a [(&'a str, &'a [u
 
 fn preflight(head: &Head<'_>, allowed: &AllowedOrigin) -> Answered {
     let extra = cors::preflight_headers(head);
-    let extra: Vec<(&'static str, &str)> = extra
-        .iter()
-        .map(|(name, value)| (*name, value.as_str()))
-        .collect();
+    let extra: Vec<(&'static str, &str)> =
+        extra.iter().map(|(name, value)| (*name, value.as_str())).collect();
     let mut head = ResponseHead::new(204, Media::None, allowed);
     head.extra = &extra;
     answer::with_head(&head, AnswerBody::whole(bytes::Bytes::new()))

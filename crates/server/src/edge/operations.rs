@@ -23,16 +23,12 @@ pub(super) async fn answer(shared: &Shared, parts: &request::Parts) -> Option<An
     if parts.method != Method::GET && parts.method != Method::HEAD {
         let problem = Problem::of(Code::MethodNotAllowed);
         let mut refusal = answer::problem(&problem, &AllowedOrigin::None);
-        refusal
-            .headers_mut()
-            .insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
+        refusal.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
         return Some(refusal);
     }
     Some(match path {
         "/health" => text(StatusCode::OK, PLAIN, "ok\n"),
-        "/ready" if shared.draining() => {
-            text(StatusCode::SERVICE_UNAVAILABLE, PLAIN, "draining\n")
-        }
+        "/ready" if shared.draining() => text(StatusCode::SERVICE_UNAVAILABLE, PLAIN, "draining\n"),
         "/ready" => text(StatusCode::OK, PLAIN, "ready\n"),
         _ => metrics(shared, parts).await,
     })

@@ -81,7 +81,7 @@ impl Shared {
         let items = request.items(body, publisher, &self.rules)?;
         let mut pending = Vec::with_capacity(items.len());
         for item in items {
-            pending.push(match item {
+            let item = match item {
                 BatchItem::One(channel, draft) => {
                     let asked = self.ask_or_wait(&mut pending, &channel, draft).await;
                     Pending::One(channel, asked)
@@ -95,7 +95,8 @@ impl Shared {
                     Pending::Several(asked)
                 }
                 BatchItem::Refused(problem) => Pending::Settled(ItemResult::Refused(problem)),
-            });
+            };
+            pending.push(item);
         }
         let mut results = Vec::with_capacity(pending.len());
         for item in pending {
@@ -116,7 +117,7 @@ impl Shared {
     /// Asks, and if the batch itself holds all permits waits for what it asked before.
     async fn ask_or_wait(
         &self,
-        pending: &mut Vec<Pending>,
+        pending: &mut [Pending],
         channel: &ChannelName,
         draft: Draft,
     ) -> Asked {
@@ -125,7 +126,8 @@ impl Shared {
             return first;
         }
         for item in pending.iter_mut() {
-            let waiting = std::mem::replace(item, Pending::Settled(ItemResult::Several(Vec::new())));
+            let waiting =
+                std::mem::replace(item, Pending::Settled(ItemResult::Several(Vec::new())));
             *item = Pending::Settled(waiting.settle().await);
         }
         ask::publish(&self.node, channel.clone(), draft)

@@ -81,12 +81,9 @@ impl Shared {
         }
         let (mut pipe, session) = self.subscribe(reading)?;
         match pipe.next().await {
-            Some(PipeItem::Opened { channels, cursor }) => Ok(Begun {
-                pipe,
-                session,
-                channels,
-                cursor,
-            }),
+            Some(PipeItem::Opened { channels, cursor }) => {
+                Ok(Begun { pipe, session, channels, cursor })
+            }
             Some(PipeItem::Refused(code)) => Err(Problem::of(code)),
             // The shard drains or ended before the stream began.
             _ => Err(Problem::of(Code::Draining)),

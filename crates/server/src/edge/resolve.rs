@@ -1,6 +1,6 @@
 //! Where readers would start: for `HEAD`, and for the 101 of a WebSocket.
 
-use fanfare_core::cursor::Cursor;
+use fanfare_core::cursor::{Cursor, CursorEntry};
 use fanfare_core::shard::{Answer, Request, Resolved};
 use fanfare_core::start::{Start, Subscription};
 use fanfare_protocol::native::problem::Problem;
@@ -14,6 +14,8 @@ use super::ask;
 pub(super) struct Standing {
     /// The cursor to tell: positions read from, claimed ones before a gap.
     pub cursor: Cursor,
+    /// The entry of each channel; none for one that could not be read.
+    pub entries: Vec<Option<CursorEntry>>,
     /// The channels, each from exactly the position told; one that is about to be told a gap from
     /// where it was asked for.
     pub subscriptions: Vec<Subscription>,
@@ -47,31 +49,34 @@ impl Shared {
 }
 
 fn stand(resolved: &[(&Subscription, Resolved)], carried: &Cursor) -> Standing {
-    let mut cursor = carried.clone();
-    let mut subscriptions = Vec::with_capacity(resolved.len());
-    let mut place = 0;
-    for (subscription, one) in resolved {
-        match one.entry {
-            Some(entry) => {
-                cursor.set_first(place, entry);
-                place += 1;
-            }
-            None => cursor.mark(),
-        }
-        let start = match (&one.gap, one.entry) {
+    let entries: Vec<_> = resolved.iter().map(|(_, one)| one.entry).collect();
+    let subscriptions = resolved.iter().map(|(subscription, one)| Subscription {
+        channel: subscription.channel.clone(),
+        start: match (&one.gap, one.entry) {
             (None, Some(entry)) => Start::of_entry(entry),
             _ => subscription.start,
-        };
-        subscriptions.push(Subscription {
-            channel: subscription.channel.clone(),
-            start,
-        });
-    }
+        },
+    });
     Standing {
-        cursor,
-        subscriptions,
+        subscriptions: subscriptions.collect(),
+        cursor: compose(&entries, carried),
+        entries,
         over: !resolved.is_empty() && resolved.iter().all(|(_, one)| one.over),
     }
+}
+
+/// The cursor of a reader that stands here in the channels that it asked for: the mark stands for
+/// one that could not be read, until its gap is told.
+pub(super) fn compose(entries: &[Option<CursorEntry>], carried: &Cursor) -> Cursor {
+    let mut cursor = Cursor::new();
+    for entry in entries {
+        match entry {
+            Some(entry) => cursor.set(*entry),
+            None => cursor.mark(),
+        }
+    }
+    cursor.carry(carried);
+    cursor
 }
 
 #[cfg(test)]
@@ -86,10 +91,7 @@ mod tests {
     use super::stand;
 
     fn asked(name: &str, start: Start) -> Subscription {
-        Subscription {
-            channel: ChannelName::new(name).unwrap(),
-            start,
-        }
+        Subscription { channel: ChannelName::new(name).unwrap(), start }
     }
 
     fn entry(of: &Subscription, offset: u64) -> CursorEntry {
@@ -115,11 +117,7 @@ mod tests {
                 reason,
             })
         };
-        let resolved = |entry, gap| Resolved {
-            entry,
-            gap,
-            over: false,
-        };
+        let resolved = |entry, gap| Resolved { entry, gap, over: false };
         let standing = stand(
             &[
                 (&now, resolved(Some(entry(&now, 9)), None)),

@@ -108,10 +108,7 @@ impl Streaming {
             _counted: counted,
             cells: Arc::clone(cells),
         };
-        Self {
-            step: Box::pin(reader.step()),
-            over: false,
-        }
+        Self { step: Box::pin(reader.step()), over: false }
     }
 
     /// The next part.
@@ -187,7 +184,7 @@ impl Reader {
         let mut part = BytesMut::new();
         let mut whole = first;
         while whole.len() + part.len() < PART_BYTES {
-            match self.pipe.as_mut().and_then(PipeReader::try_next) {
+            match self.pipe.as_ref().and_then(PipeReader::try_next) {
                 None => break,
                 Some(Some(PipeItem::Frame { body, .. })) => {
                     self.cells.wrote(body.len());
@@ -216,9 +213,7 @@ impl Reader {
             // A stream begins once; what comes before it was read already.
             Some(PipeItem::Opened { .. }) => {}
             Some(PipeItem::Gap { gap, cursor }) => self.gap(out, &gap, &cursor),
-            Some(PipeItem::End {
-                channel, cursor, ..
-            }) => self.end(out, &channel, &cursor),
+            Some(PipeItem::End { channel, cursor, .. }) => self.end(out, &channel, &cursor),
             Some(PipeItem::Finished) => self.next = Next::End,
             Some(PipeItem::Drain) => {
                 if self.words.transport == Transport::Sse {
@@ -257,9 +252,7 @@ impl Reader {
 
 impl fmt::Debug for Streaming {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Streaming")
-            .field("over", &self.over)
-            .finish_non_exhaustive()
+        f.debug_struct("Streaming").field("over", &self.over).finish_non_exhaustive()
     }
 }
 

@@ -25,14 +25,8 @@ pub(crate) enum Transport {
 
 impl Transport {
     /// Every transport, in the order of their numbers.
-    pub(crate) const ALL: [Self; 6] = [
-        Self::WebSocket,
-        Self::Sse,
-        Self::Ndjson,
-        Self::Raw,
-        Self::Poll,
-        Self::Http,
-    ];
+    pub(crate) const ALL: [Self; 6] =
+        [Self::WebSocket, Self::Sse, Self::Ndjson, Self::Raw, Self::Poll, Self::Http];
 
     /// The label's value.
     pub(crate) fn as_str(self) -> &'static str {
@@ -57,9 +51,8 @@ pub(crate) struct Delays {
 impl Delays {
     /// Inclusive upper bounds in milliseconds, the unit in which publications carry their time;
     /// what is above the last counts in a bucket without a bound.
-    pub(crate) const BOUNDS_MILLIS: [u64; 13] = [
-        1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000, 2_000, 5_000, 10_000,
-    ];
+    pub(crate) const BOUNDS_MILLIS: [u64; 13] =
+        [1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000, 2_000, 5_000, 10_000];
 
     /// Counts one that took so many milliseconds.
     pub(crate) fn observe(&mut self, millis: u64) {
@@ -172,10 +165,7 @@ impl EdgeCells {
     /// Counts a connection of this transport until the result is dropped.
     pub(crate) fn enter(self: &Arc<Self>, transport: Transport) -> Counted {
         self.connections[transport as usize].fetch_add(1, Ordering::Relaxed);
-        Counted {
-            cells: Arc::clone(self),
-            transport,
-        }
+        Counted { cells: Arc::clone(self), transport }
     }
 
     /// Counts a refusal.
@@ -187,16 +177,14 @@ impl EdgeCells {
 
     /// Counts bytes of streams handed to hyper.
     pub(crate) fn wrote(&self, bytes: usize) {
-        self.written_bytes
-            .fetch_add(bytes as u64, Ordering::Relaxed);
+        self.written_bytes.fetch_add(bytes as u64, Ordering::Relaxed);
     }
 
     /// Connections of a transport. Every connection is entered as [`Transport::Http`] and, while
     /// it carries a stream, as that too; here it counts once.
     pub(crate) fn connections(&self, transport: Transport) -> u64 {
-        let count = |transport: Transport| {
-            self.connections[transport as usize].load(Ordering::Relaxed)
-        };
+        let count =
+            |transport: Transport| self.connections[transport as usize].load(Ordering::Relaxed);
         match transport {
             Transport::Http => {
                 let streams = Transport::ALL.into_iter().map(count).sum::<u64>();
@@ -209,9 +197,7 @@ impl EdgeCells {
 
     /// Refusals in the order of the table of codes.
     pub(crate) fn refusals(&self) -> impl Iterator<Item = u64> {
-        self.refusals
-            .iter()
-            .map(|count| count.load(Ordering::Relaxed))
+        self.refusals.iter().map(|count| count.load(Ordering::Relaxed))
     }
 
     /// Bytes of streams handed to hyper.

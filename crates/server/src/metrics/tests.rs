@@ -38,11 +38,7 @@ fn the_text_is_what_a_scraper_reads() {
             help: "Gaps",
             value: Value::Counters("reason", vec![("slow".to_owned(), 1)]),
         },
-        Sample {
-            name: "fanfare_delay_seconds",
-            help: "Delays",
-            value: Value::Delays(delays),
-        },
+        Sample { name: "fanfare_delay_seconds", help: "Delays", value: Value::Delays(delays) },
     ];
     let text = text(samples).unwrap();
     for line in [

@@ -159,11 +159,8 @@ impl PipeReader {
     }
 
     /// The next item if there is one now; the inner none when the shard has dropped the subscriber.
-    #[expect(
-        clippy::option_option,
-        reason = "nothing now and nothing ever again are two answers"
-    )]
-    pub(crate) fn try_next(&mut self) -> Option<Option<PipeItem>> {
+    #[expect(clippy::option_option, reason = "nothing now and nothing ever again are two answers")]
+    pub(crate) fn try_next(&self) -> Option<Option<PipeItem>> {
         let (item, ready) = self.take();
         if let Some(connection) = ready {
             self.shard.put(Letter::PipeReady(connection));

@@ -43,7 +43,7 @@ impl Shared {
     ) -> Result<Answered, Problem> {
         let until = Instant::now() + wait;
         let standing = self.standing(&reading).await?;
-        let mut collector = Collector::new(standing.subscriptions.len(), standing.cursor);
+        let mut collector = Collector::new(standing.entries, reading.carried.clone());
         for (place, subscription) in standing.subscriptions.iter().enumerate() {
             match collector.room() {
                 Some(room) => self.page(&mut collector, (place, subscription), room).await?,
@@ -130,12 +130,8 @@ fn gather(collector: &mut Collector, channel: &ChannelName, place: usize, page: 
         let mut line = Vec::with_capacity(frame.bytes().len());
         match publication.position {
             Some(position) => {
-                let entry = CursorEntry {
-                    hash: channel.hash48(),
-                    position,
-                    ended: false,
-                };
-                collector.cursor.set_first(place, entry);
+                let entry = CursorEntry { hash: channel.hash48(), position, ended: false };
+                collector.reach(place, entry);
                 let cursor = &collector.cursor;
                 append_composed(&mut line, &frame, Format::Ndjson, cursor, Framing::Bare);
             }
