@@ -24,6 +24,8 @@ pub(crate) enum Exit {
     Refused,
     /// A panic: our bug.
     Panic,
+    /// A second signal ended a server that was still draining.
+    Interrupted,
 }
 
 impl Exit {
@@ -36,6 +38,7 @@ impl Exit {
             Self::Unreachable => 3,
             Self::Refused => 4,
             Self::Panic => 70,
+            Self::Interrupted => 130,
         }
     }
 }

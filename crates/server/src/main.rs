@@ -9,6 +9,7 @@ mod config;
 mod edge;
 mod exit;
 mod load;
+mod logging;
 mod metrics;
 mod node;
 mod pipe;
