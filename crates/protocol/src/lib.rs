@@ -1,4 +1,4 @@
-//! The sans-I/O codecs of Fanfare.
+//! Sans-I/O codecs: WebSocket, SSE, NDJSON and the native envelopes.
 
 pub mod native;
 pub mod websocket;

@@ -40,9 +40,7 @@ impl Load {
     /// Counts one more connection.
     pub(crate) fn enter(self: &Arc<Self>) -> Counted {
         self.connections.fetch_add(1, Ordering::Relaxed);
-        Counted {
-            load: Arc::clone(self),
-        }
+        Counted { load: Arc::clone(self) }
     }
 
     /// Connections that are open, wherever they are.
@@ -67,9 +65,8 @@ impl Load {
 
     /// The shard with the fewest connections.
     pub(crate) fn lightest(&self) -> ShardId {
-        let lightest = (0..)
-            .zip(&self.by_shard)
-            .min_by_key(|(_, count)| count.load(Ordering::Relaxed));
+        let lightest =
+            (0..).zip(&self.by_shard).min_by_key(|(_, count)| count.load(Ordering::Relaxed));
         lightest.map_or(0, |(shard, _)| shard)
     }
 

@@ -14,7 +14,9 @@ use bytes::Bytes;
 use fanfare_core::name::ChannelName;
 use fanfare_core::permit::{Permit, PermitPool};
 use fanfare_core::settings::ShardId;
-use fanfare_core::shard::{Answer, ConnectionId, Figures, Message, Opening, Origin, Request, Verdict};
+use fanfare_core::shard::{
+    Answer, ConnectionId, Figures, Message, Opening, Origin, Request, Verdict,
+};
 use tokio::sync::oneshot;
 
 use crate::load::Counted;

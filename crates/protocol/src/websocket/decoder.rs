@@ -8,9 +8,7 @@
 use bytes::Bytes;
 
 use super::close::{CloseCode, read_close};
-use super::frame::{
-    Control, Header, MessageKind, Opcode, Part, Role, apply_mask, read_header,
-};
+use super::frame::{Control, Header, MessageKind, Opcode, Part, Role, apply_mask, read_header};
 use super::partial::Partial;
 use super::utf8;
 use super::violation::Violation;

@@ -60,10 +60,7 @@ pub(crate) struct Credentials<'a> {
 impl Access {
     /// Everyone may do everything: for `dev`.
     pub(crate) fn open() -> Self {
-        Self {
-            publishing: Publishing::Anyone,
-            subscribing: Subscribing::Anyone,
-        }
+        Self { publishing: Publishing::Anyone, subscribing: Subscribing::Anyone }
     }
 
     /// Holders of `keys` may publish, `subscribing` may read.
@@ -71,10 +68,7 @@ impl Access {
         keys: impl IntoIterator<Item = PublisherKey>,
         subscribing: Subscribing,
     ) -> Self {
-        Self {
-            publishing: Publishing::Keys(keys.into_iter().collect()),
-            subscribing,
-        }
+        Self { publishing: Publishing::Keys(keys.into_iter().collect()), subscribing }
     }
 
     /// The name under which the request publishes, none for an anonymous publisher.
@@ -130,9 +124,7 @@ impl PublisherKey {
             .secret
             .iter()
             .zip(token)
-            .fold(0_u8, |differing, (left, right)| {
-                black_box(differing | (left ^ right))
-            });
+            .fold(0_u8, |differing, (left, right)| black_box(differing | (left ^ right)));
         differing == 0
     }
 }
@@ -153,16 +145,12 @@ impl<'a> Credentials<'a> {
     /// The bearer token: that of `Authorization` (RFC 6750, the scheme in any case) if there is
     /// one, else that of the subprotocol.
     fn token(self) -> Option<&'a [u8]> {
-        self.authorization
-            .and_then(bearer)
-            .or(self.subprotocol_token)
+        self.authorization.and_then(bearer).or(self.subprotocol_token)
     }
 }
 
 /// The token of an `Authorization` value with the scheme `Bearer`.
 fn bearer(value: &[u8]) -> Option<&[u8]> {
     let (scheme, token) = value.split_at_checked(7)?;
-    scheme
-        .eq_ignore_ascii_case(b"bearer ")
-        .then(|| token.trim_ascii())
+    scheme.eq_ignore_ascii_case(b"bearer ").then(|| token.trim_ascii())
 }

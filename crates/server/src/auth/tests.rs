@@ -5,10 +5,7 @@ use fanfare_core::code::Code;
 use super::{Access, Credentials, PublisherKey, Subscribing};
 
 fn with(authorization: &'static str) -> Credentials<'static> {
-    Credentials {
-        authorization: Some(authorization.as_bytes()),
-        subprotocol_token: None,
-    }
+    Credentials { authorization: Some(authorization.as_bytes()), subprotocol_token: None }
 }
 
 #[test]
@@ -19,43 +16,23 @@ fn only_holders_of_a_key_publish() {
     let second = access.may_publish(with("bearer  two ")).unwrap();
     assert!(first.is_some() && second.is_some());
     assert_ne!(first, second, "each key is a scope of its own");
-    for refused in [
-        "Bearer secret-on",
-        "Bearer secret-onf",
-        "Basic two",
-        "Bearer ",
-        "two",
-        "",
-    ] {
+    for refused in ["Bearer secret-on", "Bearer secret-onf", "Basic two", "Bearer ", "two", ""] {
         let verdict = access.may_publish(with(refused));
         assert_eq!(verdict, Err(Code::Unauthorized), "{refused:?}");
     }
-    assert_eq!(
-        access.may_publish(Credentials::default()),
-        Err(Code::Unauthorized)
-    );
+    assert_eq!(access.may_publish(Credentials::default()), Err(Code::Unauthorized));
     assert_eq!(access.may_subscribe(Credentials::default()), Ok(()));
     let mistyped = access.may_subscribe(with("Bearer tow"));
-    assert_eq!(
-        mistyped,
-        Err(Code::Unauthorized),
-        "a mistyped key is noticed"
-    );
+    assert_eq!(mistyped, Err(Code::Unauthorized), "a mistyped key is noticed");
 }
 
 #[test]
 fn a_browser_socket_shows_its_key_as_a_subprotocol() {
     let access = Access::keyed([PublisherKey::new("two")], Subscribing::Publishers);
-    let offered = Credentials {
-        authorization: None,
-        subprotocol_token: Some(b"two"),
-    };
+    let offered = Credentials { authorization: None, subprotocol_token: Some(b"two") };
     assert!(access.may_publish(offered).is_ok());
     assert_eq!(access.may_subscribe(offered), Ok(()));
-    assert_eq!(
-        access.may_subscribe(Credentials::default()),
-        Err(Code::Unauthorized)
-    );
+    assert_eq!(access.may_subscribe(Credentials::default()), Err(Code::Unauthorized));
 }
 
 #[test]

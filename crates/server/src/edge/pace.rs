@@ -54,9 +54,7 @@ impl Pace {
     pub(crate) fn work(&self) -> Work {
         self.state.working.store(true, Ordering::Release);
         self.state.head.store(0, Ordering::Release);
-        Work {
-            state: Arc::clone(&self.state),
-        }
+        Work { state: Arc::clone(&self.state) }
     }
 
     /// Returns when a head has taken longer than `head_within`.

@@ -45,12 +45,7 @@ impl Ending {
 impl Rewound {
     /// `socket`, of which `read` was read already.
     pub(crate) fn new(socket: TcpStream, read: Bytes, ending: Ending, pace: Pace) -> Self {
-        Self {
-            socket: Some(socket),
-            read,
-            ending,
-            pace,
-        }
+        Self { socket: Some(socket), read, ending, pace }
     }
 
     /// The socket and what is still to be replayed.
@@ -119,9 +114,7 @@ impl AsyncWrite for Rewound {
     }
 
     fn is_write_vectored(&self) -> bool {
-        self.socket
-            .as_ref()
-            .is_some_and(TcpStream::is_write_vectored)
+        self.socket.as_ref().is_some_and(TcpStream::is_write_vectored)
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -179,12 +172,8 @@ mod tests {
     #[tokio::test]
     async fn what_was_not_replayed_goes_along() {
         let (socket, _client) = pair().await;
-        let mut rewound = Rewound::new(
-            socket,
-            Bytes::from("head+rest"),
-            Ending::default(),
-            Pace::new(),
-        );
+        let mut rewound =
+            Rewound::new(socket, Bytes::from("head+rest"), Ending::default(), Pace::new());
         let mut head = [0; 5];
         rewound.read_exact(&mut head).await.unwrap();
         let (_socket, rest) = rewound.into_parts().unwrap();
@@ -200,21 +189,13 @@ mod tests {
         rewound.shutdown().await.unwrap();
         drop(rewound);
         let seen = client.read(&mut [0; 8]);
-        assert_eq!(
-            seen.map_err(|error| error.kind()),
-            Err(std::io::ErrorKind::ConnectionReset)
-        );
+        assert_eq!(seen.map_err(|error| error.kind()), Err(std::io::ErrorKind::ConnectionReset));
     }
 
     #[tokio::test]
     async fn an_end_without_reset_is_a_regular_one() {
         let (socket, mut client) = pair().await;
-        drop(Rewound::new(
-            socket,
-            Bytes::new(),
-            Ending::default(),
-            Pace::new(),
-        ));
+        drop(Rewound::new(socket, Bytes::new(), Ending::default(), Pace::new()));
         assert_eq!(client.read(&mut [0; 8]).unwrap(), 0);
     }
 }

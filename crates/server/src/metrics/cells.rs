@@ -25,14 +25,8 @@ pub(crate) enum Transport {
 
 impl Transport {
     /// Every transport, in the order of their numbers.
-    pub(crate) const ALL: [Self; 6] = [
-        Self::WebSocket,
-        Self::Sse,
-        Self::Ndjson,
-        Self::Raw,
-        Self::Poll,
-        Self::Http,
-    ];
+    pub(crate) const ALL: [Self; 6] =
+        [Self::WebSocket, Self::Sse, Self::Ndjson, Self::Raw, Self::Poll, Self::Http];
 
     /// The label's value.
     pub(crate) fn as_str(self) -> &'static str {
@@ -57,9 +51,8 @@ pub(crate) struct Delays {
 impl Delays {
     /// Inclusive upper bounds in milliseconds, the unit in which publications carry their time;
     /// what is above the last counts in a bucket without a bound.
-    pub(crate) const BOUNDS_MILLIS: [u64; 13] = [
-        1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000, 2_000, 5_000, 10_000,
-    ];
+    pub(crate) const BOUNDS_MILLIS: [u64; 13] =
+        [1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000, 2_000, 5_000, 10_000];
 
     /// Counts one that took so many milliseconds.
     pub(crate) fn observe(&mut self, millis: u64) {
@@ -149,8 +142,7 @@ impl Refusals {
 pub(crate) struct EdgeCells {
     connections: [AtomicU64; Transport::ALL.len()],
     refusals: Box<[AtomicU64]>,
-    deliveries: AtomicU64,
-    delivered_bytes: AtomicU64,
+    written_bytes: AtomicU64,
 }
 
 /// One connection in `fanfare_connections`, as long as this lives.
@@ -166,18 +158,14 @@ impl EdgeCells {
         Arc::new(Self {
             connections: Default::default(),
             refusals: TABLE.iter().map(|_| AtomicU64::new(0)).collect(),
-            deliveries: AtomicU64::new(0),
-            delivered_bytes: AtomicU64::new(0),
+            written_bytes: AtomicU64::new(0),
         })
     }
 
     /// Counts a connection of this transport until the result is dropped.
     pub(crate) fn enter(self: &Arc<Self>, transport: Transport) -> Counted {
         self.connections[transport as usize].fetch_add(1, Ordering::Relaxed);
-        Counted {
-            cells: Arc::clone(self),
-            transport,
-        }
+        Counted { cells: Arc::clone(self), transport }
     }
 
     /// Counts a refusal.
@@ -187,41 +175,34 @@ impl EdgeCells {
         }
     }
 
-    /// Counts frames handed to hyper.
-    pub(crate) fn delivered(&self, bytes: usize) {
-        self.deliveries.fetch_add(1, Ordering::Relaxed);
-        self.delivered_bytes
-            .fetch_add(bytes as u64, Ordering::Relaxed);
+    /// Counts bytes of streams handed to hyper.
+    pub(crate) fn wrote(&self, bytes: usize) {
+        self.written_bytes.fetch_add(bytes as u64, Ordering::Relaxed);
     }
 
-    /// Connections of a transport.
+    /// Connections of a transport. Every connection is entered as [`Transport::Http`] and, while
+    /// it carries a stream, as that too; here it counts once.
     pub(crate) fn connections(&self, transport: Transport) -> u64 {
-        self.connections[transport as usize].load(Ordering::Relaxed)
+        let count =
+            |transport: Transport| self.connections[transport as usize].load(Ordering::Relaxed);
+        match transport {
+            Transport::Http => {
+                let streams = Transport::ALL.into_iter().map(count).sum::<u64>();
+                let all = count(Transport::Http);
+                all.saturating_sub(streams.saturating_sub(all))
+            }
+            stream => count(stream),
+        }
     }
 
     /// Refusals in the order of the table of codes.
     pub(crate) fn refusals(&self) -> impl Iterator<Item = u64> {
-        self.refusals
-            .iter()
-            .map(|count| count.load(Ordering::Relaxed))
+        self.refusals.iter().map(|count| count.load(Ordering::Relaxed))
     }
 
-    /// Frames and bytes handed to hyper.
-    pub(crate) fn deliveries(&self) -> (u64, u64) {
-        (
-            self.deliveries.load(Ordering::Relaxed),
-            self.delivered_bytes.load(Ordering::Relaxed),
-        )
-    }
-}
-
-impl Counted {
-    /// The connection becomes one of this transport.
-    pub(crate) fn become_transport(&mut self, transport: Transport) {
-        let cells = &self.cells.connections;
-        cells[transport as usize].fetch_add(1, Ordering::Relaxed);
-        cells[self.transport as usize].fetch_sub(1, Ordering::Relaxed);
-        self.transport = transport;
+    /// Bytes of streams handed to hyper.
+    pub(crate) fn written_bytes(&self) -> u64 {
+        self.written_bytes.load(Ordering::Relaxed)
     }
 }
 

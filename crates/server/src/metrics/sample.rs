@@ -103,10 +103,8 @@ impl Value {
                 None,
             ),
             Self::Info(labels) => {
-                let labels: Vec<(&str, &str)> = labels
-                    .iter()
-                    .map(|(name, value)| (*name, value.as_str()))
-                    .collect();
+                let labels: Vec<(&str, &str)> =
+                    labels.iter().map(|(name, value)| (*name, value.as_str())).collect();
                 metric.encode_info(&labels)
             }
         }

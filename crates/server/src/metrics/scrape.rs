@@ -64,11 +64,8 @@ impl Sources {
             total.connections[place] += self.edge.connections(transport);
         }
         total.refusals.add(self.edge.refusals());
-        total
-            .refusals
-            .raise(Code::ConnectionsFull, self.load.refused());
-        let (_, edge_bytes) = self.edge.deliveries();
-        total.written_bytes += edge_bytes;
+        total.refusals.raise(Code::ConnectionsFull, self.load.refused());
+        total.written_bytes += self.edge.written_bytes();
         let mut samples = self.process();
         samples.extend(total.messages());
         samples.extend(total.shards());
@@ -169,42 +166,22 @@ impl Total {
         let gaps = reasons.map(str::to_owned).zip(self.core.gaps).collect();
         let refusals = self.refusals.named();
         let refusals = refusals.map(|(name, count)| (name.to_owned(), count));
-        let counter = |name, help, value| Sample {
-            name,
-            help,
-            value: Value::Counter(value),
-        };
+        let counter = |name, help, value| Sample { name, help, value: Value::Counter(value) };
         vec![
             Sample {
                 name: "fanfare_connections",
                 help: "Open connections by what they are at present",
                 value: Value::Gauges("transport", connections),
             },
-            counter(
-                "fanfare_publications",
-                "Publications committed",
-                self.core.publications,
-            ),
+            counter("fanfare_publications", "Publications committed", self.core.publications),
             counter(
                 "fanfare_publication_bytes",
                 "Bytes of payload in committed publications",
                 self.core.publication_bytes,
             ),
-            counter(
-                "fanfare_deliveries",
-                "Publications handed to readers",
-                self.core.deliveries,
-            ),
-            counter(
-                "fanfare_written_bytes",
-                "Bytes written to clients",
-                self.written_bytes,
-            ),
-            counter(
-                "fanfare_received_bytes",
-                "Bytes read by shards",
-                self.received_bytes,
-            ),
+            counter("fanfare_deliveries", "Publications handed to readers", self.core.deliveries),
+            counter("fanfare_written_bytes", "Bytes written to clients", self.written_bytes),
+            counter("fanfare_received_bytes", "Bytes read by shards", self.received_bytes),
             Sample {
                 name: "fanfare_gaps",
                 help: "Gaps told to readers, by reason",
@@ -235,52 +212,24 @@ impl Total {
 
     /// What shards hold.
     fn shards(&self) -> Vec<Sample> {
-        let gauge = |name, help, value| Sample {
-            name,
-            help,
-            value: Value::Gauge(value),
-        };
+        let gauge = |name, help, value| Sample { name, help, value: Value::Gauge(value) };
         vec![
             gauge(
                 "fanfare_lag_publications",
                 "Publications between the slowest reader and the head of its feed",
                 self.core.lag_max,
             ),
-            gauge(
-                "fanfare_channels",
-                "Channels that exist",
-                self.core.channels,
-            ),
-            gauge(
-                "fanfare_feeds",
-                "Channels being read, per shard and format",
-                self.core.feeds,
-            ),
-            gauge(
-                "fanfare_readers",
-                "Subscriptions to channels",
-                self.core.readers,
-            ),
-            gauge(
-                "fanfare_history_bytes",
-                "Bytes that history holds",
-                self.core.ring_bytes,
-            ),
-            gauge(
-                "fanfare_feed_bytes",
-                "Bytes that feeds hold",
-                self.core.feed_bytes,
-            ),
+            gauge("fanfare_channels", "Channels that exist", self.core.channels),
+            gauge("fanfare_feeds", "Channels being read, per shard and format", self.core.feeds),
+            gauge("fanfare_readers", "Subscriptions to channels", self.core.readers),
+            gauge("fanfare_history_bytes", "Bytes that history holds", self.core.ring_bytes),
+            gauge("fanfare_feed_bytes", "Bytes that feeds hold", self.core.feed_bytes),
             gauge(
                 "fanfare_page_bytes",
                 "Bytes of history pages on their way to readers, to be held against limits.pages_bytes_max per shard",
                 self.core.page_bytes,
             ),
-            gauge(
-                "fanfare_shards",
-                "Threads that own connections and channels",
-                self.shards,
-            ),
+            gauge("fanfare_shards", "Threads that own connections and channels", self.shards),
             gauge(
                 "fanfare_shards_silent",
                 "Shards that did not answer this scrape in time",

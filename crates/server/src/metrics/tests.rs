@@ -38,11 +38,7 @@ fn the_text_is_what_a_scraper_reads() {
             help: "Gaps",
             value: Value::Counters("reason", vec![("slow".to_owned(), 1)]),
         },
-        Sample {
-            name: "fanfare_delay_seconds",
-            help: "Delays",
-            value: Value::Delays(delays),
-        },
+        Sample { name: "fanfare_delay_seconds", help: "Delays", value: Value::Delays(delays) },
     ];
     let text = text(samples).unwrap();
     for line in [
@@ -62,13 +58,16 @@ fn the_text_is_what_a_scraper_reads() {
 #[test]
 fn a_connection_is_counted_as_what_it_is() {
     let cells = EdgeCells::new();
-    let mut counted = cells.enter(Transport::Http);
+    let connection = cells.enter(Transport::Http);
     assert_eq!(cells.connections(Transport::Http), 1);
-    counted.become_transport(Transport::Sse);
+    let stream = cells.enter(Transport::Sse);
     assert_eq!(cells.connections(Transport::Http), 0);
     assert_eq!(cells.connections(Transport::Sse), 1);
-    drop(counted);
+    drop(stream);
     assert_eq!(cells.connections(Transport::Sse), 0);
+    assert_eq!(cells.connections(Transport::Http), 1);
+    drop(connection);
+    assert_eq!(cells.connections(Transport::Http), 0);
 }
 
 #[test]

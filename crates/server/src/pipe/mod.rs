@@ -151,15 +151,21 @@ impl PipeReader {
     pub(crate) async fn next(&mut self) -> Option<PipeItem> {
         loop {
             let filled = self.shared.filled.notified();
-            let (item, ready) = self.take();
-            if let Some(connection) = ready {
-                self.shard.put(Letter::PipeReady(connection));
-            }
-            match item {
-                Ok(item) => return item,
-                Err(Empty) => filled.await,
+            match self.try_next() {
+                Some(item) => return item,
+                None => filled.await,
             }
         }
+    }
+
+    /// The next item if there is one now; the inner none when the shard has dropped the subscriber.
+    #[expect(clippy::option_option, reason = "nothing now and nothing ever again are two answers")]
+    pub(crate) fn try_next(&self) -> Option<Option<PipeItem>> {
+        let (item, ready) = self.take();
+        if let Some(connection) = ready {
+            self.shard.put(Letter::PipeReady(connection));
+        }
+        item.ok()
     }
 
     /// Takes the next item if there is one, and the connection to be told that there is room.

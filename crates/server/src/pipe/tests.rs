@@ -12,10 +12,7 @@ use super::{PIPE_BYTES, PipeItem, PipeReader, PipeWriter, pipe};
 use crate::node::{Letter, Mailbox, ShardWaker};
 
 const DEADLINE: Duration = Duration::from_secs(5);
-const CONNECTION: ConnectionId = ConnectionId {
-    index: 7,
-    generation: 1,
-};
+const CONNECTION: ConnectionId = ConnectionId { index: 7, generation: 1 };
 
 /// A pipe, and the mailbox that its reader writes to.
 struct Bench {
@@ -28,10 +25,7 @@ fn bench() -> (Bench, PipeWriter, PipeReader) {
     let waker = mio::Waker::new(poll.registry(), mio::Token(0)).unwrap();
     let (mailbox, letters) = Mailbox::new(Arc::new(ShardWaker::new(waker)));
     let (writer, reader) = pipe(mailbox);
-    let bench = Bench {
-        _poll: poll,
-        letters,
-    };
+    let bench = Bench { _poll: poll, letters };
     (bench, writer, reader)
 }
 
@@ -76,9 +70,7 @@ async fn one_frame_of_any_size_goes_through_an_empty_pipe() {
 #[tokio::test]
 async fn what_is_no_frame_keeps_its_place_even_when_full() {
     let (_bench, writer, mut reader) = bench();
-    writer
-        .push_frame(Bytes::from(vec![1; PIPE_BYTES]), None)
-        .unwrap();
+    writer.push_frame(Bytes::from(vec![1; PIPE_BYTES]), None).unwrap();
     writer.push(PipeItem::Drain);
     frame(&mut reader).await;
     assert!(matches!(next(&mut reader).await, Some(PipeItem::Drain)));

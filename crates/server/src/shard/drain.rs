@@ -1,5 +1,5 @@
-//! Drain: every connection is told to come back, spread over a window, and the loop ends with the
-//! last one.
+//! Drain: every connection is told to come back, spread over a window. The loop goes on, because
+//! other shards and the edge still ask its owners, until it is told to stop.
 
 use std::time::Duration;
 

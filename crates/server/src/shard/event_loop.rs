@@ -58,7 +58,7 @@ pub(super) struct EventLoop {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Course {
     Running,
-    /// Ends when the last connection is gone.
+    /// Readers are told to leave; the owners go on answering others until the shard is stopped.
     Draining,
     Stopped,
 }
@@ -134,8 +134,7 @@ impl EventLoop {
                 idle = Idle::No;
             }
             self.bury_gone();
-            let drained = self.course == Course::Draining && self.sockets.slab.len() == 0;
-            if drained || self.course == Course::Stopped {
+            if self.course == Course::Stopped {
                 return Ok(());
             }
         }

@@ -77,8 +77,7 @@ impl Seat {
         Ok((mailbox, seat))
     }
 
-    /// Starts the shard's thread. It ends when the shard is told to stop, or has drained and its
-    /// last connection is gone.
+    /// Starts the shard's thread. It ends when the shard is told to stop.
     ///
     /// # Errors
     /// If the thread or its poll cannot be set up.

@@ -5,10 +5,11 @@
 
 use bytes::Bytes;
 use fanfare_core::code::Code;
-use fanfare_core::cursor::Cursor;
+use fanfare_core::cursor::{Cursor, CursorEntry};
 use fanfare_core::gap::Gap;
 use fanfare_core::shard::{Disconnect, HistoryPage};
 
+use crate::edge::resolve::compose;
 use crate::pipe::PipeItem;
 
 /// Publications that a poll answers at most; the rest is had by its cursor.
@@ -26,8 +27,9 @@ pub(crate) struct Collector {
     pub gaps: Vec<Gap>,
     /// Where the client goes on.
     pub cursor: Cursor,
+    entries: Vec<Option<CursorEntry>>,
+    carried: Cursor,
     bytes: usize,
-    channels: usize,
     ended: usize,
     truncated: bool,
 }
@@ -53,14 +55,15 @@ pub(crate) struct Room {
 }
 
 impl Collector {
-    /// Nothing yet, for `channels` channels; `cursor` holds what is carried through.
-    pub(crate) fn new(channels: usize, cursor: Cursor) -> Self {
+    /// Nothing yet, for channels that are read from these entries; `carried` holds those of others.
+    pub(crate) fn new(entries: Vec<Option<CursorEntry>>, carried: Cursor) -> Self {
         Self {
             publications: Vec::new(),
             gaps: Vec::new(),
-            cursor,
+            cursor: compose(&entries, &carried),
+            entries,
+            carried,
             bytes: 0,
-            channels,
             ended: 0,
             truncated: false,
         }
@@ -70,10 +73,7 @@ impl Collector {
     pub(crate) fn room(&self) -> Option<Room> {
         let publications = POLL_PUBLICATIONS_MAX.saturating_sub(self.publications.len());
         let bytes = POLL_BYTES_MAX.saturating_sub(self.bytes);
-        (publications > 0 && bytes > 0).then_some(Room {
-            publications,
-            bytes,
-        })
+        (publications > 0 && bytes > 0).then_some(Room { publications, bytes })
     }
 
     /// Whether there is anything that a client waits for.
@@ -83,12 +83,19 @@ impl Collector {
 
     /// Whether every channel has ended and nothing is left to be had.
     pub(crate) fn ended(&self) -> bool {
-        self.ended == self.channels && !self.truncated
+        self.ended == self.entries.len() && !self.truncated
     }
 
-    /// Takes what is said of one channel beside the publications of its page: `place` is the
-    /// channel's place in the request. Returns what was published, for the caller to encode with
-    /// [`Collector::cursor`] and to give to [`Collector::push`].
+    /// The channel at this place of the request has been read up to `entry`.
+    pub(crate) fn reach(&mut self, place: usize, entry: CursorEntry) {
+        if let Some(known) = self.entries.get_mut(place) {
+            *known = Some(entry);
+        }
+        self.cursor = compose(&self.entries, &self.carried);
+    }
+
+    /// Takes what is said of the channel at this place beside the publications of its page, which
+    /// come before, by [`Collector::reach`] and [`Collector::push`].
     pub(crate) fn page(&mut self, place: usize, page: &HistoryPage) {
         if let Some(gap) = &page.gap {
             self.gaps.push(gap.clone());
@@ -98,7 +105,7 @@ impl Collector {
         } else if page.ended {
             self.ended += 1;
         }
-        self.cursor.set_first(place, page.cursor);
+        self.reach(place, page.cursor);
     }
 
     /// A channel for which there was no room: it is read by the next poll.
@@ -137,11 +144,7 @@ impl Collector {
             Some(PipeItem::End { cursor, .. }) => {
                 self.cursor = cursor;
                 self.ended += 1;
-                if self.ended >= self.channels {
-                    Step::Answer
-                } else {
-                    Step::More
-                }
+                if self.ended >= self.entries.len() { Step::Answer } else { Step::More }
             }
             // A reader that is told to go comes back with the cursor of what it has, and is told
             // then what it missed.

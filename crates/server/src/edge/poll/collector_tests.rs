@@ -20,11 +20,7 @@ fn position(offset: u64) -> Position {
 }
 
 fn entry(name: &str, offset: u64) -> CursorEntry {
-    CursorEntry {
-        hash: channel(name).hash48(),
-        position: position(offset),
-        ended: false,
-    }
+    CursorEntry { hash: channel(name).hash48(), position: position(offset), ended: false }
 }
 
 fn frame(name: &str, offset: u64, body: &str) -> Option<PipeItem> {
@@ -45,25 +41,19 @@ fn page(name: &str, offset: u64) -> HistoryPage {
 }
 
 fn ended(name: &str, offset: u64, before: &Cursor) -> Option<PipeItem> {
-    let entry = CursorEntry {
-        ended: true,
-        ..entry(name, offset)
-    };
+    let entry = CursorEntry { ended: true, ..entry(name, offset) };
     let mut cursor = before.clone();
     cursor.set(entry);
-    Some(PipeItem::End {
-        channel: channel(name),
-        entry,
-        cursor,
-    })
+    Some(PipeItem::End { channel: channel(name), entry, cursor })
 }
 
 #[test]
 fn lines_become_envelopes_and_the_cursor_follows() {
-    let mut collector = Collector::new(2, Cursor::new());
+    let mut collector = Collector::new(vec![None; 2], Cursor::new());
+    assert!(collector.cursor.marked(), "neither stands yet");
     collector.page(0, &page("a", 3));
     collector.page(1, &page("b", 8));
-    assert!(collector.is_empty());
+    assert!(collector.is_empty() && !collector.cursor.marked());
     assert_eq!(collector.take(frame("b", 9, "{\"x\":1}\n")), Step::More);
     assert_eq!(collector.take(frame("a", 4, "{\"x\":2}\n")), Step::More);
     assert_eq!(collector.publications, ["{\"x\":1}", "{\"x\":2}"]);
@@ -73,12 +63,9 @@ fn lines_become_envelopes_and_the_cursor_follows() {
 
 #[test]
 fn a_live_only_publication_does_not_move_the_cursor() {
-    let mut collector = Collector::new(1, Cursor::new());
+    let mut collector = Collector::new(vec![None], Cursor::new());
     collector.page(0, &page("a", 3));
-    let live = PipeItem::Frame {
-        body: Bytes::from_static(b"{}\n"),
-        after: None,
-    };
+    let live = PipeItem::Frame { body: Bytes::from_static(b"{}\n"), after: None };
     assert_eq!(collector.take(Some(live)), Step::More);
     assert_eq!(collector.cursor.entries(), [entry("a", 3)]);
     assert_eq!(collector.publications.len(), 1);
@@ -88,24 +75,21 @@ fn a_live_only_publication_does_not_move_the_cursor() {
 fn carried_entries_stand_behind_those_asked_for() {
     let mut carried = Cursor::new();
     carried.set(entry("other", 1));
-    let mut collector = Collector::new(1, carried);
+    let mut collector = Collector::new(vec![None], carried);
     collector.page(0, &page("a", 3));
-    assert_eq!(
-        collector.cursor.entries(),
-        [entry("a", 3), entry("other", 1)]
-    );
+    assert_eq!(collector.cursor.entries(), [entry("a", 3), entry("other", 1)]);
 }
 
 #[test]
 fn it_answers_when_it_is_full() {
-    let mut collector = Collector::new(1, Cursor::new());
+    let mut collector = Collector::new(vec![None], Cursor::new());
     for offset in 1..POLL_PUBLICATIONS_MAX as u64 {
         assert_eq!(collector.take(frame("a", offset, "{}\n")), Step::More);
     }
     assert_eq!(collector.room().map(|room| room.publications), Some(1));
     assert_eq!(collector.take(frame("a", 1_000, "{}\n")), Step::Answer);
     assert_eq!(collector.room(), None);
-    let mut collector = Collector::new(1, Cursor::new());
+    let mut collector = Collector::new(vec![None], Cursor::new());
     let large = "x".repeat(POLL_BYTES_MAX);
     assert_eq!(collector.take(frame("a", 1, &large)), Step::Answer);
     assert_eq!(collector.publications.len(), 1, "one is always given");
@@ -113,12 +97,9 @@ fn it_answers_when_it_is_full() {
 
 #[test]
 fn it_ends_when_the_last_channel_has() {
-    let mut collector = Collector::new(2, Cursor::new());
+    let mut collector = Collector::new(vec![None; 2], Cursor::new());
     collector.page(0, &page("a", 3));
-    let over = HistoryPage {
-        ended: true,
-        ..page("b", 8)
-    };
+    let over = HistoryPage { ended: true, ..page("b", 8) };
     collector.page(1, &over);
     assert!(!collector.ended(), "a goes on");
     let end = ended("a", 3, &collector.cursor);
@@ -129,15 +110,11 @@ fn it_ends_when_the_last_channel_has() {
 
 #[test]
 fn it_does_not_end_while_something_is_left() {
-    let mut collector = Collector::new(1, Cursor::new());
-    let part = HistoryPage {
-        next: Some(position(3)),
-        ended: true,
-        ..page("a", 3)
-    };
+    let mut collector = Collector::new(vec![None], Cursor::new());
+    let part = HistoryPage { next: Some(position(3)), ended: true, ..page("a", 3) };
     collector.page(0, &part);
     assert!(!collector.ended());
-    let mut collector = Collector::new(0, Cursor::new());
+    let mut collector = Collector::new(Vec::new(), Cursor::new());
     collector.skipped();
     assert!(!collector.ended());
 }
@@ -150,18 +127,12 @@ fn a_gap_is_told_and_waited_on() {
         to: position(5),
         reason: GapReason::Removed,
     };
-    let mut collector = Collector::new(1, Cursor::new());
+    let mut collector = Collector::new(vec![None], Cursor::new());
     let mut cursor = Cursor::new();
     cursor.set(entry("a", 5));
-    let item = PipeItem::Gap {
-        gap: gap.clone(),
-        cursor: cursor.clone(),
-    };
+    let item = PipeItem::Gap { gap: gap.clone(), cursor: cursor.clone() };
     assert_eq!(collector.take(Some(item)), Step::More);
-    assert_eq!(
-        (collector.gaps.as_slice(), collector.cursor),
-        ([gap].as_slice(), cursor)
-    );
+    assert_eq!((collector.gaps.as_slice(), collector.cursor), ([gap].as_slice(), cursor));
 }
 
 #[test]
@@ -172,12 +143,12 @@ fn whatever_cuts_the_wait_is_answered_with_what_there_is() {
         Some(PipeItem::Finished),
         Some(PipeItem::Disconnect(Disconnect::Slow)),
     ] {
-        let mut collector = Collector::new(1, Cursor::new());
+        let mut collector = Collector::new(vec![None], Cursor::new());
         collector.page(0, &page("a", 3));
         assert_eq!(collector.take(item), Step::Answer);
         assert_eq!(collector.cursor.entries(), [entry("a", 3)]);
     }
-    let mut collector = Collector::new(1, Cursor::new());
+    let mut collector = Collector::new(vec![None], Cursor::new());
     let refused = Some(PipeItem::Refused(Code::ChannelsFull));
     assert_eq!(collector.take(refused), Step::Refuse(Code::ChannelsFull));
 }
