@@ -34,4 +34,4 @@ mod wheel;
 pub(crate) use figures::SocketFigures;
 pub(crate) use options::ShardOptions;
 pub(crate) use request::SocketRequest;
-pub(crate) use seat::{Parts, Seat, end_process};
+pub(crate) use seat::{Answerer, Parts, Seat, end_process};
