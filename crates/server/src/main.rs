@@ -3,10 +3,12 @@
 //! `command` says what can be typed, `config` what can be set, `serve` composes the server, `exit`
 //! turns the outcome into the one exit code.
 
+mod acceptor;
 mod auth;
 mod command;
 mod config;
 mod edge;
+mod engine;
 mod exit;
 mod load;
 mod logging;

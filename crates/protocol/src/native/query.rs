@@ -2,6 +2,10 @@
 
 use std::borrow::Cow;
 
+use fanfare_core::code::Code;
+
+use crate::native::problem::Problem;
+
 /// The parameters of a query, still encoded. Copying it copies a reference.
 #[derive(Debug, Clone, Copy)]
 pub struct Query<'a> {
@@ -60,6 +64,38 @@ impl<'a> Query<'a> {
             .transpose()
     }
 
+    /// The first value of this name, decoded; an empty value counts as absent.
+    ///
+    /// # Errors
+    /// A problem that names the parameter, if its value cannot be decoded.
+    pub fn parameter(self, name: &str) -> Result<Option<Cow<'a, str>>, Problem> {
+        self.value(name).map_err(|error| {
+            Problem::new(
+                Code::ParameterInvalid,
+                format!("`{name}=` cannot be decoded: {error}."),
+                "Percent-encode the value's UTF-8, as `encodeURIComponent` does.",
+            )
+        })
+    }
+
+    /// Whether a switch such as `echo=0` is on; none if it is absent.
+    ///
+    /// # Errors
+    /// A problem that names the parameter, if its value is neither.
+    pub fn switch(self, name: &str) -> Result<Option<bool>, Problem> {
+        let Some(value) = self.parameter(name)? else {
+            return Ok(None);
+        };
+        match read_switch(&value) {
+            Some(on) => Ok(Some(on)),
+            None => Err(Problem::new(
+                Code::ParameterInvalid,
+                format!("`{name}={}` is neither on nor off.", value.escape_debug()),
+                format!("Use `{name}=1` or `{name}=0`."),
+            )),
+        }
+    }
+
     /// All values of this name, decoded, without empty ones.
     pub fn values(self, name: &str) -> impl Iterator<Item = Result<Cow<'a, str>, DecodeError>> {
         self.pairs()
@@ -74,7 +110,10 @@ impl<'a> Query<'a> {
 /// [`DecodeError`] says what is wrong with the encoding.
 pub fn decode(text: &str, plus: Plus) -> Result<Cow<'_, str>, DecodeError> {
     let space = plus == Plus::Space;
-    if !text.bytes().any(|byte| byte == b'%' || (space && byte == b'+')) {
+    if !text
+        .bytes()
+        .any(|byte| byte == b'%' || (space && byte == b'+'))
+    {
         return Ok(Cow::Borrowed(text));
     }
     let mut decoded = Vec::with_capacity(text.len());
@@ -96,6 +135,15 @@ pub fn decode(text: &str, plus: Plus) -> Result<Cow<'_, str>, DecodeError> {
     match String::from_utf8(decoded) {
         Ok(decoded) => Ok(Cow::Owned(decoded)),
         Err(_no_utf8) => Err(DecodeError::NotUtf8),
+    }
+}
+
+/// Reads what a switch can be set to.
+pub(crate) fn read_switch(value: &str) -> Option<bool> {
+    match value {
+        "1" | "true" | "on" | "yes" => Some(true),
+        "0" | "false" | "off" | "no" => Some(false),
+        _ => None,
     }
 }
 

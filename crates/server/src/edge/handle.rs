@@ -104,7 +104,7 @@ impl Shared {
         match route {
             Route::Publish(publishing) => {
                 let body = body::read(incoming, rules).await?;
-                self.publish(&publishing, body, publisher, allowed).await
+                self.publish(*publishing, body, publisher, allowed).await
             }
             Route::Batch(request) => {
                 let body = body::read(incoming, rules).await?;

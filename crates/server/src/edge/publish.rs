@@ -19,7 +19,7 @@ impl Shared {
     /// Publishes `body` to the channels of the URL.
     pub(super) async fn publish(
         &self,
-        publishing: &Publishing,
+        publishing: Publishing,
         body: Bytes,
         publisher: &Publisher,
         origin: &AllowedOrigin,

@@ -22,3 +22,9 @@ pub(crate) struct SocketFigures {
     /// Connections ended by a panic that was caught.
     pub broken: u64,
 }
+
+mod options;
+mod seat;
+
+pub(crate) use options::ShardOptions;
+pub(crate) use seat::{Answerer, Parts, Seat, end_process};
