@@ -22,7 +22,8 @@ impl Memory {
                 channel: append.channel,
                 append: append.append,
             },
-            EngineCommand::Resync { channel, .. } => Completion::Resynced {
+            EngineCommand::Resync { resync, channel, .. } => Completion::Resynced {
+                resync,
                 channel,
                 publications: Vec::new(),
                 ended: false,
@@ -33,10 +34,10 @@ impl Memory {
                 outcome: Ok(()),
             },
             EngineCommand::Forget { channel, mark } => Completion::Forgotten { channel, mark },
-            EngineCommand::Read { read, channel, .. } => Completion::Page {
+            EngineCommand::Read { read, channel, after, .. } => Completion::Page {
                 read,
                 channel,
-                publications: None,
+                page: Err(after.offset),
             },
         }
     }

@@ -1,30 +1,37 @@
 //! Shards on real sockets: the poll loop around [`fanfare_core::shard::Shard`].
+//!
+//! One thread for each shard. It polls, reads, decodes with the protocol crate, hands inputs to
+//! the core, carries out the core's effects in their order and writes. It never waits for anything
+//! but its poll. What a connection's own code does, from bytes to a [`step::Step`], may panic
+//! without harm to others; a panic anywhere else ends the process.
 
-mod request;
-
-pub(crate) use request::SocketRequest;
-
-use crate::metrics::{Delays, Refusals, Transport};
-
-/// What a shard counts of its sockets, in plain cells that a scrape copies.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct SocketFigures {
-    /// Connections by the number of their [`Transport`]; those of edge subscribers are not here.
-    pub connections: [u64; Transport::ALL.len()],
-    /// Requests and connections refused.
-    pub refusals: Refusals,
-    /// Bytes written to sockets.
-    pub written_bytes: u64,
-    /// Bytes read from sockets.
-    pub received_bytes: u64,
-    /// From a publication's time to the write of its frame.
-    pub delays: Delays,
-    /// Connections ended by a panic that was caught.
-    pub broken: u64,
-}
-
+mod catch;
+mod connection;
+mod deadline;
+mod drain;
+mod effect;
+mod event_loop;
+#[cfg(feature = "fault-injection")]
+pub(crate) mod fault;
+mod figures;
+mod http;
+mod inbox;
+mod opening;
 mod options;
+mod output;
+mod receive;
+mod request;
 mod seat;
+mod session;
+mod sink;
+mod slab;
+mod sockets;
+mod step;
+mod stream;
+mod websocket;
+mod wheel;
 
+pub(crate) use figures::SocketFigures;
 pub(crate) use options::ShardOptions;
+pub(crate) use request::SocketRequest;
 pub(crate) use seat::{Answerer, Parts, Seat, end_process};

@@ -35,6 +35,14 @@ impl Pending {
         }
     }
 
+    /// The parts of a frame of which not all bytes are on their way.
+    pub(crate) fn parts_of_frame(parts: impl IntoIterator<Item = Bytes>) -> Self {
+        Self {
+            parts: parts.into_iter().filter(|part| !part.is_empty()).collect(),
+            control: Control::None,
+        }
+    }
+
     /// Adds what is no frame.
     pub(crate) fn push_control(&mut self, bytes: Bytes) {
         self.parts.push_back(bytes);
