@@ -179,9 +179,7 @@ impl Reading {
         match frame {
             Frame::Open(entries) => {
                 self.backoff.reset();
-                for entry in entries {
-                    self.position.set_own(&entry.channel, &entry.cursor);
-                }
+                self.position.set_entries(entries);
             }
             Frame::Cursor(cursor) => self.position.set_whole(&cursor),
             Frame::Own(entry) => self.position.set_own(&entry.channel, &entry.cursor),

@@ -30,17 +30,29 @@ pub(crate) fn read(path: &Path, text: &str) -> Result<Source, Mistakes> {
         }
     }
     if reading.mistakes.is_empty() {
-        Ok(reading.source)
-    } else {
-        Err(Mistakes(reading.mistakes))
+        return Ok(reading.source);
     }
+    // The parser gives keys in alphabetical order; people read from top to bottom.
+    reading.mistakes.sort_by_key(|mistake| mistake.start);
+    Err(Mistakes(
+        reading
+            .mistakes
+            .into_iter()
+            .map(|mistake| mistake.told)
+            .collect(),
+    ))
 }
 
 struct Reading<'a> {
     path: &'a Path,
     text: &'a str,
     source: Source,
-    mistakes: Vec<Mistake>,
+    mistakes: Vec<Placed>,
+}
+
+struct Placed {
+    start: usize,
+    told: Mistake,
 }
 
 impl Reading<'_> {
@@ -78,11 +90,12 @@ impl Reading<'_> {
 
     fn mistake(&mut self, start: usize, what: String, change: String) {
         let origin = self.origin(start);
-        self.mistakes.push(Mistake {
+        let told = Mistake {
             origin,
             what,
             change,
-        });
+        };
+        self.mistakes.push(Placed { start, told });
     }
 
     fn origin(&self, start: usize) -> Origin {

@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use hyper::body::Bytes;
+use hyper::header::CONNECTION;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
@@ -28,6 +29,8 @@ pub(crate) struct PollReader {
     cursor: Option<String>,
     frames: VecDeque<Frame>,
     answered: bool,
+    /// The server said that it closes after its last answer, which is no cut.
+    closed_in_order: bool,
 }
 
 /// An answer to a poll or a question about history.
@@ -86,6 +89,7 @@ impl PollReader {
             cursor: plan.cursor.clone(),
             frames: VecDeque::new(),
             answered: false,
+            closed_in_order: false,
         })
     }
 
@@ -114,10 +118,16 @@ impl PollReader {
             .headers
             .extend(self.cursor.clone().map(|cursor| ("last-event-id", cursor)));
         question.patience = Duration::from_secs(wait);
-        if !self.connection.is_open().await {
+        if self.closed_in_order {
             self.connection = Connection::open(&self.target).await?;
+        } else if !self.connection.is_open().await {
+            return Err(Failure::Lost("closed between two polls".to_owned()));
         }
         let answer = self.connection.ask(question).await?;
+        self.closed_in_order = answer
+            .headers()
+            .get(CONNECTION)
+            .is_some_and(|value| value.as_bytes() == b"close");
         Answer::read(&whole(answer).await?)
     }
 

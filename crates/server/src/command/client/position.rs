@@ -26,6 +26,15 @@ impl Position {
         self.own.clear();
     }
 
+    /// Takes the entries of all channels, which replace everything before them; none change
+    /// nothing.
+    pub(crate) fn set_entries(&mut self, entries: Vec<Entry>) {
+        if !entries.is_empty() {
+            self.whole.clear();
+            self.own = entries;
+        }
+    }
+
     /// Takes one channel's entry. It is told after the whole cursor, and so it wins.
     pub(crate) fn set_own(&mut self, channel: &str, cursor: &str) {
         match self.own.iter_mut().find(|entry| entry.channel == channel) {
