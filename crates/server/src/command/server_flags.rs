@@ -63,7 +63,7 @@ impl ServerFlags {
     /// Everything wrong in any source, alone or beside the others or on this machine.
     pub(crate) fn settings(&self, mode: Mode) -> Result<Settings> {
         let effective = self.effective()?;
-        Ok(Settings::build(&effective, mode, raise_limits()?)?)
+        Ok(Settings::build(&effective, mode, raise_limits())?)
     }
 
     fn source(&self) -> Source {

@@ -81,6 +81,13 @@ fn after_a_told_gap_the_next_message_must_follow_its_end() {
 }
 
 #[test]
+fn a_live_only_message_proves_nothing() {
+    let mut continuity = Continuity::default();
+    let live = serde_json::from_str(r#"{"channel":"a","epoch":"e1","data":1}"#).unwrap();
+    assert_eq!(continuity.message(&live), Verdict::Unplaced);
+}
+
+#[test]
 fn a_gap_says_how_many_only_within_one_epoch() {
     assert_eq!(missed(&gap(Some("3.e1"), Some("9.e1"))), Some(6));
     assert_eq!(missed(&gap(Some("3.e1"), Some("9.e2"))), None);

@@ -151,7 +151,7 @@ impl PollReader {
         self.frames.push_back(if answer.end {
             Frame::Finished
         } else {
-            Frame::Alive
+            Frame::Current
         });
         Ok(())
     }

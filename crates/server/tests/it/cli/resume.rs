@@ -73,6 +73,9 @@ fn over_http(
     let request = Received::only(&socket);
     assert_eq!(request.header("last-event-id"), from);
     begin(&mut socket, "text/event-stream");
+    if transport == "sse" {
+        chunk(&mut socket, "retry: 50\n: listening to c\n");
+    }
     for line in lines {
         let cursor = line["cursor"].as_str().unwrap();
         let text = match (transport, line["type"].as_str().unwrap()) {
@@ -238,6 +241,68 @@ fn what_a_server_leaves_out_or_repeats_is_noticed() {
             );
         }
     }
+}
+
+#[test]
+fn one_channel_that_goes_on_says_nothing_for_another_with_a_gap() {
+    let other = |offset: u64| {
+        let mut message = message(offset, offset - 1);
+        message["channel"] = json!("d");
+        message
+    };
+    let fake = Fake::start(vec![
+        part("sse", None, vec![message(2, 1), other(1)], Then::Cut),
+        part(
+            "sse",
+            Some("~1"),
+            vec![other(2), gap(), message(6, 5)],
+            Then::Wait,
+        ),
+    ]);
+    let url = fake.url();
+    let arguments = [
+        "sub",
+        "c",
+        "d",
+        "--url",
+        &url,
+        "--transport",
+        "sse",
+        "--count",
+        "4",
+    ];
+    let outcome = run(&arguments);
+    fake.finish();
+    assert_eq!(outcome.text(), "c: 2\nd: 1\nd: 2\nc: 6\n");
+    assert!(outcome.stderr.contains("gap: c from"), "{}", outcome.stderr);
+    assert!(!outcome.stderr.contains("resumed"), "{}", outcome.stderr);
+}
+
+#[test]
+fn a_poll_without_news_proves_that_nothing_was_missed() {
+    let fake = Fake::start(vec![
+        part("poll", None, vec![message(1, 0)], Then::Cut),
+        part("poll", Some("~1"), vec![], Then::Wait),
+    ]);
+    let url = fake.url();
+    let arguments = [
+        "sub",
+        "c",
+        "--url",
+        &url,
+        "--transport",
+        "poll",
+        "--for",
+        "3s",
+    ];
+    let outcome = run(&arguments);
+    fake.finish();
+    assert_eq!(outcome.text(), "1\n");
+    assert!(
+        outcome.stderr.contains("resumed, 0 missed"),
+        "{}",
+        outcome.stderr
+    );
 }
 
 #[test]
