@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use tokio::time::{Instant, sleep, sleep_until, timeout};
+use tokio::time::{Instant, sleep, sleep_until};
 
 use super::client::backoff::Backoff;
 use super::client::continuity::{Continuity, Verdict, missed};
@@ -17,9 +17,6 @@ use super::client::target::{Target, TargetFlags};
 use super::line::{Look, LookFlags, render};
 use super::{duration, output, runtime};
 use crate::exit::Exit;
-
-/// A stream without a sign of life for so long is dead: three heartbeats and something.
-const SILENCE_MAX: Duration = Duration::from_secs(35);
 
 /// What `sub` takes.
 #[derive(Debug, clap::Args)]
@@ -149,13 +146,10 @@ impl Reading {
             Err(failure) => return Ok(Err(failure)),
         };
         loop {
-            let frame = match timeout(SILENCE_MAX, stream.next()).await {
-                Ok(Ok(Some(frame))) => frame,
-                Ok(Ok(None)) => return Ok(Err(Failure::Lost("the stream ended".to_owned()))),
-                Ok(Err(failure)) => return Ok(Err(failure)),
-                Err(_elapsed) => {
-                    return Ok(Err(Failure::Lost("no sign of life for 35 s".to_owned())));
-                }
+            let frame = match stream.next().await {
+                Ok(Some(frame)) => frame,
+                Ok(None) => return Ok(Err(Failure::Lost("the stream ended".to_owned()))),
+                Err(failure) => return Ok(Err(failure)),
             };
             *met = true;
             if let Some(exit) = self.take(frame)? {

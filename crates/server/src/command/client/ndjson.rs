@@ -8,6 +8,7 @@ use serde::Deserialize;
 
 use super::failure::Failure;
 use super::frame::{self, End, Frame, Gap, Open};
+use super::http::lost;
 use super::message::Message;
 use super::position::Entry;
 use super::sse::LINE_BYTES_MAX;
@@ -43,7 +44,7 @@ impl NdjsonReader {
             let Some(chunk) = self.body.frame().await else {
                 return Ok(None);
             };
-            let chunk = chunk.map_err(|error| Failure::Lost(error.to_string()))?;
+            let chunk = chunk.map_err(|error| lost(&error))?;
             if let Some(bytes) = chunk.data_ref() {
                 self.feed(bytes)?;
             }

@@ -10,6 +10,7 @@ use hyper::body::Incoming;
 
 use super::failure::Failure;
 use super::frame::{self, Frame, Gap, Open};
+use super::http::lost;
 
 /// The longest line: a payload of 32 MiB in which every byte is escaped.
 pub(super) const LINE_BYTES_MAX: usize = 256 << 20;
@@ -45,7 +46,7 @@ impl SseReader {
             let Some(chunk) = self.body.frame().await else {
                 return Ok(None);
             };
-            let chunk = chunk.map_err(|error| Failure::Lost(error.to_string()))?;
+            let chunk = chunk.map_err(|error| lost(&error))?;
             let Some(bytes) = chunk.data_ref() else {
                 continue;
             };

@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use futures_util::StreamExt;
 use hyper::StatusCode;
-use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::tungstenite::handshake::client::Request;
@@ -16,7 +15,7 @@ use tokio_tungstenite::{WebSocketStream, client_async_with_config};
 
 use super::failure::Failure;
 use super::frame::Frame;
-use super::http::{connect, refusal_of};
+use super::http::{Socket, connect, lost, refusal_of, seconds};
 use super::ndjson::{CursorScope, read_line};
 use super::sse::LINE_BYTES_MAX;
 use super::stream::Plan;
@@ -30,7 +29,7 @@ const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(30);
 /// A WebSocket that is being read.
 #[derive(Debug)]
 pub(crate) struct WebSocketReader {
-    socket: WebSocketStream<TcpStream>,
+    socket: WebSocketStream<Socket>,
     frames: VecDeque<Frame>,
 }
 
@@ -129,10 +128,10 @@ fn failure(error: Error) -> Failure {
         Error::Http(response) => {
             let status = StatusCode::from_u16(response.status().as_u16());
             let body = response.body().as_deref().unwrap_or_default();
-            refusal_of(status.unwrap_or(StatusCode::BAD_GATEWAY), None, body)
+            let retry_after = seconds(response.headers().get("retry-after"));
+            refusal_of(status.unwrap_or(StatusCode::BAD_GATEWAY), retry_after, body)
         }
-        Error::Protocol(error) => Failure::Lost(error.to_string()),
         Error::Capacity(error) => Failure::Garbled(error.to_string()),
-        other => Failure::Lost(other.to_string()),
+        other => lost(&other),
     }
 }
