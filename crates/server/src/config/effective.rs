@@ -129,7 +129,7 @@ fn row(key: &'static Key, sources: &[Source]) -> Result<Row, Mistake> {
     }
     let value = match key.default {
         Standard::Value(text) => read(key, &Text::One(text.to_owned())).ok(),
-        Standard::Computed(_) | Standard::Unset => None,
+        Standard::Computed { .. } | Standard::Unset => None,
     };
     Ok(Row {
         key,

@@ -117,7 +117,7 @@ pub(crate) struct Limits {
 pub(crate) struct History {
     /// Publications, at least 1.
     pub(crate) count: usize,
-    /// Payload bytes; the newest publication is kept even if it is larger.
+    /// Bytes; the newest publication is kept even if it is larger.
     pub(crate) bytes: usize,
     /// Age of a publication.
     pub(crate) age: Duration,

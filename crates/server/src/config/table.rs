@@ -44,8 +44,13 @@ pub(crate) enum Kind {
 pub(crate) enum Standard {
     /// A value, written as a source would write it.
     Value(&'static str),
-    /// Found out at start; the words say how.
-    Computed(&'static str),
+    /// Found out at start.
+    Computed {
+        /// How, in words.
+        how: &'static str,
+        /// What a file might say instead.
+        example: &'static str,
+    },
     /// Not set, or an empty list.
     Unset,
 }
@@ -105,7 +110,10 @@ pub(crate) static KEYS: [&Key; 33] = [
 pub(crate) static LISTEN: Key = Key {
     name: "listen",
     kind: Kind::List,
-    default: Standard::Computed("`127.0.0.1:8300` in `dev`, `0.0.0.0:8300` in `serve`"),
+    default: Standard::Computed {
+        how: "`127.0.0.1:8300` in `dev`, `0.0.0.0:8300` in `serve`",
+        example: "[\"127.0.0.1:8300\"]",
+    },
     about: "The addresses to listen on, each `address:port`, at most 16. `dev` refuses any that \
             is not loopback.",
 };
@@ -113,7 +121,10 @@ pub(crate) static LISTEN: Key = Key {
 pub(crate) static SHARDS: Key = Key {
     name: "shards",
     kind: Kind::Count { min: 1, max: 256 },
-    default: Standard::Computed("the number of cores"),
+    default: Standard::Computed {
+        how: "the number of cores",
+        example: "4",
+    },
     about: "Threads that own connections and channels.",
 };
 
@@ -215,7 +226,10 @@ pub(crate) static CONNECTIONS_MAX: Key = Key {
         min: 1,
         max: 100_000_000,
     },
-    default: Standard::Computed("the open-file limit less 512"),
+    default: Standard::Computed {
+        how: "the open-file limit less 512",
+        example: "10000",
+    },
     about: "Connections at one time, those in their handshake included.",
 };
 
@@ -349,7 +363,7 @@ pub(crate) static HISTORY_BYTES: Key = Key {
         max: 4 << 30,
     },
     default: Standard::Value("1 MiB"),
-    about: "Bytes of payload kept per channel; the newest publication is always kept.",
+    about: "Bytes kept per channel; the newest publication is always kept, whatever its size.",
 };
 
 pub(crate) static HISTORY_AGE: Key = Key {
