@@ -3,6 +3,7 @@
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
@@ -16,6 +17,7 @@ pub(crate) type Scene = Box<dyn FnOnce(TcpStream) + Send>;
 pub(crate) struct Fake {
     pub(crate) address: SocketAddr,
     thread: JoinHandle<()>,
+    played: Receiver<()>,
 }
 
 impl Fake {
@@ -23,6 +25,7 @@ impl Fake {
     pub(crate) fn start(scenes: Vec<Scene>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
+        let (played, receiver) = sync_channel(1);
         let thread = thread::spawn(move || {
             for scene in scenes {
                 let (socket, _) = listener.accept().unwrap();
@@ -32,8 +35,13 @@ impl Fake {
                 socket.set_nodelay(true).unwrap();
                 scene(socket);
             }
+            played.send(()).unwrap();
         });
-        Self { address, thread }
+        Self {
+            address,
+            thread,
+            played: receiver,
+        }
     }
 
     /// The URL for `--url`.
@@ -41,9 +49,13 @@ impl Fake {
         format!("http://{}", self.address)
     }
 
-    /// Fails if a scene failed. To be called when the client has ended.
+    /// Fails if a scene failed or was never played. To be called when the client has ended.
     pub(crate) fn finish(self) {
-        self.thread.join().unwrap();
+        match self.played.recv_timeout(Duration::from_secs(30)) {
+            Err(RecvTimeoutError::Timeout) => panic!("a scene was not played to its end"),
+            // Without a word the thread has panicked, and joining it passes that on.
+            Ok(()) | Err(RecvTimeoutError::Disconnected) => self.thread.join().unwrap(),
+        }
     }
 }
 
