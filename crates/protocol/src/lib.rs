@@ -1,4 +1,4 @@
-//! Sans-I/O codecs: WebSocket, SSE, NDJSON and the native envelopes.
+//! The sans-I/O codecs of Fanfare.
 
 pub mod native;
 pub mod websocket;

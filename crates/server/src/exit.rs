@@ -69,3 +69,7 @@ fn of_error(error: &anyhow::Error) -> Exit {
     }
     error.downcast_ref::<Failure>().map_or(Exit::Failure, Failure::exit)
 }
+
+#[cfg(test)]
+#[path = "exit_test.rs"]
+mod tests;

@@ -213,7 +213,10 @@ impl FrameDraft {
         };
         let mut body = Vec::with_capacity(HEADROOM + estimate);
         body.resize(HEADROOM, 0);
-        Self { body, tail: HEADROOM }
+        Self {
+            body,
+            tail: HEADROOM,
+        }
     }
 
     /// Closes an SSE block: the `id:` line if there is one, then the empty line.

@@ -66,9 +66,15 @@ fn plain(message: &Message, payload: &Payload) -> String {
     match payload {
         Payload::Text(text) | Payload::Json(text) => escaped(text),
         Payload::Binary(bytes) => {
-            let content_type =
-                message.content_type.as_deref().unwrap_or("application/octet-stream");
-            format!("data:{};base64,{}", escaped(content_type), STANDARD.encode(bytes))
+            let content_type = message
+                .content_type
+                .as_deref()
+                .unwrap_or("application/octet-stream");
+            format!(
+                "data:{};base64,{}",
+                escaped(content_type),
+                STANDARD.encode(bytes)
+            )
         }
     }
 }
@@ -121,7 +127,8 @@ fn envelope(message: &Message, payload: &Payload) -> Result<String> {
     }
     let data = match payload {
         Payload::Text(text) => serde_json::value::to_raw_value(text)?,
-        Payload::Json(_) => message.data.clone(),
+        // A line must stay a line, whoever laid out the JSON.
+        Payload::Json(json) => RawValue::from_string(json.replace(['\r', '\n'], " "))?,
         Payload::Binary(bytes) => serde_json::value::to_raw_value(&STANDARD.encode(bytes))?,
     };
     let envelope = Envelope {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use tokio::time::{Instant, sleep, sleep_until, timeout};
+use tokio::time::{Instant, sleep, sleep_until};
 
 use super::client::backoff::Backoff;
 use super::client::continuity::{Continuity, Verdict, missed};
@@ -11,14 +11,12 @@ use super::client::failure::Failure;
 use super::client::frame::{Frame, Gap};
 use super::client::message::Message;
 use super::client::position::Position;
+use super::client::resumption::{Proof, Resumption};
 use super::client::stream::{Plan, Stream, Transport};
 use super::client::target::{Target, TargetFlags};
 use super::line::{Look, LookFlags, render};
 use super::{duration, output, runtime};
 use crate::exit::Exit;
-
-/// A stream without a sign of life for so long is dead: three heartbeats and something.
-const SILENCE_MAX: Duration = Duration::from_secs(35);
 
 /// What `sub` takes.
 #[derive(Debug, clap::Args)]
@@ -64,7 +62,7 @@ pub(crate) fn run(flags: Flags) -> Result<Exit> {
         position: Position::default(),
         continuity: Continuity::default(),
         backoff: Backoff::default(),
-        resuming: Resuming::First,
+        resumption: Resumption::default(),
     };
     runtime()?.block_on(async {
         tokio::select! {
@@ -102,17 +100,6 @@ async fn until(deadline: Option<Instant>) {
     }
 }
 
-/// Whether the stream is one that came back, and what is known of the cut.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Resuming {
-    /// There was no stream before.
-    First,
-    /// It came back, and nothing has proven yet whether something was missed.
-    Unproven,
-    /// It has been said whether something was missed.
-    Told,
-}
-
 struct Reading {
     target: Target,
     flags: Flags,
@@ -121,7 +108,7 @@ struct Reading {
     position: Position,
     continuity: Continuity,
     backoff: Backoff,
-    resuming: Resuming,
+    resumption: Resumption,
 }
 
 impl Reading {
@@ -143,7 +130,7 @@ impl Reading {
             let millis = wait.as_millis();
             output::note(&format!("{failure}; coming back in {millis} ms"));
             sleep(wait).await;
-            self.resuming = Resuming::Unproven;
+            self.resumption.cut(&self.flags.channels);
         }
     }
 
@@ -159,13 +146,10 @@ impl Reading {
             Err(failure) => return Ok(Err(failure)),
         };
         loop {
-            let frame = match timeout(SILENCE_MAX, stream.next()).await {
-                Ok(Ok(Some(frame))) => frame,
-                Ok(Ok(None)) => return Ok(Err(Failure::Lost("the stream ended".to_owned()))),
-                Ok(Err(failure)) => return Ok(Err(failure)),
-                Err(_elapsed) => {
-                    return Ok(Err(Failure::Lost("no sign of life for 35 s".to_owned())));
-                }
+            let frame = match stream.next().await {
+                Ok(Some(frame)) => frame,
+                Ok(None) => return Ok(Err(Failure::Lost("the stream ended".to_owned()))),
+                Err(failure) => return Ok(Err(failure)),
             };
             *met = true;
             if let Some(exit) = self.take(frame)? {
@@ -179,27 +163,23 @@ impl Reading {
         match frame {
             Frame::Open(entries) => {
                 self.backoff.reset();
-                for entry in entries {
-                    self.position.set_own(&entry.channel, &entry.cursor);
-                }
+                self.resumption.opened(Instant::now().into_std());
+                self.position.set_entries(entries);
             }
             Frame::Cursor(cursor) => self.position.set_whole(&cursor),
             Frame::Own(entry) => self.position.set_own(&entry.channel, &entry.cursor),
             Frame::Message(message) => return self.message(&message),
             Frame::Gap(gap) => {
                 self.continuity.gap(&gap);
-                self.resuming = Resuming::Told;
+                self.resumption.missed();
                 output::note(&told(&gap));
             }
-            Frame::End(channel) => {
-                self.resumed();
-                output::note(&format!("end: {channel}"));
-                return Ok(self.ended(&channel));
-            }
-            Frame::Alive => self.resumed(),
+            Frame::End(channel) => return Ok(self.ended(&channel)),
+            Frame::Current => say_resumed(self.resumption.current()),
+            Frame::Alive => say_resumed(self.resumption.alive(Instant::now().into_std())),
             Frame::Retry(wait) => self.backoff.told(wait),
             Frame::Finished => {
-                self.resumed();
+                say_resumed(self.resumption.current());
                 return Ok(Some(Exit::Success));
             }
         }
@@ -208,14 +188,18 @@ impl Reading {
 
     fn message(&mut self, message: &Message) -> Result<Option<Exit>> {
         match self.continuity.message(message) {
-            Verdict::Continuous => self.resumed(),
+            Verdict::Continuous => say_resumed(self.resumption.proven(&message.channel)),
+            Verdict::Unplaced => {}
             Verdict::Untold(why) => {
-                self.resuming = Resuming::Told;
+                self.resumption.missed();
                 output::note(&format!("gap: untold by the server: {why}"));
             }
             Verdict::Duplicate => {
                 let offset = message.offset.unwrap_or_default();
-                output::note(&format!("left out: {} {offset} came twice", message.channel));
+                output::note(&format!(
+                    "left out: {} {offset} came twice",
+                    message.channel
+                ));
                 return Ok(None);
             }
         }
@@ -224,16 +208,17 @@ impl Reading {
         Ok((self.left == Some(0)).then_some(Exit::Success))
     }
 
-    /// Something came that would have come after a gap, had there been one.
-    fn resumed(&mut self) {
-        if self.resuming == Resuming::Unproven {
-            self.resuming = Resuming::Told;
-            output::note("resumed, 0 missed");
-        }
-    }
-
     fn ended(&mut self, channel: &str) -> Option<Exit> {
+        say_resumed(self.resumption.proven(channel));
+        output::note(&format!("end: {channel}"));
         self.flags.channels.retain(|reading| reading != channel);
         self.flags.channels.is_empty().then_some(Exit::Success)
+    }
+}
+
+/// Says that nothing was missed, when that has just been proven.
+fn say_resumed(proof: Proof) {
+    if proof == Proof::Complete {
+        output::note("resumed, 0 missed");
     }
 }

@@ -35,7 +35,14 @@ pub(crate) fn origin(text: &str) -> Result<String, String> {
     if uri.path() != "/" || uri.query().is_some() {
         return Err(wrong());
     }
-    Ok(url.to_ascii_lowercase())
+    // A browser leaves out the port that its scheme implies.
+    let origin = url.to_ascii_lowercase();
+    let implied = if origin.starts_with("https:") {
+        ":443"
+    } else {
+        ":80"
+    };
+    Ok(origin.strip_suffix(implied).unwrap_or(&origin).to_owned())
 }
 
 /// Reads an absolute URL, without a trailing slash.
@@ -45,11 +52,53 @@ pub(crate) fn url(text: &str) -> Result<String, String> {
     let uri: Uri = text.parse().map_err(|_unreadable| wrong())?;
     let known = matches!(uri.scheme_str(), Some("http" | "https"));
     let named = uri.host().is_some_and(|host| !host.is_empty());
-    if known && named && !text.contains(['@', '#']) { Ok(text.to_owned()) } else { Err(wrong()) }
+    if known && named && !text.contains(['@', '#']) {
+        Ok(text.to_owned())
+    } else {
+        Err(wrong())
+    }
 }
 
 /// Whether a publisher key can be sent in a header and written in a list.
 pub(crate) fn is_publisher_key(key: &str) -> bool {
     (1..=255).contains(&key.len())
-        && key.bytes().all(|byte| byte.is_ascii_graphic() && byte != b',')
+        && key
+            .bytes()
+            .all(|byte| byte.is_ascii_graphic() && byte != b',')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{host, origin, url};
+
+    #[test]
+    fn origins_are_written_as_browsers_send_them() {
+        for (text, expected) in [
+            (
+                "https://Live.Example.com/",
+                Some("https://live.example.com"),
+            ),
+            ("https://a:443", Some("https://a")),
+            ("http://a:80", Some("http://a")),
+            ("https://a:80", Some("https://a:80")),
+            ("http://[::1]:3000", Some("http://[::1]:3000")),
+            ("a.example", None),
+            ("https://a/path", None),
+            ("https://u@a", None),
+            ("*", None),
+            ("null", None),
+        ] {
+            assert_eq!(origin(text).ok().as_deref(), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn hosts_and_urls_are_told_apart() {
+        assert_eq!(host("Live.example:8300").unwrap(), "live.example:8300");
+        assert_eq!(host("[::1]:8300").unwrap(), "[::1]:8300");
+        assert_eq!(url("https://a/live/").unwrap(), "https://a/live");
+        for text in ["", "https://a", "a/b", "a b", "u@a"] {
+            assert!(host(text).is_err(), "{text}");
+        }
+    }
 }

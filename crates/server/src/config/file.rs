@@ -15,7 +15,12 @@ use super::table::{KEYS, find};
 /// Text that is not TOML, unknown keys and tables, and values that are neither a string, a number,
 /// a switch nor an array of those; all that are found, not only the first.
 pub(crate) fn read(path: &Path, text: &str) -> Result<Source, Mistakes> {
-    let mut reading = Reading { path, text, source: Source::default(), mistakes: Vec::new() };
+    let mut reading = Reading {
+        path,
+        text,
+        source: Source::default(),
+        mistakes: Vec::new(),
+    };
     match DeTable::parse(text) {
         Ok(table) => reading.table("", table.get_ref()),
         Err(error) => {
@@ -24,14 +29,30 @@ pub(crate) fn read(path: &Path, text: &str) -> Result<Source, Mistakes> {
             reading.mistake(start, what, "correct this line".to_owned());
         }
     }
-    if reading.mistakes.is_empty() { Ok(reading.source) } else { Err(Mistakes(reading.mistakes)) }
+    if reading.mistakes.is_empty() {
+        return Ok(reading.source);
+    }
+    // The parser gives keys in alphabetical order; people read from top to bottom.
+    reading.mistakes.sort_by_key(|mistake| mistake.start);
+    Err(Mistakes(
+        reading
+            .mistakes
+            .into_iter()
+            .map(|mistake| mistake.told)
+            .collect(),
+    ))
 }
 
 struct Reading<'a> {
     path: &'a Path,
     text: &'a str,
     source: Source,
-    mistakes: Vec<Mistake>,
+    mistakes: Vec<Placed>,
+}
+
+struct Placed {
+    start: usize,
+    told: Mistake,
 }
 
 impl Reading<'_> {
@@ -56,7 +77,11 @@ impl Reading<'_> {
         };
         let Some(text) = written(value) else {
             let what = format!("`{name}` cannot be a TOML {}", value.type_str());
-            self.mistake(start, what, "write a string, a number, a switch or an array".to_owned());
+            self.mistake(
+                start,
+                what,
+                "write a string, a number, a switch or an array".to_owned(),
+            );
             return;
         };
         let origin = self.origin(start);
@@ -65,25 +90,39 @@ impl Reading<'_> {
 
     fn mistake(&mut self, start: usize, what: String, change: String) {
         let origin = self.origin(start);
-        self.mistakes.push(Mistake { origin, what, change });
+        let told = Mistake {
+            origin,
+            what,
+            change,
+        };
+        self.mistakes.push(Placed { start, told });
     }
 
     fn origin(&self, start: usize) -> Origin {
         let before = self.text.as_bytes().iter().take(start);
         let line = 1 + before.filter(|byte| **byte == b'\n').count();
-        Origin::File { path: self.path.to_owned(), line }
+        Origin::File {
+            path: self.path.to_owned(),
+            line,
+        }
     }
 }
 
 fn is_table(name: &str) -> bool {
-    KEYS.iter().any(|key| key.name.split_once('.').is_some_and(|(table, _)| table == name))
+    KEYS.iter().any(|key| {
+        key.name
+            .split_once('.')
+            .is_some_and(|(table, _)| table == name)
+    })
 }
 
 fn written(value: &DeValue<'_>) -> Option<Text> {
     match value {
-        DeValue::Array(items) => {
-            items.iter().map(|item| scalar(item.get_ref())).collect::<Option<_>>().map(Text::Many)
-        }
+        DeValue::Array(items) => items
+            .iter()
+            .map(|item| scalar(item.get_ref()))
+            .collect::<Option<_>>()
+            .map(Text::Many),
         single => scalar(single).map(Text::One),
     }
 }

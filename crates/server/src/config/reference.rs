@@ -16,15 +16,16 @@ pub(crate) fn assignment(row: &Row) -> String {
             format!("{name} = ({} hidden)", secrets.len())
         }
         (Some(value), _, kind) => format!("{name} = {}", literal(value, kind)),
-        (None, Standard::Computed(how), _) => format!("{name} = ({})", how.replace('`', "")),
+        (None, Standard::Computed { how, .. }, _) => format!("{name} = ({})", how.replace('`', "")),
         (None, _, _) => format!("{name} = (not set)"),
     }
 }
 
-/// A configuration file with every key commented out at its default.
+/// A configuration file with every key commented out at its default, or at an example where the
+/// default is found out at start.
 pub(crate) fn starter() -> String {
     let mut text = String::from(
-        "# Configuration of Fanfare. Every key is here, commented out, with its default.\n\
+        "# Configuration of Fanfare. Every key is here, commented out, with its default or an example.\n\
          # `fanfare check` checks this file, `fanfare config show` prints what holds.\n\
          # The environment wins over this file, and flags win over both.\n",
     );
@@ -40,32 +41,36 @@ pub(crate) fn starter() -> String {
         for line in wrapped(key.about, 96) {
             let _infallible = writeln!(text, "# {line}");
         }
-        let _infallible = writeln!(text, "# {}", accepted(key));
+        let _infallible = writeln!(text, "# {}", accepted(key).replace('`', ""));
         let _infallible = writeln!(text, "#{name} = {}", example(key));
     }
     text
 }
 
-/// What a key accepts and its default, in words.
+/// What a key accepts and its default, in words, with code in backticks.
 pub(crate) fn accepted(key: &Key) -> String {
     let default = match key.default {
-        Standard::Value(text) => text.to_owned(),
-        Standard::Computed(how) => how.replace('`', ""),
+        Standard::Value(text) => format!("`{text}`"),
+        Standard::Computed { how, .. } => how.to_owned(),
         Standard::Unset => "not set".to_owned(),
     };
-    let wanted = wanted(key.kind).replace('`', "");
+    let wanted = wanted(key.kind);
     let mut letters = wanted.chars();
     let first = letters.next().map(|letter| letter.to_ascii_uppercase());
-    format!("{}{}; default: {default}.", first.unwrap_or_default(), letters.as_str())
+    format!(
+        "{}{}; default: {default}.",
+        first.unwrap_or_default(),
+        letters.as_str()
+    )
 }
 
 fn example(key: &Key) -> String {
     match (key.default, key.kind) {
         (Standard::Value(text), Kind::Count { .. } | Kind::Switch) => text.to_owned(),
         (Standard::Value(text), _) => format!("{text:?}"),
+        (Standard::Computed { example, .. }, _) => example.to_owned(),
         (_, Kind::List | Kind::SecretList) => "[]".to_owned(),
-        (_, Kind::Count { min, .. }) => min.to_string(),
-        (_, _) => "\"\"".to_owned(),
+        (_, _) => "\"https://live.example.com\"".to_owned(),
     }
 }
 
@@ -83,7 +88,9 @@ fn literal(value: &Value, kind: Kind) -> String {
 fn wrapped(text: &str, width: usize) -> Vec<String> {
     let mut lines = vec![String::new()];
     for word in text.split(' ') {
-        let full = lines.last().is_some_and(|line| line.len() + 1 + word.len() > width);
+        let full = lines
+            .last()
+            .is_some_and(|line| line.len() + 1 + word.len() > width);
         if full {
             lines.push(String::new());
         }

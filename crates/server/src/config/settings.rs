@@ -1,7 +1,10 @@
 //! Settings as the server uses them: typed, complete and checked against each other (by
 //! `building`).
 
-#![expect(dead_code, reason = "the server that reads these settings is composed in `serve`")]
+#![expect(
+    dead_code,
+    reason = "the server that reads these settings is composed in `serve`"
+)]
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -114,7 +117,7 @@ pub(crate) struct Limits {
 pub(crate) struct History {
     /// Publications, at least 1.
     pub(crate) count: usize,
-    /// Payload bytes; the newest publication is kept even if it is larger.
+    /// Bytes; the newest publication is kept even if it is larger.
     pub(crate) bytes: usize,
     /// Age of a publication.
     pub(crate) age: Duration,

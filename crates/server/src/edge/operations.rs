@@ -28,7 +28,9 @@ pub(super) async fn answer(shared: &Shared, parts: &request::Parts) -> Option<An
     }
     Some(match path {
         "/health" => text(StatusCode::OK, PLAIN, "ok\n"),
-        "/ready" if shared.drain.is_announced() => text(StatusCode::SERVICE_UNAVAILABLE, PLAIN, "draining\n"),
+        "/ready" if shared.drain.is_announced() => {
+            text(StatusCode::SERVICE_UNAVAILABLE, PLAIN, "draining\n")
+        }
         "/ready" => text(StatusCode::OK, PLAIN, "ready\n"),
         _ => metrics(shared, parts).await,
     })

@@ -79,7 +79,7 @@ impl Shared {
         if self.draining() {
             return Err(Problem::of(Code::Draining));
         }
-        let (mut pipe, session) = self.subscribe(reading)?;
+        let (pipe, session) = self.subscribe(reading)?;
         match pipe.next().await {
             Some(PipeItem::Opened { channels, cursor }) => {
                 Ok(Begun { pipe, session, channels, cursor })

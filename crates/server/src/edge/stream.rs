@@ -156,7 +156,7 @@ impl Reader {
                 }
                 Next::Read => {}
             }
-            let Some(pipe) = &mut self.pipe else {
+            let Some(pipe) = &self.pipe else {
                 return (self, Step::Cut);
             };
             let part = match timeout_at(self.beat_at, pipe.next()).await {

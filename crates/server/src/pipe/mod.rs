@@ -148,7 +148,7 @@ impl Drop for PipeWriter {
 
 impl PipeReader {
     /// The next item; none when the shard has dropped the subscriber.
-    pub(crate) async fn next(&mut self) -> Option<PipeItem> {
+    pub(crate) async fn next(&self) -> Option<PipeItem> {
         loop {
             let filled = self.shared.filled.notified();
             match self.try_next() {

@@ -29,11 +29,11 @@ fn bench() -> (Bench, PipeWriter, PipeReader) {
     (bench, writer, reader)
 }
 
-async fn next(reader: &mut PipeReader) -> Option<PipeItem> {
+async fn next(reader: &PipeReader) -> Option<PipeItem> {
     timeout(DEADLINE, reader.next()).await.expect("in time")
 }
 
-async fn frame(reader: &mut PipeReader) -> Bytes {
+async fn frame(reader: &PipeReader) -> Bytes {
     match next(reader).await {
         Some(PipeItem::Frame { body, .. }) => body,
         other => panic!("no frame: {other:?}"),
@@ -42,7 +42,7 @@ async fn frame(reader: &mut PipeReader) -> Bytes {
 
 #[tokio::test]
 async fn a_full_pipe_hands_back_and_says_when_there_is_room() {
-    let (bench, writer, mut reader) = bench();
+    let (bench, writer, reader) = bench();
     assert!(writer.bind(CONNECTION));
     let half = Bytes::from(vec![1; PIPE_BYTES / 2]);
     writer.push_frame(half.clone(), None).unwrap();
@@ -50,52 +50,52 @@ async fn a_full_pipe_hands_back_and_says_when_there_is_room() {
     let back = writer.push_frame(Bytes::from_static(b"x"), None);
     assert_eq!(back.unwrap_err(), "x", "the frame comes back whole");
     assert!(bench.letters.try_recv().is_err(), "no room yet");
-    assert_eq!(frame(&mut reader).await.len(), half.len());
+    assert_eq!(frame(&reader).await.len(), half.len());
     let letter = bench.letters.try_recv();
     assert!(matches!(letter, Ok(Letter::PipeReady(id)) if id == CONNECTION));
-    frame(&mut reader).await;
+    frame(&reader).await;
     assert!(bench.letters.try_recv().is_err(), "told once");
     writer.push_frame(Bytes::from_static(b"x"), None).unwrap();
 }
 
 #[tokio::test]
 async fn one_frame_of_any_size_goes_through_an_empty_pipe() {
-    let (_bench, writer, mut reader) = bench();
+    let (_bench, writer, reader) = bench();
     let large = Bytes::from(vec![1; 4 * PIPE_BYTES]);
     writer.push_frame(large.clone(), None).unwrap();
     assert!(writer.push_frame(Bytes::from_static(b"x"), None).is_err());
-    assert_eq!(frame(&mut reader).await.len(), large.len());
+    assert_eq!(frame(&reader).await.len(), large.len());
 }
 
 #[tokio::test]
 async fn what_is_no_frame_keeps_its_place_even_when_full() {
-    let (_bench, writer, mut reader) = bench();
+    let (_bench, writer, reader) = bench();
     writer.push_frame(Bytes::from(vec![1; PIPE_BYTES]), None).unwrap();
     writer.push(PipeItem::Drain);
-    frame(&mut reader).await;
-    assert!(matches!(next(&mut reader).await, Some(PipeItem::Drain)));
+    frame(&reader).await;
+    assert!(matches!(next(&reader).await, Some(PipeItem::Drain)));
 }
 
 #[tokio::test]
 async fn a_waiting_reader_is_woken() {
-    let (_bench, writer, mut reader) = bench();
+    let (_bench, writer, reader) = bench();
     let writing = async move {
         tokio::task::yield_now().await;
         writer.push_frame(Bytes::from_static(b"x"), None).unwrap();
         writer
     };
-    let (body, _writer) = tokio::join!(frame(&mut reader), writing);
+    let (body, _writer) = tokio::join!(frame(&reader), writing);
     assert_eq!(body, "x");
 }
 
 #[tokio::test]
 async fn the_reader_gets_what_was_put_in_before_the_writer_went() {
-    let (_bench, writer, mut reader) = bench();
+    let (_bench, writer, reader) = bench();
     writer.push_frame(Bytes::from_static(b"x"), None).unwrap();
     drop(writer);
-    assert_eq!(frame(&mut reader).await, "x");
-    assert!(next(&mut reader).await.is_none());
-    assert!(next(&mut reader).await.is_none(), "and stays at its end");
+    assert_eq!(frame(&reader).await, "x");
+    assert!(next(&reader).await.is_none());
+    assert!(next(&reader).await.is_none(), "and stays at its end");
 }
 
 #[tokio::test]

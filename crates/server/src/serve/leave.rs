@@ -7,6 +7,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::time::{Instant, sleep};
 
 use super::server::Server;
+use crate::config::settings::{Mode, Settings};
 use crate::exit::Exit;
 
 /// How long `/ready` fails before anyone is asked to leave, so that balancers look elsewhere
@@ -45,13 +46,19 @@ impl Signals {
 pub(super) async fn when_told(
     mut signals: Signals,
     server: Server,
-    window: Duration,
+    settings: &Settings,
 ) -> Result<Exit> {
+    let window = settings.drain.window;
+    // Nobody balances between servers on one's own machine.
+    let notice = match settings.mode {
+        Mode::Dev => Duration::ZERO,
+        Mode::Serve => NOTICE_MAX.min(window / 10),
+    };
     signals.next().await;
     tracing::info!(window_seconds = window.as_secs(), "leaving: a second signal ends at once");
     server.announce();
     let leaving = async {
-        sleep(NOTICE_MAX.min(window / 10)).await;
+        sleep(notice).await;
         server.leave(window, Instant::now() + window + GRACE).await;
     };
     tokio::select! {

@@ -39,7 +39,7 @@ pub(crate) fn run(settings: Settings) -> Result<Exit> {
         let signals = leave::Signals::listen()?;
         let server = Server::start(&settings, listeners)?;
         banner::show(&settings, &addresses);
-        leave::when_told(signals, server, settings.drain.window).await
+        leave::when_told(signals, server, &settings).await
     })
 }
 

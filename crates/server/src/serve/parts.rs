@@ -68,11 +68,7 @@ pub(super) fn policy(settings: &Settings) -> OriginPolicy {
 
 /// What requests are read by.
 pub(super) fn rules(settings: &Settings) -> Rules {
-    Rules {
-        payload_bytes_max: settings.limits.payload_bytes_max,
-        heartbeat: settings.heartbeat,
-        ..Rules::default()
-    }
+    Rules { payload_bytes_max: settings.limits.payload_bytes_max, heartbeat: settings.heartbeat }
 }
 
 /// The settings of every shard, from the first on.

@@ -52,10 +52,8 @@ impl Server {
             seats.push(seat);
         }
         let limits = &settings.limits;
-        let permits = PermitPool::new(
-            limits.publishes_in_flight_max,
-            limits.publishes_in_flight_bytes_max,
-        );
+        let permits =
+            PermitPool::new(limits.publishes_in_flight_max, limits.publishes_in_flight_bytes_max);
         let node = Node::new(mailboxes, permits);
         let (handoff, intake) = Handoff::channel(HANDOFF_BOUND);
         let (switch, drain) = edge::drain();

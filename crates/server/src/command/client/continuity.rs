@@ -26,6 +26,8 @@ struct Seen {
 pub(crate) enum Verdict {
     /// Nothing lies between it and what was seen before, as far as anything was.
     Continuous,
+    /// It was published live only and has no place in the order.
+    Unplaced,
     /// It was seen before.
     Duplicate,
     /// Something lies between, and the server has not told of it.
@@ -36,8 +38,7 @@ impl Continuity {
     /// Takes the next message of its channel.
     pub(crate) fn message(&mut self, message: &Message) -> Verdict {
         let (Some(offset), Some(epoch)) = (message.offset, message.epoch.clone()) else {
-            // Published live only: it has no place in the order.
-            return Verdict::Continuous;
+            return Verdict::Unplaced;
         };
         let verdict = match self.seen.get(&message.channel) {
             None => Verdict::Continuous,
@@ -57,7 +58,8 @@ impl Continuity {
                 }
             },
         };
-        self.seen.insert(message.channel.clone(), Seen { offset, epoch });
+        self.seen
+            .insert(message.channel.clone(), Seen { offset, epoch });
         verdict
     }
 
@@ -80,7 +82,10 @@ pub(crate) fn missed(gap: &Gap) -> Option<u64> {
 
 fn position(text: &str) -> Option<Seen> {
     let (offset, epoch) = text.split_once('.')?;
-    Some(Seen { offset: offset.parse().ok()?, epoch: epoch.to_owned() })
+    Some(Seen {
+        offset: offset.parse().ok()?,
+        epoch: epoch.to_owned(),
+    })
 }
 
 #[cfg(test)]

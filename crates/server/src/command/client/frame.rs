@@ -26,6 +26,8 @@ pub(crate) enum Frame {
     Own(Entry),
     /// A sign of life.
     Alive,
+    /// All channels have told everything up to now.
+    Current,
     /// How long to wait before coming back.
     Retry(Duration),
     /// All channels have ended, or the question is answered; nothing follows.

@@ -1,6 +1,8 @@
 //! One HTTP/1.1 connection, one question at a time.
 
+use std::error::Error;
 use std::io::ErrorKind;
+use std::pin::Pin;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -15,12 +17,16 @@ use serde::Deserialize;
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
+use tokio_io_timeout::TimeoutStream;
 
 use super::failure::Failure;
 use super::target::Target;
 
 /// How long a connection may take to come about, and a question to be answered.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
+/// A connection on which no byte comes for so long is dead: three heartbeats and something. It is
+/// measured on the socket, so that a large message on a slow line is not taken for silence.
+const SILENCE_MAX: Duration = Duration::from_secs(35);
 /// The largest answer that is read whole: a thousand publications of escaped text.
 pub(crate) const ANSWER_BYTES_MAX: usize = 256 << 20;
 
@@ -41,13 +47,17 @@ impl Connection {
     /// [`Failure::Unreachable`], with what to do about it if nobody listens there.
     pub(crate) async fn open(target: &Target) -> Result<Self, Failure> {
         let io = TokioIo::new(connect(target).await?);
-        let (sender, connection) = handshake(io).await.map_err(lost)?;
+        let (sender, connection) = handshake(io).await.map_err(|error| lost(&error))?;
         let mut driver = JoinSet::new();
         driver.spawn(async move {
             // Whoever waits for the answer is told of the same error.
             let _told = connection.await;
         });
-        Ok(Self { authority: target.authority.clone(), sender, _driver: driver })
+        Ok(Self {
+            authority: target.authority.clone(),
+            sender,
+            _driver: driver,
+        })
     }
 
     /// Whether another question can be asked on this connection.
@@ -63,11 +73,18 @@ impl Connection {
     /// 2xx.
     pub(crate) async fn ask(&mut self, question: Question) -> Result<Response<Incoming>, Failure> {
         let request = question.request(&self.authority)?;
-        let answer = timeout(ANSWER_TIMEOUT + question.patience, self.sender.send_request(request))
-            .await
-            .map_err(|_elapsed| Failure::Lost("no answer in time".to_owned()))?
-            .map_err(lost)?;
-        if answer.status().is_success() { Ok(answer) } else { Err(refusal(answer).await) }
+        let answer = timeout(
+            ANSWER_TIMEOUT + question.patience,
+            self.sender.send_request(request),
+        )
+        .await
+        .map_err(|_elapsed| Failure::Lost("no answer in time".to_owned()))?
+        .map_err(|error| lost(&error))?;
+        if answer.status().is_success() {
+            Ok(answer)
+        } else {
+            Err(refusal(answer).await)
+        }
     }
 }
 
@@ -102,8 +119,10 @@ impl Question {
     }
 
     fn request(&self, authority: &str) -> Result<Request<Full<Bytes>>, Failure> {
-        let mut builder: Builder =
-            Request::builder().method(&self.method).uri(&self.path).header(HOST, authority);
+        let mut builder: Builder = Request::builder()
+            .method(&self.method)
+            .uri(&self.path)
+            .header(HOST, authority);
         for (name, value) in &self.headers {
             builder = builder.header(*name, value);
         }
@@ -123,17 +142,27 @@ impl Question {
 /// [`Failure::Lost`] if it breaks off or is larger than [`ANSWER_BYTES_MAX`].
 pub(crate) async fn whole(answer: Response<Incoming>) -> Result<Bytes, Failure> {
     let body = Limited::new(answer.into_body(), ANSWER_BYTES_MAX);
-    Ok(body.collect().await.map_err(|error| Failure::Lost(error.to_string()))?.to_bytes())
+    Ok(body
+        .collect()
+        .await
+        .map_err(|error| lost(&*error))?
+        .to_bytes())
 }
+
+/// A socket that fails when it stays silent.
+pub(crate) type Socket = Pin<Box<TimeoutStream<TcpStream>>>;
 
 /// Connects a socket, with Nagle's delay off.
 ///
 /// # Errors
 ///
 /// [`Failure::Unreachable`].
-pub(crate) async fn connect(target: &Target) -> Result<TcpStream, Failure> {
-    let unreachable =
-        |why: String, hint| Failure::Unreachable { url: target.url.clone(), why, hint };
+pub(crate) async fn connect(target: &Target) -> Result<Socket, Failure> {
+    let unreachable = |why: String, hint| Failure::Unreachable {
+        url: target.url.clone(),
+        why,
+        hint,
+    };
     let connecting = TcpStream::connect((target.host.as_str(), target.port));
     let socket = match timeout(ANSWER_TIMEOUT, connecting).await {
         Ok(Ok(socket)) => socket,
@@ -144,8 +173,10 @@ pub(crate) async fn connect(target: &Target) -> Result<TcpStream, Failure> {
         Ok(Err(error)) => return Err(unreachable(error.to_string(), "")),
         Err(_elapsed) => return Err(unreachable("no answer in 30 s".to_owned(), "")),
     };
-    socket.set_nodelay(true).map_err(|error| Failure::Lost(error.to_string()))?;
-    Ok(socket)
+    socket.set_nodelay(true).map_err(|error| lost(&error))?;
+    let mut socket = TimeoutStream::new(socket);
+    socket.set_read_timeout(Some(SILENCE_MAX));
+    Ok(Box::pin(socket))
 }
 
 /// The words of a refusal from its problem document, or from its status if it has none.
@@ -163,14 +194,24 @@ pub(crate) fn refusal_of(
     }
     let mut what = format!("the server refused: {status}");
     if let Ok(problem) = serde_json::from_slice::<Problem>(body) {
-        let code = problem.code.map(|code| format!(" ({code})")).unwrap_or_default();
+        let code = problem
+            .code
+            .map(|code| format!(" ({code})"))
+            .unwrap_or_default();
         what.push_str(&code);
-        for part in [problem.detail.or(problem.title), problem.hint].into_iter().flatten() {
+        for part in [problem.detail.or(problem.title), problem.hint]
+            .into_iter()
+            .flatten()
+        {
             what.push_str("\n  ");
             what.push_str(&part);
         }
     }
-    Failure::Refused { status: Some(status.as_u16()), what, retry_after }
+    Failure::Refused {
+        status: Some(status.as_u16()),
+        what,
+        retry_after,
+    }
 }
 
 async fn refusal(answer: Response<Incoming>) -> Failure {
@@ -185,7 +226,8 @@ async fn refusal(answer: Response<Incoming>) -> Failure {
     refusal_of(status, retry_after, &body)
 }
 
-fn seconds(header: Option<&HeaderValue>) -> Option<Duration> {
+/// The seconds of a `Retry-After`, at most a minute.
+pub(crate) fn seconds(header: Option<&HeaderValue>) -> Option<Duration> {
     let seconds: u64 = header?.to_str().ok()?.trim().parse().ok()?;
     Some(Duration::from_secs(seconds.min(60)))
 }
@@ -197,6 +239,18 @@ fn bearer(key: &str) -> Result<HeaderValue, Failure> {
     Ok(value)
 }
 
-fn lost(error: hyper::Error) -> Failure {
-    Failure::Lost(error.to_string())
+/// A broken connection in the words of whatever broke it.
+pub(crate) fn lost(error: &(dyn Error + 'static)) -> Failure {
+    let mut cause = error;
+    while let Some(source) = cause.source() {
+        cause = source;
+    }
+    let silent = cause
+        .downcast_ref::<std::io::Error>()
+        .is_some_and(|error| error.kind() == ErrorKind::TimedOut);
+    Failure::Lost(if silent {
+        "no sign of life for 35 s".to_owned()
+    } else {
+        cause.to_string()
+    })
 }

@@ -3,7 +3,7 @@
 //! A [`target`] says where the server is, [`http`] asks it one question at a time, [`stream`] reads
 //! channels over one of four transports (a file each: [`sse`], [`ndjson`], [`poll`],
 //! [`websocket`]) and gives the same [`frame`]s whichever it is; [`continuity`] proves from
-//! positions that nothing was missed. Nothing here prints, and nothing here knows the inside of a
+//! positions that nothing was missed, and [`resumption`] when that may be said. Nothing here prints, and nothing here knows the inside of a
 //! server.
 
 pub(crate) mod backoff;
@@ -15,6 +15,7 @@ pub(crate) mod message;
 pub(crate) mod ndjson;
 pub(crate) mod poll;
 pub(crate) mod position;
+pub(crate) mod resumption;
 pub(crate) mod sse;
 pub(crate) mod stream;
 pub(crate) mod target;

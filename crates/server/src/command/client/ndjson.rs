@@ -8,6 +8,7 @@ use serde::Deserialize;
 
 use super::failure::Failure;
 use super::frame::{self, End, Frame, Gap, Open};
+use super::http::lost;
 use super::message::Message;
 use super::position::Entry;
 use super::sse::LINE_BYTES_MAX;
@@ -23,7 +24,11 @@ pub(crate) struct NdjsonReader {
 impl NdjsonReader {
     /// Reads a body.
     pub(crate) fn new(body: Incoming) -> Self {
-        Self { body, line: Vec::new(), frames: VecDeque::new() }
+        Self {
+            body,
+            line: Vec::new(),
+            frames: VecDeque::new(),
+        }
     }
 
     /// The next frame; `None` when the body ends. A line that the end cuts off is no line.
@@ -39,7 +44,7 @@ impl NdjsonReader {
             let Some(chunk) = self.body.frame().await else {
                 return Ok(None);
             };
-            let chunk = chunk.map_err(|error| Failure::Lost(error.to_string()))?;
+            let chunk = chunk.map_err(|error| lost(&error))?;
             if let Some(bytes) = chunk.data_ref() {
                 self.feed(bytes)?;
             }
@@ -136,5 +141,9 @@ fn refusal(line: &str) -> Result<Failure, Failure> {
         what.push_str("\n  ");
         what.push_str(&part);
     }
-    Ok(Failure::Refused { status: None, what, retry_after: None })
+    Ok(Failure::Refused {
+        status: None,
+        what,
+        retry_after: None,
+    })
 }

@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use hyper::body::Bytes;
+use hyper::header::CONNECTION;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
@@ -28,6 +29,8 @@ pub(crate) struct PollReader {
     cursor: Option<String>,
     frames: VecDeque<Frame>,
     answered: bool,
+    /// The server said that it closes after its last answer, which is no cut.
+    closed_in_order: bool,
 }
 
 /// An answer to a poll or a question about history.
@@ -64,7 +67,10 @@ impl Answer {
     ///
     /// [`Failure::Garbled`].
     pub(crate) fn messages(&self) -> Result<Vec<Message>, Failure> {
-        self.publications.iter().map(|raw| frame::read("a message", raw.get())).collect()
+        self.publications
+            .iter()
+            .map(|raw| frame::read("a message", raw.get()))
+            .collect()
     }
 }
 
@@ -83,6 +89,7 @@ impl PollReader {
             cursor: plan.cursor.clone(),
             frames: VecDeque::new(),
             answered: false,
+            closed_in_order: false,
         })
     }
 
@@ -107,12 +114,20 @@ impl PollReader {
         let mut query = vec![("wait", wait.to_string())];
         query.extend(self.since.clone().map(|since| ("since", since)));
         let mut question = Question::get(self.target.path(&self.channels, &query));
-        question.headers.extend(self.cursor.clone().map(|cursor| ("last-event-id", cursor)));
+        question
+            .headers
+            .extend(self.cursor.clone().map(|cursor| ("last-event-id", cursor)));
         question.patience = Duration::from_secs(wait);
-        if !self.connection.is_open().await {
+        if self.closed_in_order {
             self.connection = Connection::open(&self.target).await?;
+        } else if !self.connection.is_open().await {
+            return Err(Failure::Lost("closed between two polls".to_owned()));
         }
         let answer = self.connection.ask(question).await?;
+        self.closed_in_order = answer
+            .headers()
+            .get(CONNECTION)
+            .is_some_and(|value| value.as_bytes() == b"close");
         Answer::read(&whole(answer).await?)
     }
 
@@ -123,13 +138,21 @@ impl PollReader {
             self.frames.push_back(Frame::Open(Vec::new()));
         }
         self.frames.extend(answer.gaps.into_iter().map(Frame::Gap));
-        self.frames.extend(messages.into_iter().map(|message| Frame::Message(Box::new(message))));
+        self.frames.extend(
+            messages
+                .into_iter()
+                .map(|message| Frame::Message(Box::new(message))),
+        );
         if let Some(cursor) = answer.cursor {
             self.cursor = Some(cursor.clone());
             self.frames.push_back(Frame::Cursor(cursor));
         }
         // An answer without news proves that there was none to miss.
-        self.frames.push_back(if answer.end { Frame::Finished } else { Frame::Alive });
+        self.frames.push_back(if answer.end {
+            Frame::Finished
+        } else {
+            Frame::Current
+        });
         Ok(())
     }
 }

@@ -26,11 +26,23 @@ impl Position {
         self.own.clear();
     }
 
+    /// Takes the entries of all channels, which replace everything before them; none change
+    /// nothing.
+    pub(crate) fn set_entries(&mut self, entries: Vec<Entry>) {
+        if !entries.is_empty() {
+            self.whole.clear();
+            self.own = entries;
+        }
+    }
+
     /// Takes one channel's entry. It is told after the whole cursor, and so it wins.
     pub(crate) fn set_own(&mut self, channel: &str, cursor: &str) {
         match self.own.iter_mut().find(|entry| entry.channel == channel) {
             Some(entry) => cursor.clone_into(&mut entry.cursor),
-            None => self.own.push(Entry { channel: channel.to_owned(), cursor: cursor.to_owned() }),
+            None => self.own.push(Entry {
+                channel: channel.to_owned(),
+                cursor: cursor.to_owned(),
+            }),
         }
     }
 

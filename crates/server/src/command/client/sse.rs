@@ -10,6 +10,7 @@ use hyper::body::Incoming;
 
 use super::failure::Failure;
 use super::frame::{self, Frame, Gap, Open};
+use super::http::lost;
 
 /// The longest line: a payload of 32 MiB in which every byte is escaped.
 pub(super) const LINE_BYTES_MAX: usize = 256 << 20;
@@ -25,7 +26,11 @@ pub(crate) struct SseReader {
 impl SseReader {
     /// Reads a body.
     pub(crate) fn new(body: Incoming) -> Self {
-        Self { body, parser: Parser::default(), frames: VecDeque::new() }
+        Self {
+            body,
+            parser: Parser::default(),
+            frames: VecDeque::new(),
+        }
     }
 
     /// The next frame; `None` when the body ends.
@@ -41,7 +46,7 @@ impl SseReader {
             let Some(chunk) = self.body.frame().await else {
                 return Ok(None);
             };
-            let chunk = chunk.map_err(|error| Failure::Lost(error.to_string()))?;
+            let chunk = chunk.map_err(|error| lost(&error))?;
             let Some(bytes) = chunk.data_ref() else {
                 continue;
             };
@@ -98,7 +103,10 @@ impl Parser {
             let (start, rest) = bytes.split_at(end);
             self.line.extend_from_slice(start);
             self.after_cr = rest == b"\r";
-            bytes = rest.strip_prefix(b"\r\n").or_else(|| rest.get(1..)).unwrap_or_default();
+            bytes = rest
+                .strip_prefix(b"\r\n")
+                .or_else(|| rest.get(1..))
+                .unwrap_or_default();
             let line = mem::take(&mut self.line);
             self.line(&line, &mut items);
         }
@@ -148,8 +156,16 @@ impl Parser {
         self.last_id.clone_from(&self.id);
         let name = mem::take(&mut self.name);
         if let Some(data) = self.data.take() {
-            let name = if name.is_empty() { "message".to_owned() } else { name };
-            items.push(Item::Event { name, data, id: self.last_id.clone() });
+            let name = if name.is_empty() {
+                "message".to_owned()
+            } else {
+                name
+            };
+            items.push(Item::Event {
+                name,
+                data,
+                id: self.last_id.clone(),
+            });
         }
     }
 }
@@ -171,7 +187,9 @@ fn read_item(item: Item, frames: &mut VecDeque<Frame>) -> Result<(), Failure> {
             frames.push_back(Frame::Message(Box::new(frame::read("a message", &data)?)));
         }
         "fanfare.open" => {
-            frames.push_back(Frame::Open(frame::read::<Open>("the opening", &data)?.channels));
+            frames.push_back(Frame::Open(
+                frame::read::<Open>("the opening", &data)?.channels,
+            ));
         }
         "fanfare.gap" => frames.push_back(Frame::Gap(frame::read::<Gap>("a gap", &data)?)),
         "fanfare.end" => {

@@ -77,7 +77,11 @@ impl Stream {
             Transport::Sse => return Self::streaming(target, plan, "envelope").await,
             Transport::Ndjson => return Self::streaming(target, plan, "ndjson").await,
         };
-        Ok(Self { first: VecDeque::new(), reader, _connection: None })
+        Ok(Self {
+            first: VecDeque::new(),
+            reader,
+            _connection: None,
+        })
     }
 
     /// The next frame; `None` when the stream ends without having said that all is finished.
@@ -105,10 +109,18 @@ impl Stream {
     ) -> Result<Self, Failure> {
         let mut connection = Connection::open(target).await?;
         let mut question = Question::get(target.path(plan.channels, &plan.query(Some(form))));
-        question.headers.extend(plan.cursor.clone().map(|cursor| ("last-event-id", cursor)));
+        question
+            .headers
+            .extend(plan.cursor.clone().map(|cursor| ("last-event-id", cursor)));
         let answer = connection.ask(question).await?;
-        let cursor = answer.headers().get("fanfare-cursor").and_then(|value| value.to_str().ok());
-        let first = cursor.map(|cursor| Frame::Cursor(cursor.to_owned())).into_iter().collect();
+        let cursor = answer
+            .headers()
+            .get("fanfare-cursor")
+            .and_then(|value| value.to_str().ok());
+        let first = cursor
+            .map(|cursor| Frame::Cursor(cursor.to_owned()))
+            .into_iter()
+            .collect();
         let reader = if answer.status() == StatusCode::NO_CONTENT {
             Reader::Finished
         } else if form == "ndjson" {
@@ -116,7 +128,11 @@ impl Stream {
         } else {
             Reader::Sse(Box::new(SseReader::new(answer.into_body())))
         };
-        Ok(Self { first, reader, _connection: Some(connection) })
+        Ok(Self {
+            first,
+            reader,
+            _connection: Some(connection),
+        })
     }
 }
 

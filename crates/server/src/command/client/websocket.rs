@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use futures_util::StreamExt;
 use hyper::StatusCode;
-use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::tungstenite::handshake::client::Request;
@@ -16,7 +15,7 @@ use tokio_tungstenite::{WebSocketStream, client_async_with_config};
 
 use super::failure::Failure;
 use super::frame::Frame;
-use super::http::{connect, refusal_of};
+use super::http::{Socket, connect, lost, refusal_of, seconds};
 use super::ndjson::{CursorScope, read_line};
 use super::sse::LINE_BYTES_MAX;
 use super::stream::Plan;
@@ -30,7 +29,7 @@ const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(30);
 /// A WebSocket that is being read.
 #[derive(Debug)]
 pub(crate) struct WebSocketReader {
-    socket: WebSocketStream<TcpStream>,
+    socket: WebSocketStream<Socket>,
     frames: VecDeque<Frame>,
 }
 
@@ -51,8 +50,14 @@ impl WebSocketReader {
             .await
             .map_err(|_elapsed| Failure::Lost("no answer in time".to_owned()))?
             .map_err(failure)?;
-        let cursor = response.headers().get("fanfare-cursor").and_then(|value| value.to_str().ok());
-        let frames = cursor.map(|cursor| Frame::Cursor(cursor.to_owned())).into_iter().collect();
+        let cursor = response
+            .headers()
+            .get("fanfare-cursor")
+            .and_then(|value| value.to_str().ok());
+        let frames = cursor
+            .map(|cursor| Frame::Cursor(cursor.to_owned()))
+            .into_iter()
+            .collect();
         Ok(Self { socket, frames })
     }
 
@@ -89,7 +94,10 @@ fn request(target: &Target, plan: &Plan<'_>) -> Result<Request, Failure> {
         .into_client_request()
         .map_err(|error| unsendable(error.to_string()))?;
     let headers = request.headers_mut();
-    headers.insert("sec-websocket-protocol", HeaderValue::from_static(SUBPROTOCOL));
+    headers.insert(
+        "sec-websocket-protocol",
+        HeaderValue::from_static(SUBPROTOCOL),
+    );
     if let Some(cursor) = &plan.cursor {
         let cursor =
             HeaderValue::from_str(cursor).map_err(|error| unsendable(error.to_string()))?;
@@ -108,7 +116,10 @@ fn closed(close: Option<&CloseFrame>) -> Result<Option<Frame>, Failure> {
             what: format!("the server refused: {} (close code {code})", close.reason),
             retry_after: None,
         }),
-        _ => Err(Failure::Lost(format!("closed by the server with {code} {}", close.reason))),
+        _ => Err(Failure::Lost(format!(
+            "closed by the server with {code} {}",
+            close.reason
+        ))),
     }
 }
 
@@ -117,10 +128,10 @@ fn failure(error: Error) -> Failure {
         Error::Http(response) => {
             let status = StatusCode::from_u16(response.status().as_u16());
             let body = response.body().as_deref().unwrap_or_default();
-            refusal_of(status.unwrap_or(StatusCode::BAD_GATEWAY), None, body)
+            let retry_after = seconds(response.headers().get("retry-after"));
+            refusal_of(status.unwrap_or(StatusCode::BAD_GATEWAY), retry_after, body)
         }
-        Error::Protocol(error) => Failure::Lost(error.to_string()),
         Error::Capacity(error) => Failure::Garbled(error.to_string()),
-        other => Failure::Lost(other.to_string()),
+        other => lost(&other),
     }
 }

@@ -141,8 +141,8 @@ impl Collector {
                 self.cursor = cursor;
                 Step::More
             }
-            Some(PipeItem::End { cursor, .. }) => {
-                self.cursor = cursor;
+            Some(PipeItem::End { entry, .. }) => {
+                self.cursor.set(entry);
                 self.ended += 1;
                 if self.ended >= self.entries.len() { Step::Answer } else { Step::More }
             }

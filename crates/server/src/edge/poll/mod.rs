@@ -101,7 +101,7 @@ impl Shared {
         }
         let _counted = self.cells.enter(metrics::Transport::Poll);
         let mut drain = self.drain.clone();
-        let (mut pipe, _session) = self.subscribe(reading)?;
+        let (pipe, _session) = self.subscribe(reading)?;
         let mut waiting = true;
         loop {
             let item = tokio::select! {
