@@ -138,22 +138,26 @@ impl Loop {
     fn accept_all(&mut self, now: Instant) {
         let mut open: Vec<usize> = (0..self.listeners.len()).collect();
         while !open.is_empty() {
-            open.retain(|place| {
-                for _ in 0..ACCEPTS_PER_TURN {
-                    let Some(listener) = self.listeners.get(*place) else {
-                        return false;
-                    };
-                    match listener.accept() {
-                        Ok((socket, peer)) => self.deal(socket, peer, now),
-                        Err(error) => return self.refused_by_kernel(*place, &error, now),
-                    }
-                }
-                true
-            });
+            open.retain(|place| self.accept_some(*place, now));
             if self.paused_until.is_some() || self.stop.load(Ordering::Acquire) {
                 return;
             }
         }
+    }
+
+    /// Accepts so many that the other listeners have their turn too. Says whether there may be
+    /// more.
+    fn accept_some(&mut self, place: usize, now: Instant) -> bool {
+        for _ in 0..ACCEPTS_PER_TURN {
+            let Some(listener) = self.listeners.get(place) else {
+                return false;
+            };
+            match listener.accept() {
+                Ok((socket, peer)) => self.deal(socket, peer, now),
+                Err(error) => return self.refused_by_kernel(place, &error, now),
+            }
+        }
+        true
     }
 
     /// Says whether the listener is worth another try at once.

@@ -63,7 +63,7 @@ mod tests {
         };
         assert!(matches!(
             memory.complete(read),
-            Completion::Page { read: 3, publications: None, .. }
+            Completion::Page { read: 3, page: Err(_), .. }
         ));
     }
 }

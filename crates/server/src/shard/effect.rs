@@ -34,18 +34,18 @@ impl EventLoop {
             Effect::Answer { origin, channel, answer } => match origin {
                 Origin::Edge(number) => self.node.answer(number, answer),
                 Origin::Connection { connection, request, .. } => {
-                    self.answer(connection, request, &channel, &answer)
+                    self.answer(connection, request, &channel, &answer);
                 }
             },
             Effect::Authorise { connection, question } => self.ask_authority(connection, question),
             Effect::Opened { connection, channels, cursor } => {
-                self.opened(connection, channels, cursor)
+                self.opened(connection, channels, cursor);
             }
             Effect::Subscribed { connection, request, opened } => {
-                self.reply(connection, request, &Reply::Subscribed(&opened))
+                self.reply(connection, request, &Reply::Subscribed(&opened));
             }
             Effect::Unsubscribed { connection, request, channel } => {
-                self.reply(connection, request, &Reply::Unsubscribed(&channel))
+                self.reply(connection, request, &Reply::Unsubscribed(&channel));
             }
             Effect::Refused { connection, request: Some(request), code } => {
                 self.sockets.figures.refusals.count(code);

@@ -34,10 +34,10 @@ impl EventLoop {
         match letter {
             Letter::Core(message) => self.input(Input::Message(message)),
             Letter::Ask { origin, channel, request, permit } => {
-                self.input(Input::Ask { origin, channel, request, permit })
+                self.input(Input::Ask { origin, channel, request, permit });
             }
             Letter::Accepted { socket, peer, counted } => {
-                self.welcome(socket, Http::new(peer), counted)
+                self.welcome(socket, Http::new(peer), counted);
             }
             Letter::Adopted(adoption) => self.adopt(*adoption),
             Letter::Subscriber { opening, pipe } => self.subscribe_pipe(opening, pipe),
@@ -49,7 +49,7 @@ impl EventLoop {
             }
             Letter::PipeClosed(id) => self.end(id),
             Letter::Authorised { connection, question, verdict } => {
-                self.authorised(connection, question, verdict)
+                self.authorised(connection, question, verdict);
             }
             Letter::Snapshot(wanted) => {
                 let snapshot = ShardSnapshot {
@@ -80,7 +80,8 @@ impl EventLoop {
     }
 
     fn adopt(&mut self, adoption: Adoption) {
-        let Adoption { socket, leftover, mut socket_request, counted, .. } = adoption;
+        let Adoption { socket, peer, leftover, mut socket_request, counted } = adoption;
+        tracing::trace!(%peer, "a WebSocket comes back from the edge");
         let opening = socket_request.opening();
         let rules = &self.judge.rules;
         let mut session = Session::new(socket_request, &opening.subscriptions, rules);
@@ -138,7 +139,7 @@ impl EventLoop {
     }
 
     /// Hands an item to the reader behind a pipe.
-    pub(super) fn push(&mut self, id: ConnectionId, item: PipeItem) {
+    pub(super) fn push(&self, id: ConnectionId, item: PipeItem) {
         if let Some(Connection { link: Link::Pipe(pipe), .. }) = self.sockets.slab.find(id) {
             pipe.push(item);
         }

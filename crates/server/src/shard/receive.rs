@@ -120,7 +120,6 @@ impl EventLoop {
                 return Turn::Over;
             }
             Step::Yield => return Turn::Later,
-            Step::Again => return Turn::Again,
             Step::Ask { request, channel, question, bytes } => {
                 let permit = match question {
                     Request::Publish(_) => self.node.permits().take(bytes),
@@ -139,10 +138,10 @@ impl EventLoop {
                 });
             }
             Step::Subscribe { request, subscription } => {
-                self.input(Input::Subscribe { connection: id, request, subscription })
+                self.input(Input::Subscribe { connection: id, request, subscription });
             }
             Step::Unsubscribe { request, channel } => {
-                self.input(Input::Unsubscribe { connection: id, request, channel })
+                self.input(Input::Unsubscribe { connection: id, request, channel });
             }
             Step::Become(becoming) => {
                 self.become_reader(id, *becoming);
@@ -176,7 +175,7 @@ impl EventLoop {
     }
 
     fn end_handshake_after(&mut self, id: ConnectionId, step: &Step) {
-        let waits = matches!(step, Step::Wait | Step::Yield | Step::Again);
+        let waits = matches!(step, Step::Wait | Step::Yield);
         let first = self.sockets.slab.find(id).is_some_and(
             |connection| matches!(&connection.state, State::Http(http) if http.is_first()),
         );

@@ -133,14 +133,14 @@ impl Sockets {
         id: ConnectionId,
         run: &Run<'_>,
         entry: &Entry,
-        mut cursor: Option<&mut Cursor>,
+        cursor: Option<&mut Cursor>,
         wire: Wire,
     ) -> Delivery {
         let parts = if is_shared(entry, cursor.as_deref(), wire) {
             vec![entry.frame.bytes().clone()]
         } else {
             self.scratch.clear();
-            append_entry(&mut self.scratch, entry, cursor.as_deref_mut(), wire);
+            append_entry(&mut self.scratch, entry, cursor, wire);
             let parts = split_around(&self.scratch, entry, wire);
             self.scratch.clear();
             self.scratch.shrink_to(SCRATCH_BYTES);

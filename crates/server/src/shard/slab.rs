@@ -37,7 +37,8 @@ impl<T> Slab<T> {
     }
 
     /// Values in it.
-    pub(crate) fn len(&self) -> usize {
+    #[cfg(test)]
+    fn len(&self) -> usize {
         self.len
     }
 

@@ -188,7 +188,8 @@ impl Session {
     }
 
     /// Whether bytes were read that are not decoded yet.
-    pub(super) fn has_more(&self) -> bool {
+    #[cfg(test)]
+    fn has_more(&self) -> bool {
         self.leftover.is_some()
     }
 
