@@ -130,19 +130,22 @@ impl Loop {
     fn timeout(&self) -> Option<Duration> {
         let pause = self.paused_until;
         let next = [pause, self.refusals.next()].into_iter().flatten().min()?;
-        Some(next.saturating_duration_since(Instant::now()) + Duration::from_millis(1))
+        // The poll rounds up to whole milliseconds, so this does not spin.
+        Some(next.saturating_duration_since(Instant::now()))
     }
 
     /// Accepts from every listener in turn until none has a connection waiting. The listeners are
     /// edge-triggered, so stopping earlier means to come back without being told.
     fn accept_all(&mut self, now: Instant) {
         let mut open: Vec<usize> = (0..self.listeners.len()).collect();
-        while !open.is_empty() {
+        for _ in 0..TURNS {
             open.retain(|place| self.accept_some(*place, now));
-            if self.paused_until.is_some() || self.stop.load(Ordering::Acquire) {
+            if open.is_empty() || self.paused_until.is_some() {
                 return;
             }
         }
+        // The refused have waited long enough for their turn.
+        self.paused_until = Some(now);
     }
 
     /// Accepts so many that the other listeners have their turn too. Says whether there may be
@@ -217,5 +220,6 @@ impl Loop {
 
 const WAKER: Token = Token(usize::MAX);
 const ACCEPTS_PER_TURN: usize = 64;
+const TURNS: usize = 16;
 const STARVATION_PAUSE: Duration = Duration::from_millis(200);
 const TELL_EVERY: Duration = Duration::from_secs(60);

@@ -144,3 +144,17 @@ pub(super) fn id_of(token: mio::Token) -> ConnectionId {
         generation: u32::try_from(token.0 >> 32).unwrap_or(u32::MAX),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{Connection, Session, Stream};
+
+    #[test]
+    fn an_idle_reader_stays_small() {
+        // With the core's part and the allocator's overhead this has to stay below 400 bytes. In
+        // debug builds mio adds eight bytes to a socket.
+        assert!(size_of::<Connection>() <= 72, "{}", size_of::<Connection>());
+        assert!(size_of::<Stream>() <= 64, "{}", size_of::<Stream>());
+        assert!(size_of::<Session>() <= 144, "{}", size_of::<Session>());
+    }
+}

@@ -18,7 +18,7 @@ use super::wheel::{TICK_MILLIS, Tick};
 impl EventLoop {
     /// The wheel names a connection, whose deadline may have moved meanwhile.
     pub(super) fn come_due(&mut self, id: ConnectionId, tick: Tick) {
-        let passed = self.sockets.tick();
+        let passed = self.sockets.wheel.passed();
         let Some(connection) = self.sockets.slab.find_mut(id) else {
             return;
         };
