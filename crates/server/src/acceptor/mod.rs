@@ -73,7 +73,8 @@ impl Acceptor {
         for (place, listener) in listeners.into_iter().enumerate() {
             listener.set_nonblocking(true)?;
             let mut listener = TcpListener::from_std(listener);
-            poll.registry().register(&mut listener, Token(place), Interest::READABLE)?;
+            poll.registry()
+                .register(&mut listener, Token(place), Interest::READABLE)?;
             sockets.push(listener);
         }
         let accepting = Loop {
@@ -88,9 +89,14 @@ impl Acceptor {
             paused_until: None,
             told: HashMap::new(),
         };
-        let thread =
-            std::thread::Builder::new().name("acceptor".into()).spawn(move || accepting.run())?;
-        Ok(Self { thread, stop, waker })
+        let thread = std::thread::Builder::new()
+            .name("acceptor".into())
+            .spawn(move || accepting.run())?;
+        Ok(Self {
+            thread,
+            stop,
+            waker,
+        })
     }
 
     /// Closes the listening sockets and waits for the thread to end. What was accepted stays.
@@ -180,7 +186,11 @@ impl Loop {
         let full = self.load.connections() >= self.options.connections_max;
         if full || self.load.handshakes() >= self.options.handshakes_max {
             self.load.refuse();
-            let key = if full { "limits.connections_max" } else { "limits.handshakes_max" };
+            let key = if full {
+                "limits.connections_max"
+            } else {
+                "limits.handshakes_max"
+            };
             self.tell(key, now, || {
                 tracing::warn!(key, "connections are refused: the limit is reached");
             });
@@ -198,7 +208,11 @@ impl Loop {
         };
         self.load.arrive(shard);
         self.load.begin_handshake();
-        mailbox.put(Letter::Accepted { socket, peer, counted: self.load.enter() });
+        mailbox.put(Letter::Accepted {
+            socket,
+            peer,
+            counted: self.load.enter(),
+        });
     }
 
     /// Says something in the log, each thing once a minute at most.

@@ -112,8 +112,10 @@ impl Connection {
 
     /// Whether the client is listened to. It is not while it has an answer to come or to take.
     pub(super) fn listens(&self) -> bool {
-        let control_waits =
-            self.pending.as_ref().is_some_and(|pending| pending.control() == Control::Waits);
+        let control_waits = self
+            .pending
+            .as_ref()
+            .is_some_and(|pending| pending.control() == Control::Waits);
         if self.marks.asking || control_waits && !matches!(self.state, State::Closing) {
             return false;
         }

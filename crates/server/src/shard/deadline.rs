@@ -105,7 +105,10 @@ impl EventLoop {
                 return Step::Gone;
             }
             let patience = ticks(session.beat_every() * 3 / 2);
-            if session.pinged().is_some_and(|since| now.saturating_sub(since) >= patience) {
+            if session
+                .pinged()
+                .is_some_and(|since| now.saturating_sub(since) >= patience)
+            {
                 silent = true;
                 return Step::Gone;
             }
@@ -134,8 +137,9 @@ impl EventLoop {
                 let every = ticks(session.beat_every());
                 let next = now.saturating_add(every);
                 // Half a period after the second ping a client that answers none is gone.
-                let patience =
-                    session.pinged().map_or(Tick::MAX, |since| since.saturating_add(every * 3 / 2));
+                let patience = session
+                    .pinged()
+                    .map_or(Tick::MAX, |since| since.saturating_add(every * 3 / 2));
                 next.min(patience.max(now.saturating_add(1)))
             }
             _ => return,

@@ -69,7 +69,11 @@ impl Seat {
         let poll = Poll::new()?;
         let waker = Arc::new(ShardWaker::new(Waker::new(poll.registry(), WAKER)?));
         let (mailbox, letters) = Mailbox::new(Arc::clone(&waker));
-        let seat = Self { poll, waker, letters };
+        let seat = Self {
+            poll,
+            waker,
+            letters,
+        };
         Ok((mailbox, seat))
     }
 

@@ -84,8 +84,9 @@ impl Wheel {
             return None;
         }
         let turn = self.passed - self.passed % NEAR_SLOTS + NEAR_SLOTS;
-        let tick =
-            (self.passed + 1..turn).find(|tick| !self.near_slot(*tick).is_empty()).unwrap_or(turn);
+        let tick = (self.passed + 1..turn)
+            .find(|tick| !self.near_slot(*tick).is_empty())
+            .unwrap_or(turn);
         Some(self.began + Millis::from(tick) * TICK_MILLIS)
     }
 

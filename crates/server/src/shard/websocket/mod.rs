@@ -104,7 +104,11 @@ impl Upgrade {
             Transport::WebSocket(socket) => (socket.accept.clone(), socket.subprotocol),
             _ => (String::new(), None),
         };
-        Self { accept, subprotocol, origin }
+        Self {
+            accept,
+            subprotocol,
+            origin,
+        }
     }
 }
 
