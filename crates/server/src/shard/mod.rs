@@ -31,6 +31,9 @@ mod stream;
 mod websocket;
 mod wheel;
 
+#[cfg(test)]
+mod tests;
+
 pub(crate) use figures::SocketFigures;
 pub(crate) use options::ShardOptions;
 pub(crate) use request::SocketRequest;
