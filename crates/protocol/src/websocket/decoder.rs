@@ -157,7 +157,7 @@ impl Decoder {
             apply_mask(&mut payload, mask);
         }
         let event = match header.opcode {
-            Opcode::Control(control) => control_event(control, &payload)?,
+            Opcode::Control(control) => control_event(control, payload)?,
             // `check` has refused a continuation already; it has no kind of its own.
             Opcode::Continuation => return Err(Violation::UnexpectedContinuation),
             Opcode::Message(kind) => {
@@ -214,16 +214,15 @@ fn to_usize(payload_bytes: u64, rules: Rules) -> Result<usize, Violation> {
         .ok_or_else(|| rules.too_big())
 }
 
-pub(super) fn control_event(control: Control, payload: &[u8]) -> Result<Event, Violation> {
+/// The event of a whole control frame, given its unmasked payload.
+pub(super) fn control_event(control: Control, payload: Vec<u8>) -> Result<Event, Violation> {
     Ok(match control {
-        Control::Ping => Event::Ping(Bytes::copy_from_slice(payload)),
-        Control::Pong => Event::Pong(Bytes::copy_from_slice(payload)),
+        Control::Ping => Event::Ping(payload.into()),
+        Control::Pong => Event::Pong(payload.into()),
         Control::Close => {
-            let (code, reason) = read_close(payload)?;
-            Event::Close {
-                code,
-                reason: reason.to_owned(),
-            }
+            let (code, reason) = read_close(&payload)?;
+            let reason = reason.to_owned();
+            Event::Close { code, reason }
         }
     })
 }

@@ -168,8 +168,7 @@ impl Partial {
     fn end_frame(&mut self, target: Target) -> Result<Option<Event>, Violation> {
         match target {
             Target::Control(control) => {
-                let payload = std::mem::take(&mut self.control);
-                control_event(control, &payload).map(Some)
+                control_event(control, std::mem::take(&mut self.control)).map(Some)
             }
             Target::Message(Part::More) => Ok(None),
             Target::Message(Part::Last) => {

@@ -1,5 +1,6 @@
 //! What the codec's tests share: frames built by hand, and decoding in chunks.
 
+mod client;
 mod encoder;
 mod handshake;
 mod limit;

@@ -124,7 +124,7 @@ fn agree(stream: &[u8], (events, violation): Outcome, role: Role) -> Result<(), 
         }
         // From here on it reads another stream than we do.
         Some(Violation::LengthNotMinimal | Violation::ControlTooLong) => {
-            prop_assert!(judged.starts_with(&events))
+            prop_assert!(judged.starts_with(&events));
         }
         // A reason that is not UTF-8 beside the wrong code is refused by both.
         Some(Violation::CloseCodeInvalid(_)) if verdict == Verdict::Fine => {
