@@ -36,7 +36,7 @@ impl Dice {
             let at = self.roll(bytes.len() + 1);
             match self.roll(5) {
                 0 if at < bytes.len() => {
-                    bytes[at] = u8::try_from(self.roll(256)).unwrap_or_default()
+                    bytes[at] = u8::try_from(self.roll(256)).unwrap_or_default();
                 }
                 1 if at < bytes.len() => {
                     bytes.remove(at);

@@ -42,7 +42,7 @@ proptest! {
     #[test]
     fn a_position_comes_back_as_it_went(entry in entries()) {
         let text = position_text(entry.position);
-        assert_eq!(parse_position(&text), Some(entry.position), "{}", text);
+        assert_eq!(parse_position(&text), Some(entry.position), "{text}");
     }
 
     #[test]
@@ -82,7 +82,7 @@ proptest! {
         if let Ok(read) = parse_cursor(&damaged) {
             // What can still be read is written as it was read.
             let again: String = read.entries.iter().map(|entry| entry_text(*entry)).collect();
-            assert!(read.marked || again == damaged, "{} {}", damaged, again);
+            assert!(read.marked || again == damaged, "{damaged} {again}");
         }
     }
 }

@@ -7,10 +7,10 @@ use fanfare_core::frame::Format;
 use fanfare_core::shard::Echo;
 use fanfare_core::start::Start;
 use fanfare_protocol::native::head::{Head, Version};
-use fanfare_protocol::native::reading::{
-    BodyWanted, HeartbeatForm, OpeningEvent, Pong, SocketLanguage, Transport,
-};
+use fanfare_protocol::native::reading::{BodyWanted, HeartbeatForm, OpeningEvent, Pong, Transport};
 use fanfare_protocol::native::route::{Route, Rules, route};
+
+use fanfare_protocol::websocket::Subprotocol;
 
 use crate::asking::{NOW, ask, get, handshake, reading, refused};
 
@@ -31,6 +31,9 @@ fn kind(target: &str, headers: &[(&str, &str)]) -> String {
     }
 }
 
+/// A target, its headers, and what it gets.
+type Row<'a> = (&'a str, &'a [(&'a str, &'a str)], &'a str);
+
 #[test]
 fn the_first_row_that_matches_decides_the_transport() {
     let websocket = handshake(&[]);
@@ -45,7 +48,7 @@ fn the_first_row_that_matches_decides_the_transport() {
         ("Sec-Fetch-Mode", "navigate"),
     ];
     let sse: &[(&str, &str)] = &[("Accept", "application/json, Text/Event-Stream;q=0.1")];
-    let rows: &[(&str, &[(&str, &str)], &str)] = &[
+    let rows: &[Row<'_>] = &[
         ("/c/a", &websocket, "websocket Raw"),
         ("/c/a?as=ndjson", &websocket_and_sse, "websocket Raw"),
         ("/c/a", key, "426 upgrade-required"),
@@ -111,7 +114,7 @@ fn a_handshake_that_is_not_valid_gets_http() {
         ("Sec-WebSocket-Version", Some("12"), 426),
         ("Sec-WebSocket-Version", None, 426),
         ("Upgrade", None, 426),
-        ("Connection", Some("keep-alive"), 426),
+        ("Connection", Some("keep-alive"), 400),
         ("Sec-WebSocket-Key", Some("short"), 400),
         ("Sec-WebSocket-Key", None, 400),
         ("Host", None, 400),
@@ -147,20 +150,16 @@ fn a_handshake_that_is_not_valid_gets_http() {
 #[test]
 fn the_first_known_subprotocol_is_selected_and_a_token_never_echoed() {
     for (offer, language, echoed) in [
-        (None, SocketLanguage::Raw, None),
-        (
-            Some("fanfare.raw"),
-            SocketLanguage::Raw,
-            Some("fanfare.raw"),
-        ),
+        (None, Subprotocol::Raw, None),
+        (Some("fanfare.raw"), Subprotocol::Raw, Some("fanfare.raw")),
         (
             Some("x, fanfare.v1, fanfare.raw"),
-            SocketLanguage::V1,
+            Subprotocol::V1,
             Some("fanfare.v1"),
         ),
         (
             Some("bearer.abc, fanfare.v1"),
-            SocketLanguage::V1,
+            Subprotocol::V1,
             Some("fanfare.v1"),
         ),
     ] {
