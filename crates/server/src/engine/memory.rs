@@ -76,7 +76,7 @@ mod tests {
             memory.complete(read),
             Completion::Page {
                 read: 3,
-                publications: None,
+                page: Err(_),
                 ..
             }
         ));

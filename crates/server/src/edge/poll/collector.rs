@@ -171,6 +171,7 @@ impl Collector {
                 for entry in cursor.entries() {
                     self.move_to(*entry);
                 }
+                self.cursor = cursor;
                 Step::More
             }
             Some(PipeItem::End { entry, .. }) => {

@@ -40,7 +40,7 @@ fn everyone_is_asked_to_come_back_and_the_server_leaves() {
     old.until("fanfare.open");
     let mut poll = server.connect_to_edge("other");
     poll.ask("GET /c/other?wait=60 HTTP/1.1", &[]);
-    let mut idle = server.connect_to_edge("other");
+    let mut idle = server.connect_to_edge("third");
 
     server.terminate();
     let (told, end) = sse.end();
@@ -49,7 +49,8 @@ fn everyone_is_asked_to_come_back_and_the_server_leaves() {
     assert!(!told.ends_with("0\r\n\r\n"), "a regular end would be final: {told}");
     let (told, end) = old.end();
     assert_eq!(end, End::Reset, "a close would be a regular end: {told}");
-    assert!(poll.answer().contains("\"publications\":[]"));
+    let answer = poll.answer();
+    assert!(answer.contains("\"publications\":[]"), "{answer}");
     assert_eq!(idle.end(), (String::new(), End::Closed));
     assert_eq!(server.exit_code(), Some(0));
 }
