@@ -73,8 +73,7 @@ impl Acceptor {
         for (place, listener) in listeners.into_iter().enumerate() {
             listener.set_nonblocking(true)?;
             let mut listener = TcpListener::from_std(listener);
-            poll.registry()
-                .register(&mut listener, Token(place), Interest::READABLE)?;
+            poll.registry().register(&mut listener, Token(place), Interest::READABLE)?;
             sockets.push(listener);
         }
         let accepting = Loop {
@@ -89,14 +88,9 @@ impl Acceptor {
             paused_until: None,
             told: HashMap::new(),
         };
-        let thread = std::thread::Builder::new()
-            .name("acceptor".into())
-            .spawn(move || accepting.run())?;
-        Ok(Self {
-            thread,
-            stop,
-            waker,
-        })
+        let thread =
+            std::thread::Builder::new().name("acceptor".into()).spawn(move || accepting.run())?;
+        Ok(Self { thread, stop, waker })
     }
 
     /// Closes the listening sockets and waits for the thread to end. What was accepted stays.
@@ -136,30 +130,37 @@ impl Loop {
     fn timeout(&self) -> Option<Duration> {
         let pause = self.paused_until;
         let next = [pause, self.refusals.next()].into_iter().flatten().min()?;
-        Some(next.saturating_duration_since(Instant::now()) + Duration::from_millis(1))
+        // The poll rounds up to whole milliseconds, so this does not spin.
+        Some(next.saturating_duration_since(Instant::now()))
     }
 
     /// Accepts from every listener in turn until none has a connection waiting. The listeners are
     /// edge-triggered, so stopping earlier means to come back without being told.
     fn accept_all(&mut self, now: Instant) {
         let mut open: Vec<usize> = (0..self.listeners.len()).collect();
-        while !open.is_empty() {
-            open.retain(|place| {
-                for _ in 0..ACCEPTS_PER_TURN {
-                    let Some(listener) = self.listeners.get(*place) else {
-                        return false;
-                    };
-                    match listener.accept() {
-                        Ok((socket, peer)) => self.deal(socket, peer, now),
-                        Err(error) => return self.refused_by_kernel(*place, &error, now),
-                    }
-                }
-                true
-            });
-            if self.paused_until.is_some() || self.stop.load(Ordering::Acquire) {
+        for _ in 0..TURNS {
+            open.retain(|place| self.accept_some(*place, now));
+            if open.is_empty() || self.paused_until.is_some() {
                 return;
             }
         }
+        // The refused have waited long enough for their turn.
+        self.paused_until = Some(now);
+    }
+
+    /// Accepts so many that the other listeners have their turn too. Says whether there may be
+    /// more.
+    fn accept_some(&mut self, place: usize, now: Instant) -> bool {
+        for _ in 0..ACCEPTS_PER_TURN {
+            let Some(listener) = self.listeners.get(place) else {
+                return false;
+            };
+            match listener.accept() {
+                Ok((socket, peer)) => self.deal(socket, peer, now),
+                Err(error) => return self.refused_by_kernel(place, &error, now),
+            }
+        }
+        true
     }
 
     /// Says whether the listener is worth another try at once.
@@ -186,11 +187,7 @@ impl Loop {
         let full = self.load.connections() >= self.options.connections_max;
         if full || self.load.handshakes() >= self.options.handshakes_max {
             self.load.refuse();
-            let key = if full {
-                "limits.connections_max"
-            } else {
-                "limits.handshakes_max"
-            };
+            let key = if full { "limits.connections_max" } else { "limits.handshakes_max" };
             self.tell(key, now, || {
                 tracing::warn!(key, "connections are refused: the limit is reached");
             });
@@ -208,11 +205,7 @@ impl Loop {
         };
         self.load.arrive(shard);
         self.load.begin_handshake();
-        mailbox.put(Letter::Accepted {
-            socket,
-            peer,
-            counted: self.load.enter(),
-        });
+        mailbox.put(Letter::Accepted { socket, peer, counted: self.load.enter() });
     }
 
     /// Says something in the log, each thing once a minute at most.
@@ -227,5 +220,6 @@ impl Loop {
 
 const WAKER: Token = Token(usize::MAX);
 const ACCEPTS_PER_TURN: usize = 64;
+const TURNS: usize = 16;
 const STARVATION_PAUSE: Duration = Duration::from_millis(200);
 const TELL_EVERY: Duration = Duration::from_secs(60);

@@ -53,12 +53,7 @@ enum Stage {
 
 impl Refusals {
     pub(super) fn new(retry: Range<Duration>) -> Self {
-        Self {
-            waiting: VecDeque::new(),
-            next_token: TOKENS,
-            retry,
-            draw: 0x9E37_79B9_7F4A_7C15,
-        }
+        Self { waiting: VecDeque::new(), next_token: TOKENS, retry, draw: 0x9E37_79B9_7F4A_7C15 }
     }
 
     pub(super) fn add(&mut self, mut socket: TcpStream, now: Instant, poll: &Poll) {
@@ -66,14 +61,9 @@ impl Refusals {
             self.finish_oldest(poll);
         }
         let token = Token(self.next_token);
-        self.next_token = if self.next_token == usize::MAX - 1 {
-            TOKENS
-        } else {
-            self.next_token + 1
-        };
-        let registered = poll
-            .registry()
-            .register(&mut socket, token, Interest::READABLE);
+        self.next_token =
+            if self.next_token == usize::MAX - 1 { TOKENS } else { self.next_token + 1 };
+        let registered = poll.registry().register(&mut socket, token, Interest::READABLE);
         if registered.is_ok() {
             self.waiting.push_back(Waiting {
                 socket,
@@ -88,9 +78,7 @@ impl Refusals {
 
     /// The socket with this token can be read.
     pub(super) fn ready(&mut self, token: Token, poll: &Poll) {
-        let Ok(place) = self
-            .waiting
-            .binary_search_by_key(&token.0, |waiting| waiting.token.0)
+        let Ok(place) = self.waiting.binary_search_by_key(&token.0, |waiting| waiting.token.0)
         else {
             return;
         };
@@ -107,11 +95,7 @@ impl Refusals {
 
     /// Answers or closes whoever had its time.
     pub(super) fn expire(&mut self, now: Instant, poll: &Poll) {
-        while self
-            .waiting
-            .front()
-            .is_some_and(|waiting| waiting.until <= now)
-        {
+        while self.waiting.front().is_some_and(|waiting| waiting.until <= now) {
             self.finish_oldest(poll);
         }
     }
@@ -170,11 +154,7 @@ impl Waiting {
     }
 
     fn answer(&mut self, request: &[u8], retry: Duration) {
-        let answer = if wants_events(request) {
-            soft_refusal(retry)
-        } else {
-            problem(retry)
-        };
+        let answer = if wants_events(request) { soft_refusal(retry) } else { problem(retry) };
         // A fresh socket has room for it; where it has not, nobody reads it either.
         let written = self.socket.write_all(answer.as_bytes());
         if written.is_ok() {
@@ -192,9 +172,7 @@ fn close(mut waiting: Waiting, poll: &Poll) {
 fn wants_events(request: &[u8]) -> bool {
     let wanted = b"text/event-stream";
     request.starts_with(b"GET ")
-        && request
-            .windows(wanted.len())
-            .any(|window| window.eq_ignore_ascii_case(wanted))
+        && request.windows(wanted.len()).any(|window| window.eq_ignore_ascii_case(wanted))
 }
 
 fn soft_refusal(retry: Duration) -> String {
@@ -233,12 +211,8 @@ mod tests {
 
     #[test]
     fn an_event_source_is_recognised() {
-        assert!(wants_events(
-            b"GET /c/a HTTP/1.1\r\naccept: Text/Event-Stream\r\n\r\n"
-        ));
-        assert!(!wants_events(
-            b"POST /c/a HTTP/1.1\r\naccept: text/event-stream\r\n"
-        ));
+        assert!(wants_events(b"GET /c/a HTTP/1.1\r\naccept: Text/Event-Stream\r\n\r\n"));
+        assert!(!wants_events(b"POST /c/a HTTP/1.1\r\naccept: text/event-stream\r\n"));
         assert!(!wants_events(b"GET / HTTP/1.1\r\n\r\n"));
         assert!(!wants_events(b""));
     }

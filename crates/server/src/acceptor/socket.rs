@@ -22,9 +22,7 @@ const USER_TIMEOUT: Duration = Duration::from_secs(20);
 pub(super) fn prepare(socket: &TcpStream) -> io::Result<()> {
     let socket = SockRef::from(socket);
     socket.set_tcp_nodelay(true)?;
-    let keepalive = TcpKeepalive::new()
-        .with_time(KEEPALIVE_IDLE)
-        .with_interval(KEEPALIVE_EVERY);
+    let keepalive = TcpKeepalive::new().with_time(KEEPALIVE_IDLE).with_interval(KEEPALIVE_EVERY);
     socket.set_tcp_keepalive(&keepalive)?;
     #[cfg(target_os = "linux")]
     {
@@ -49,9 +47,7 @@ pub(super) struct Spare {
 
 impl Spare {
     pub(super) fn open() -> Self {
-        Self {
-            file: File::open("/dev/null").ok(),
-        }
+        Self { file: File::open("/dev/null").ok() }
     }
 
     /// Accepts one connection and closes it.

@@ -18,27 +18,19 @@ impl Memory {
     )]
     pub(crate) fn complete(&mut self, command: EngineCommand) -> Completion {
         match command {
-            EngineCommand::Append(append) => Completion::Committed {
-                channel: append.channel,
-                append: append.append,
-            },
-            EngineCommand::Resync { resync, channel, .. } => Completion::Resynced {
-                resync,
-                channel,
-                publications: Vec::new(),
-                ended: false,
-            },
-            EngineCommand::Remove { channel, epoch, .. } => Completion::Removed {
-                channel,
-                epoch,
-                outcome: Ok(()),
-            },
+            EngineCommand::Append(append) => {
+                Completion::Committed { channel: append.channel, append: append.append }
+            }
+            EngineCommand::Resync { resync, channel, .. } => {
+                Completion::Resynced { resync, channel, publications: Vec::new(), ended: false }
+            }
+            EngineCommand::Remove { channel, epoch, .. } => {
+                Completion::Removed { channel, epoch, outcome: Ok(()) }
+            }
             EngineCommand::Forget { channel, mark } => Completion::Forgotten { channel, mark },
-            EngineCommand::Read { read, channel, after, .. } => Completion::Page {
-                read,
-                channel,
-                page: Err(after.offset),
-            },
+            EngineCommand::Read { read, channel, after, .. } => {
+                Completion::Page { read, channel, page: Err(after.offset) }
+            }
         }
     }
 }
@@ -62,10 +54,7 @@ mod tests {
             publication: None,
             end: End::Close,
         });
-        assert!(matches!(
-            memory.complete(append),
-            Completion::Committed { append: 7, .. }
-        ));
+        assert!(matches!(memory.complete(append), Completion::Committed { append: 7, .. }));
         let read = EngineCommand::Read {
             read: 3,
             channel,
@@ -74,11 +63,7 @@ mod tests {
         };
         assert!(matches!(
             memory.complete(read),
-            Completion::Page {
-                read: 3,
-                page: Err(_),
-                ..
-            }
+            Completion::Page { read: 3, page: Err(_), .. }
         ));
     }
 }

@@ -9,12 +9,12 @@ use fanfare_core::settings::{
     Authority, Depth, Retention, ShardId, ShardSettings, SlowReader as CoreSlowReader,
 };
 use fanfare_protocol::native::cors::{Hosts, OriginPolicy, Origins};
-use fanfare_protocol::native::encode::encode;
 use fanfare_protocol::native::route::Rules;
 
 use crate::auth::{Access, PublisherKey, Subscribing};
 use crate::config::settings::{Jitter, Limits, Mode, Settings, SlowReader};
 use crate::edge::{self, EdgeOptions, Pages};
+use crate::shard;
 
 /// Bytes of one page of history on its way to a reader.
 const PAGE_BYTES: usize = 64 * 1024;
@@ -88,7 +88,7 @@ pub(super) fn shards(settings: &Settings) -> Result<Vec<ShardSettings>> {
                 generation,
                 mark: 0,
                 seed: random()?,
-                encode,
+                encode: shard::encoder(),
                 history: Retention {
                     count: settings.history.count,
                     bytes: settings.history.bytes,

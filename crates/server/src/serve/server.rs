@@ -171,7 +171,6 @@ fn shard_options(settings: &Settings) -> ShardOptions {
         head_bytes_max: limits.request_head_bytes_max,
         head_within: limits.request_head_timeout,
         body_within: limits.request_body_progress_timeout,
-        payload_bytes_max: u32::try_from(limits.payload_bytes_max).unwrap_or(u32::MAX),
         idle_within: parts::IDLE_WITHIN,
         retry: settings.drain.retry.min..settings.drain.retry.max,
         ..ShardOptions::default()

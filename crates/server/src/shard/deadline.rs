@@ -18,7 +18,7 @@ use super::wheel::{TICK_MILLIS, Tick};
 impl EventLoop {
     /// The wheel names a connection, whose deadline may have moved meanwhile.
     pub(super) fn come_due(&mut self, id: ConnectionId, tick: Tick) {
-        let passed = self.sockets.tick();
+        let passed = self.sockets.wheel.passed();
         let Some(connection) = self.sockets.slab.find_mut(id) else {
             return;
         };
@@ -105,10 +105,7 @@ impl EventLoop {
                 return Step::Gone;
             }
             let patience = ticks(session.beat_every() * 3 / 2);
-            if session
-                .pinged()
-                .is_some_and(|since| now.saturating_sub(since) >= patience)
-            {
+            if session.pinged().is_some_and(|since| now.saturating_sub(since) >= patience) {
                 silent = true;
                 return Step::Gone;
             }
@@ -137,9 +134,8 @@ impl EventLoop {
                 let every = ticks(session.beat_every());
                 let next = now.saturating_add(every);
                 // Half a period after the second ping a client that answers none is gone.
-                let patience = session
-                    .pinged()
-                    .map_or(Tick::MAX, |since| since.saturating_add(every * 3 / 2));
+                let patience =
+                    session.pinged().map_or(Tick::MAX, |since| since.saturating_add(every * 3 / 2));
                 next.min(patience.max(now.saturating_add(1)))
             }
             _ => return,

@@ -1,9 +1,7 @@
 //! Effects: what the core wants done, in the order in which it wants it.
 
 use fanfare_core::name::ChannelName;
-use fanfare_core::shard::{
-    Answer, ConnectionId, Disconnect, Effect, Input, Origin, Verdict,
-};
+use fanfare_core::shard::{Answer, ConnectionId, Disconnect, Effect, Input, Origin, Verdict};
 use fanfare_protocol::native::problem::Problem;
 use fanfare_protocol::native::publish;
 use fanfare_protocol::native::response::{
@@ -33,50 +31,27 @@ impl EventLoop {
                     self.input(Input::Completion(completion));
                 }
             }
-            Effect::Answer {
-                origin,
-                channel,
-                answer,
-            } => match origin {
+            Effect::Answer { origin, channel, answer } => match origin {
                 Origin::Edge(number) => self.node.answer(number, answer),
-                Origin::Connection {
-                    connection,
-                    request,
-                    ..
-                } => self.answer(connection, request, &channel, &answer),
+                Origin::Connection { connection, request, .. } => {
+                    self.answer(connection, request, &channel, &answer);
+                }
             },
-            Effect::Authorise {
-                connection,
-                question,
-            } => self.ask_authority(connection, question),
-            Effect::Opened {
-                connection,
-                channels,
-                cursor,
-            } => self.opened(connection, channels, cursor),
-            Effect::Subscribed {
-                connection,
-                request,
-                opened,
-            } => self.reply(connection, request, &Reply::Subscribed(&opened)),
-            Effect::Unsubscribed {
-                connection,
-                request,
-                channel,
-            } => self.reply(connection, request, &Reply::Unsubscribed(&channel)),
-            Effect::Refused {
-                connection,
-                request: Some(request),
-                code,
-            } => {
+            Effect::Authorise { connection, question } => self.ask_authority(connection, question),
+            Effect::Opened { connection, channels, cursor } => {
+                self.opened(connection, channels, cursor);
+            }
+            Effect::Subscribed { connection, request, opened } => {
+                self.reply(connection, request, &Reply::Subscribed(&opened));
+            }
+            Effect::Unsubscribed { connection, request, channel } => {
+                self.reply(connection, request, &Reply::Unsubscribed(&channel));
+            }
+            Effect::Refused { connection, request: Some(request), code } => {
                 self.sockets.figures.refusals.count(code);
                 self.reply(connection, request, &Reply::Refused(code));
             }
-            Effect::Refused {
-                connection,
-                request: None,
-                code,
-            } => self.refused(connection, code),
+            Effect::Refused { connection, request: None, code } => self.refused(connection, code),
             told => self.tell(told),
         }
     }
@@ -84,11 +59,7 @@ impl EventLoop {
     /// Carries out what has to be said within a stream.
     fn tell(&mut self, effect: Effect) {
         match effect {
-            Effect::Gap {
-                connection,
-                gap,
-                cursor,
-            } => {
+            Effect::Gap { connection, gap, cursor } => {
                 let step = self.converse(connection, |place, out| {
                     match &place.state {
                         State::Stream(stream) => stream.tell_gap(&gap, &cursor, out),
@@ -100,12 +71,7 @@ impl EventLoop {
                 self.take(connection, step);
                 self.push(connection, PipeItem::Gap { gap, cursor });
             }
-            Effect::End {
-                connection,
-                channel,
-                entry,
-                cursor,
-            } => {
+            Effect::End { connection, channel, entry, cursor } => {
                 let step = self.converse(connection, |place, out| {
                     match &place.state {
                         State::Stream(stream) => stream.tell_end(&channel, &cursor, out),
@@ -115,11 +81,7 @@ impl EventLoop {
                     Step::Wait
                 });
                 self.take(connection, step);
-                let end = PipeItem::End {
-                    channel,
-                    entry,
-                    cursor,
-                };
+                let end = PipeItem::End { channel, entry, cursor };
                 self.push(connection, end);
             }
             Effect::Finished(connection) => self.finished(connection),

@@ -161,17 +161,14 @@ impl EventLoop {
             let Some(input) = self.inputs.pop_front() else {
                 break;
             };
-            self.core
-                .handle(input, self.sockets.now, &mut self.effects);
+            self.core.handle(input, self.sockets.now, &mut self.effects);
         }
         self.settling = false;
     }
 
     fn flush(&mut self) -> Backlog {
         let now = self.sockets.now;
-        let backlog = self
-            .core
-            .flush(&mut self.sockets, now, FLUSH_SENDS, &mut self.effects);
+        let backlog = self.core.flush(&mut self.sockets, now, FLUSH_SENDS, &mut self.effects);
         self.settle();
         backlog
     }
@@ -299,10 +296,7 @@ pub(super) enum Idle {
 fn read_clocks(began: Instant) -> Now {
     let millis = |duration: Duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
     let unix = SystemTime::now().duration_since(UNIX_EPOCH);
-    Now {
-        millis: millis(began.elapsed()),
-        unix: unix.map_or(0, millis),
-    }
+    Now { millis: millis(began.elapsed()), unix: unix.map_or(0, millis) }
 }
 
 /// Events taken from the poll at once.

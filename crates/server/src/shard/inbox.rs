@@ -33,22 +33,12 @@ impl EventLoop {
     fn open_letter(&mut self, letter: Letter) {
         match letter {
             Letter::Core(message) => self.input(Input::Message(message)),
-            Letter::Ask {
-                origin,
-                channel,
-                request,
-                permit,
-            } => self.input(Input::Ask {
-                origin,
-                channel,
-                request,
-                permit,
-            }),
-            Letter::Accepted {
-                socket,
-                peer,
-                counted,
-            } => self.welcome(socket, Http::new(peer), counted),
+            Letter::Ask { origin, channel, request, permit } => {
+                self.input(Input::Ask { origin, channel, request, permit });
+            }
+            Letter::Accepted { socket, peer, counted } => {
+                self.welcome(socket, Http::new(peer), counted);
+            }
             Letter::Adopted(adoption) => self.adopt(*adoption),
             Letter::Subscriber { opening, pipe } => self.subscribe_pipe(opening, pipe),
             Letter::PipeReady(id) => {
@@ -58,11 +48,9 @@ impl EventLoop {
                 }
             }
             Letter::PipeClosed(id) => self.end(id),
-            Letter::Authorised {
-                connection,
-                question,
-                verdict,
-            } => self.authorised(connection, question, verdict),
+            Letter::Authorised { connection, question, verdict } => {
+                self.authorised(connection, question, verdict);
+            }
             Letter::Snapshot(wanted) => {
                 let snapshot = ShardSnapshot {
                     core: self.core.figures().clone(),
@@ -92,13 +80,8 @@ impl EventLoop {
     }
 
     fn adopt(&mut self, adoption: Adoption) {
-        let Adoption {
-            socket,
-            leftover,
-            mut socket_request,
-            counted,
-            ..
-        } = adoption;
+        let Adoption { socket, peer, leftover, mut socket_request, counted } = adoption;
+        tracing::trace!(%peer, "a WebSocket comes back from the edge");
         let opening = socket_request.opening();
         let rules = &self.judge.rules;
         let mut session = Session::new(socket_request, &opening.subscriptions, rules);
@@ -114,10 +97,7 @@ impl EventLoop {
     }
 
     fn subscribe_pipe(&mut self, opening: Box<Opening>, pipe: PipeWriter) {
-        let piped = Piped {
-            format: opening.format,
-            session: opening.session,
-        };
+        let piped = Piped { format: opening.format, session: opening.session };
         let state = State::Pipe(Box::new(piped));
         let connection = Connection::new(Link::Pipe(pipe), state, None);
         let Some(id) = self.sockets.admit(connection) else {
@@ -140,10 +120,7 @@ impl EventLoop {
             connection.marks.attached = true;
         }
         self.join_drain(id);
-        self.input(Input::Open {
-            connection: id,
-            opening,
-        });
+        self.input(Input::Open { connection: id, opening });
     }
 
     /// The authority has answered; what waited for it goes on.
@@ -158,20 +135,12 @@ impl EventLoop {
             self.start_beating(id);
             self.sockets.queue(id);
         }
-        self.input(Input::Authorised {
-            connection: id,
-            question,
-            verdict,
-        });
+        self.input(Input::Authorised { connection: id, question, verdict });
     }
 
     /// Hands an item to the reader behind a pipe.
-    pub(super) fn push(&mut self, id: ConnectionId, item: PipeItem) {
-        if let Some(Connection {
-            link: Link::Pipe(pipe),
-            ..
-        }) = self.sockets.slab.find(id)
-        {
+    pub(super) fn push(&self, id: ConnectionId, item: PipeItem) {
+        if let Some(Connection { link: Link::Pipe(pipe), .. }) = self.sockets.slab.find(id) {
             pipe.push(item);
         }
     }

@@ -12,7 +12,7 @@ mod drain;
 mod effect;
 mod event_loop;
 #[cfg(feature = "fault-injection")]
-pub(crate) mod fault;
+mod fault;
 mod figures;
 mod http;
 mod inbox;
@@ -38,3 +38,11 @@ pub(crate) use figures::SocketFigures;
 pub(crate) use options::ShardOptions;
 pub(crate) use request::SocketRequest;
 pub(crate) use seat::{Answerer, Parts, Seat, end_process};
+
+/// The encoder that cores are given.
+pub(crate) fn encoder() -> fanfare_core::frame::Encode {
+    #[cfg(feature = "fault-injection")]
+    return fault::encode;
+    #[cfg(not(feature = "fault-injection"))]
+    return fanfare_protocol::native::encode::encode;
+}

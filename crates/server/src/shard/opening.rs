@@ -64,22 +64,14 @@ impl EventLoop {
                     stream.over(&cursor, out);
                     return Step::Finish;
                 }
-                let open = Open {
-                    session: stream.session,
-                    channels: &channels,
-                    cursor: &cursor,
-                    policy,
-                };
+                let open =
+                    Open { session: stream.session, channels: &channels, cursor: &cursor, policy };
                 stream.open(&open, retry, out);
                 Step::Wait
             }
             State::Socket(session) => {
-                let open = Open {
-                    session: session.id(),
-                    channels: &channels,
-                    cursor: &cursor,
-                    policy,
-                };
+                let open =
+                    Open { session: session.id(), channels: &channels, cursor: &cursor, policy };
                 session.open(&open, out);
                 Step::Wait
             }

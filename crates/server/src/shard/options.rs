@@ -14,8 +14,6 @@ pub(crate) struct ShardOptions {
     pub body_within: Duration,
     /// Bytes of a body that a shard takes itself; larger ones go to the edge.
     pub body_bytes_max: usize,
-    /// Bytes of one publication's payload at most (`limits.payload_bytes_max`).
-    pub payload_bytes_max: u32,
     /// How long a connection may stay between two requests.
     pub idle_within: Duration,
     /// How long a closing connection may take to go.
@@ -24,10 +22,6 @@ pub(crate) struct ShardOptions {
     pub authority_within: Duration,
     /// When clients are told to come back, at the earliest and at the latest.
     pub retry: Range<Duration>,
-    /// Publications that one answer of `fanfare.v1` holds at most.
-    pub history_count_max: usize,
-    /// Bytes of publications that one such answer holds at most.
-    pub history_bytes_max: usize,
 }
 
 impl Default for ShardOptions {
@@ -37,13 +31,10 @@ impl Default for ShardOptions {
             head_within: Duration::from_secs(10),
             body_within: Duration::from_secs(30),
             body_bytes_max: 64 * 1024,
-            payload_bytes_max: 1024 * 1024,
             idle_within: Duration::from_secs(75),
             close_within: Duration::from_secs(5),
             authority_within: Duration::from_secs(10),
             retry: Duration::from_secs(1)..Duration::from_secs(10),
-            history_count_max: 1_000,
-            history_bytes_max: 1024 * 1024,
         }
     }
 }

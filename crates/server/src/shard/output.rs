@@ -29,10 +29,7 @@ pub(crate) enum Control {
 impl Pending {
     /// The rest of a frame whose first bytes are on their way.
     pub(crate) fn rest_of_frame(rest: Bytes) -> Self {
-        Self {
-            parts: VecDeque::from([rest]),
-            control: Control::None,
-        }
+        Self { parts: VecDeque::from([rest]), control: Control::None }
     }
 
     /// The parts of a frame of which not all bytes are on their way.
@@ -159,10 +156,7 @@ mod tests {
             assert_eq!(pending.control(), Control::None);
             pending.push_control(Bytes::from_static(b"; pong"));
             assert_eq!(pending.control(), Control::Waits);
-            let mut socket = Narrow {
-                room,
-                taken: Vec::new(),
-            };
+            let mut socket = Narrow { room, taken: Vec::new() };
             let mut rounds = 0;
             while pending.write_to(&mut socket).unwrap().1 == Drained::Part {
                 socket.room = room;

@@ -64,16 +64,9 @@ impl EventLoop {
             State::Http(_) => self.sessions.draw(),
             _ => SessionId(0),
         };
-        let given = Given {
-            now: self.sockets.now.unix,
-            session,
-        };
+        let given = Given { now: self.sockets.now.unix, session };
         self.out.clear();
-        let mut reader = Reader {
-            buffer: &mut self.read,
-            budget: *budget,
-            received: 0,
-        };
+        let mut reader = Reader { buffer: &mut self.read, budget: *budget, received: 0 };
         let (judge, out) = (&self.judge, &mut self.out);
         let step = guarded(|| advance(connection, &mut reader, judge, given, out));
         *budget = reader.budget;
@@ -127,49 +120,29 @@ impl EventLoop {
                 return Turn::Over;
             }
             Step::Yield => return Turn::Later,
-            Step::Again => return Turn::Again,
-            Step::Ask {
-                request,
-                channel,
-                question,
-                bytes,
-            } => {
+            Step::Ask { request, channel, question, bytes } => {
                 let permit = match question {
                     Request::Publish(_) => self.node.permits().take(bytes),
                     _ => Some(Permit::free()),
                 };
                 let Some(permit) = permit else {
-                    let refusal = Refusal {
-                        code: Code::Overloaded,
-                        head: None,
-                    };
+                    let refusal = Refusal { code: Code::Overloaded, head: None };
                     self.answer(id, request, &channel, &Answer::Refused(refusal));
                     return Turn::Again;
                 };
                 self.input(Input::Ask {
-                    origin: Origin::Connection {
-                        shard: self.shard,
-                        connection: id,
-                        request,
-                    },
+                    origin: Origin::Connection { shard: self.shard, connection: id, request },
                     channel,
                     request: question,
                     permit,
                 });
             }
-            Step::Subscribe {
-                request,
-                subscription,
-            } => self.input(Input::Subscribe {
-                connection: id,
-                request,
-                subscription,
-            }),
-            Step::Unsubscribe { request, channel } => self.input(Input::Unsubscribe {
-                connection: id,
-                request,
-                channel,
-            }),
+            Step::Subscribe { request, subscription } => {
+                self.input(Input::Subscribe { connection: id, request, subscription });
+            }
+            Step::Unsubscribe { request, channel } => {
+                self.input(Input::Unsubscribe { connection: id, request, channel });
+            }
             Step::Become(becoming) => {
                 self.become_reader(id, *becoming);
                 return Turn::Over;
@@ -202,10 +175,10 @@ impl EventLoop {
     }
 
     fn end_handshake_after(&mut self, id: ConnectionId, step: &Step) {
-        let waits = matches!(step, Step::Wait | Step::Yield | Step::Again);
-        let first = self.sockets.slab.find(id).is_some_and(|connection| {
-            matches!(&connection.state, State::Http(http) if http.is_first())
-        });
+        let waits = matches!(step, Step::Wait | Step::Yield);
+        let first = self.sockets.slab.find(id).is_some_and(
+            |connection| matches!(&connection.state, State::Http(http) if http.is_first()),
+        );
         if !(waits && first) {
             self.sockets.end_handshake(id);
         }

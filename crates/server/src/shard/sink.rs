@@ -15,10 +15,7 @@ use super::connection::{Connection, Link, Piped, State};
 use super::output::{Pending, write_once};
 use super::sockets::{SCRATCH_BYTES, Sockets};
 
-const NOTHING: Delivery = Delivery {
-    taken: 0,
-    room: Room::Full,
-};
+const NOTHING: Delivery = Delivery { taken: 0, room: Room::Full };
 
 /// How a connection's frames look on its wire.
 #[derive(Debug, Clone, Copy)]
@@ -42,16 +39,12 @@ impl Sink for Sockets {
                 let piped = **piped;
                 return self.deliver_to_pipe(connection, &run, piped);
             }
-            State::Stream(stream) => Wire {
-                format: stream.format,
-                framing: stream.framing(),
-                session: stream.session,
-            },
-            State::Socket(session) if !session.is_closing() => Wire {
-                format: session.format(),
-                framing: Framing::Chunked,
-                session: session.id(),
-            },
+            State::Stream(stream) => {
+                Wire { format: stream.format, framing: stream.framing(), session: stream.session }
+            }
+            State::Socket(session) if !session.is_closing() => {
+                Wire { format: session.format(), framing: Framing::Chunked, session: session.id() }
+            }
             _ => return NOTHING,
         };
         self.deliver_to_socket(connection, &run, wire)
@@ -140,14 +133,14 @@ impl Sockets {
         id: ConnectionId,
         run: &Run<'_>,
         entry: &Entry,
-        mut cursor: Option<&mut Cursor>,
+        cursor: Option<&mut Cursor>,
         wire: Wire,
     ) -> Delivery {
         let parts = if is_shared(entry, cursor.as_deref(), wire) {
             vec![entry.frame.bytes().clone()]
         } else {
             self.scratch.clear();
-            append_entry(&mut self.scratch, entry, cursor.as_deref_mut(), wire);
+            append_entry(&mut self.scratch, entry, cursor, wire);
             let parts = split_around(&self.scratch, entry, wire);
             self.scratch.clear();
             self.scratch.shrink_to(SCRATCH_BYTES);
@@ -180,12 +173,7 @@ impl Sockets {
 
     fn deliver_to_pipe(&mut self, id: ConnectionId, run: &Run<'_>, piped: Piped) -> Delivery {
         let mut cursor = run.cursor().cloned();
-        let Some(Connection {
-            link: Link::Pipe(pipe),
-            marks,
-            ..
-        }) = self.slab.find_mut(id)
-        else {
+        let Some(Connection { link: Link::Pipe(pipe), marks, .. }) = self.slab.find_mut(id) else {
             return NOTHING;
         };
         let mut taken = 0;
@@ -203,14 +191,9 @@ impl Sockets {
             };
             if !body.is_empty() && pipe.push_frame(body, entry.after).is_err() {
                 marks.told_full = true;
-                return Delivery {
-                    taken,
-                    room: Room::Full,
-                };
+                return Delivery { taken, room: Room::Full };
             }
-            self.figures
-                .delays
-                .observe(self.now.unix.saturating_sub(entry.time));
+            self.figures.delays.observe(self.now.unix.saturating_sub(entry.time));
             taken += 1;
         }
         let room = Room::More;
@@ -258,10 +241,7 @@ fn append_entry(out: &mut Vec<u8>, entry: &Entry, cursor: Option<&mut Cursor>, w
 fn split_around(composed: &[u8], entry: &Entry, wire: Wire) -> Vec<Bytes> {
     let shared = entry.frame.shared();
     let before = match wire.framing {
-        Framing::Chunked => composed
-            .iter()
-            .position(|byte| *byte == b'\n')
-            .map_or(0, |at| at + 1),
+        Framing::Chunked => composed.iter().position(|byte| *byte == b'\n').map_or(0, |at| at + 1),
         Framing::Bare => 0,
     };
     let after = before + shared.len();

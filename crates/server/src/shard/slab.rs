@@ -33,15 +33,12 @@ enum Content<T> {
 impl<T> Slab<T> {
     /// A slab without places.
     pub(crate) fn new() -> Self {
-        Self {
-            chunks: Vec::new(),
-            free: NO_PLACE,
-            len: 0,
-        }
+        Self { chunks: Vec::new(), free: NO_PLACE, len: 0 }
     }
 
     /// Values in it.
-    pub(crate) fn len(&self) -> usize {
+    #[cfg(test)]
+    fn len(&self) -> usize {
         self.len
     }
 
@@ -57,18 +54,12 @@ impl<T> Slab<T> {
         }
         place.content = Content::Used(value);
         self.len += 1;
-        ConnectionId {
-            index,
-            generation: place.generation,
-        }
+        ConnectionId { index, generation: place.generation }
     }
 
     /// The value, if the place still has the same user.
     pub(crate) fn find(&self, id: ConnectionId) -> Option<&T> {
-        let place = self
-            .chunks
-            .get(id.index as usize / CHUNK)?
-            .get(id.index as usize % CHUNK)?;
+        let place = self.chunks.get(id.index as usize / CHUNK)?.get(id.index as usize % CHUNK)?;
         match &place.content {
             Content::Used(value) if place.generation == id.generation => Some(value),
             _ => None,
@@ -77,10 +68,8 @@ impl<T> Slab<T> {
 
     /// The value, to be changed.
     pub(crate) fn find_mut(&mut self, id: ConnectionId) -> Option<&mut T> {
-        let place = self
-            .chunks
-            .get_mut(id.index as usize / CHUNK)?
-            .get_mut(id.index as usize % CHUNK)?;
+        let place =
+            self.chunks.get_mut(id.index as usize / CHUNK)?.get_mut(id.index as usize % CHUNK)?;
         match &mut place.content {
             Content::Used(value) if place.generation == id.generation => Some(value),
             _ => None,
@@ -107,10 +96,7 @@ impl<T> Slab<T> {
         (0_u32..)
             .zip(places)
             .filter(|(_, place)| matches!(place.content, Content::Used(_)))
-            .map(|(index, place)| ConnectionId {
-                index,
-                generation: place.generation,
-            })
+            .map(|(index, place)| ConnectionId { index, generation: place.generation })
             .collect()
     }
 
@@ -123,10 +109,7 @@ impl<T> Slab<T> {
                 } else {
                     u32::try_from(first + at + 1).unwrap_or(NO_PLACE)
                 };
-                Place {
-                    generation: 0,
-                    content: Content::Free(next),
-                }
+                Place { generation: 0, content: Content::Free(next) }
             })
             .collect();
         self.chunks.push(chunk);

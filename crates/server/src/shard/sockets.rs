@@ -160,8 +160,7 @@ impl Sockets {
         };
         connection.due = at;
         if at < connection.armed {
-            connection.armed = at;
-            self.wheel.arm(id, at);
+            connection.armed = self.wheel.arm(id, at);
         }
     }
 

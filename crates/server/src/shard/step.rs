@@ -13,8 +13,6 @@ pub(super) enum Step {
     Wait,
     /// There is more to read or decode, after everyone else had a turn.
     Yield,
-    /// There is more to decode at once.
-    Again,
     /// A channel's owner is asked; the connection has taken note that it waits.
     Ask {
         /// The connection's number for it.

@@ -50,10 +50,7 @@ impl Stream {
             format: reading.format,
             version: reading.version,
             heartbeat: reading.heartbeat,
-            stage: Stage::Opening(Box::new(Unopened {
-                origin,
-                opening: reading.opening,
-            })),
+            stage: Stage::Opening(Box::new(Unopened { origin, opening: reading.opening })),
         }
     }
 
@@ -76,12 +73,7 @@ impl Stream {
             return;
         };
         let head = ResponseHead::new(200, self.media(), &unopened.origin).with_cursor(open.cursor);
-        append_head(
-            out,
-            &head,
-            stream_length(self.version),
-            Persistence::KeepAlive,
-        );
+        append_head(out, &head, stream_length(self.version), Persistence::KeepAlive);
         let mut part = Vec::new();
         if self.is_sse() {
             sse::append_open(&mut part, open, retry, unopened.opening);
@@ -166,10 +158,7 @@ impl Stream {
     }
 
     fn is_sse(&self) -> bool {
-        matches!(
-            self.format,
-            Format::Sse | Format::SseChannel | Format::SseEnvelope
-        )
+        matches!(self.format, Format::Sse | Format::SseChannel | Format::SseEnvelope)
     }
 
     fn media(&self) -> Media {

@@ -54,10 +54,17 @@ impl Wheel {
         Tick::try_from(ticks).unwrap_or(Tick::MAX)
     }
 
-    /// Makes the connection due at tick `at`, or at the next one if that has passed.
-    pub(crate) fn arm(&mut self, connection: ConnectionId, at: Tick) {
+    /// The last tick that has passed.
+    pub(crate) fn passed(&self) -> Tick {
+        self.passed
+    }
+
+    /// Makes the connection due at tick `at`, or at the next one if that has passed. Gives back
+    /// the tick that it is.
+    pub(crate) fn arm(&mut self, connection: ConnectionId, at: Tick) -> Tick {
         let at = at.max(self.passed.saturating_add(1));
         self.place(Entry { connection, at });
+        at
     }
 
     /// Moves on to `now` and appends whoever became due, in the order of their ticks.
@@ -84,9 +91,8 @@ impl Wheel {
             return None;
         }
         let turn = self.passed - self.passed % NEAR_SLOTS + NEAR_SLOTS;
-        let tick = (self.passed + 1..turn)
-            .find(|tick| !self.near_slot(*tick).is_empty())
-            .unwrap_or(turn);
+        let tick =
+            (self.passed + 1..turn).find(|tick| !self.near_slot(*tick).is_empty()).unwrap_or(turn);
         Some(self.began + Millis::from(tick) * TICK_MILLIS)
     }
 

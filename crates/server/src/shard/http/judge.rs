@@ -121,13 +121,7 @@ impl Judge {
             && !head.has("upgrade")
     }
 
-    fn judge_publish(
-        &self,
-        head: &Head<'_>,
-        body: &[u8],
-        bytes: usize,
-        given: Given,
-    ) -> Decision {
+    fn judge_publish(&self, head: &Head<'_>, body: &[u8], bytes: usize, given: Given) -> Decision {
         let drafts = || {
             let origin = cors::check(head, &self.policy).ok()?;
             let Ok(Route::Publish(publishing)) = route(head, &self.rules, given.now) else {
@@ -166,9 +160,7 @@ impl Judge {
                 self.stream(head, *reading, origin, given)
             }
         };
-        becoming.map_or(Decision::HandOver, |becoming| {
-            Decision::Become(Box::new(becoming), bytes)
-        })
+        becoming.map_or(Decision::HandOver, |becoming| Decision::Become(Box::new(becoming), bytes))
     }
 
     fn stream(
@@ -218,9 +210,8 @@ impl Judge {
 }
 
 fn credentials<'a>(head: &Head<'a>) -> Credentials<'a> {
-    let token = head
-        .list("sec-websocket-protocol")
-        .find_map(|offered| offered.strip_prefix("bearer."));
+    let token =
+        head.list("sec-websocket-protocol").find_map(|offered| offered.strip_prefix("bearer."));
     Credentials {
         authorization: head.bytes("authorization"),
         subprotocol_token: token.map(str::as_bytes),
@@ -228,11 +219,7 @@ fn credentials<'a>(head: &Head<'a>) -> Credentials<'a> {
 }
 
 fn persistence(head: &Head<'_>) -> Persistence {
-    if head.lists("connection", "close") {
-        Persistence::Close
-    } else {
-        Persistence::KeepAlive
-    }
+    if head.lists("connection", "close") { Persistence::Close } else { Persistence::KeepAlive }
 }
 
 fn body_of(head: &Head<'_>) -> Body {

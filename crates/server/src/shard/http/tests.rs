@@ -19,18 +19,12 @@ fn judge() -> Judge {
         options: ShardOptions::default(),
         rules: Rules::default(),
         access: Arc::new(Access::open()),
-        policy: Arc::new(OriginPolicy {
-            hosts: Hosts::Loopback,
-            origins: Origins::Loopback,
-        }),
+        policy: Arc::new(OriginPolicy { hosts: Hosts::Loopback, origins: Origins::Loopback }),
     }
 }
 
 fn given() -> Given {
-    Given {
-        now: 1_000,
-        session: SessionId(7),
-    }
+    Given { now: 1_000, session: SessionId(7) }
 }
 
 fn connection() -> Http {
@@ -44,13 +38,7 @@ fn post(body: &str) -> Vec<u8> {
 }
 
 fn published(step: Step) -> (u64, Vec<u8>) {
-    let Step::Ask {
-        request,
-        channel,
-        question: Request::Publish(draft),
-        ..
-    } = step
-    else {
+    let Step::Ask { request, channel, question: Request::Publish(draft), .. } = step else {
         panic!("no publish: {step:?}");
     };
     assert_eq!(channel.as_str(), "a");

@@ -17,10 +17,7 @@ impl Client {
         let socket = TcpStream::connect(address).unwrap();
         socket.set_read_timeout(Some(PATIENCE)).unwrap();
         socket.set_write_timeout(Some(PATIENCE)).unwrap();
-        Self {
-            socket,
-            received: Vec::new(),
-        }
+        Self { socket, received: Vec::new() }
     }
 
     pub(super) fn send(&mut self, bytes: &[u8]) -> &mut Self {
@@ -35,17 +32,16 @@ impl Client {
 
     pub(super) fn post(&mut self, channel: &str, body: &str) -> &mut Self {
         let bytes = body.len();
-        let head = format!("POST /c/{channel} HTTP/1.1\r\nHost: localhost\r\nContent-Length: {bytes}");
+        let head =
+            format!("POST /c/{channel} HTTP/1.1\r\nHost: localhost\r\nContent-Length: {bytes}");
         self.send(format!("{head}\r\n\r\n{body}").as_bytes())
     }
 
     /// Reads until this text has come, and gives everything up to its end.
     pub(super) fn expect(&mut self, text: &str) -> String {
         loop {
-            let found = self
-                .received
-                .windows(text.len())
-                .position(|window| window == text.as_bytes());
+            let found =
+                self.received.windows(text.len()).position(|window| window == text.as_bytes());
             if let Some(at) = found {
                 let rest = self.received.split_off(at + text.len());
                 let before = std::mem::replace(&mut self.received, rest);
@@ -101,10 +97,7 @@ impl Client {
     }
 
     pub(super) fn say(&mut self, payload: &str) -> &mut Self {
-        self.frame(&Frame::Message {
-            kind: MessageKind::Text,
-            payload: payload.as_bytes(),
-        })
+        self.frame(&Frame::Message { kind: MessageKind::Text, payload: payload.as_bytes() })
     }
 
     pub(super) fn frame(&mut self, frame: &Frame<'_>) -> &mut Self {

@@ -42,10 +42,7 @@ fn a_connection_that_asks_for_nothing_is_closed_in_silence() {
 
 #[test]
 fn over_the_limit_everyone_gets_an_answer_and_room_comes_back() {
-    let running = Running::start(&Wishes {
-        connections_max: 3,
-        ..Wishes::default()
-    });
+    let running = Running::start(&Wishes { connections_max: 3, ..Wishes::default() });
     let held: Vec<_> = (0..3)
         .map(|_| {
             let mut client = Client::connect(running.address);

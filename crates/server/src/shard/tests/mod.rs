@@ -13,7 +13,6 @@ use std::time::Duration;
 use fanfare_core::permit::PermitPool;
 use fanfare_core::position::Epoch;
 use fanfare_core::settings::{Authority, Depth, Retention, ShardId, ShardSettings, SlowReader};
-use fanfare_core::time::Millis;
 use fanfare_protocol::native::cors::{Hosts, OriginPolicy, Origins};
 use fanfare_protocol::native::route::Rules;
 
@@ -95,14 +94,7 @@ impl Running {
         };
         let acceptor =
             Acceptor::start(vec![listener], options, Arc::clone(&node), Arc::clone(&load));
-        Self {
-            address,
-            node,
-            load,
-            intake,
-            acceptor: Some(acceptor.unwrap()),
-            threads,
-        }
+        Self { address, node, load, intake, acceptor: Some(acceptor.unwrap()), threads }
     }
 
     /// What all shards have counted.
@@ -149,23 +141,17 @@ impl Drop for Running {
 }
 
 fn settings(shard: ShardId, wishes: &Wishes) -> ShardSettings {
-    let history = Retention {
-        count: wishes.history_count,
-        bytes: 1 << 26,
-        age: Duration::from_secs(3_600),
-    };
+    let history =
+        Retention { count: wishes.history_count, bytes: 1 << 26, age: Duration::from_secs(3_600) };
     ShardSettings {
         shard,
         shards: wishes.shards,
         generation: Epoch::from_bits(77),
         mark: 0,
         seed: 1 + u64::from(shard),
-        encode: encoder(),
+        encode: super::encoder(),
         history,
-        feed: Retention {
-            bytes: 1 << 18,
-            ..history
-        },
+        feed: Retention { bytes: 1 << 18, ..history },
         page_bytes: 1 << 16,
         pages_bytes_max: 1 << 24,
         sends_per_visit: 256,
@@ -181,18 +167,5 @@ fn settings(shard: ShardId, wishes: &Wishes) -> ShardSettings {
     }
 }
 
-#[cfg(feature = "fault-injection")]
-fn encoder() -> fanfare_core::frame::Encode {
-    super::fault::encode
-}
-
-#[cfg(not(feature = "fault-injection"))]
-fn encoder() -> fanfare_core::frame::Encode {
-    fanfare_protocol::native::encode::encode
-}
-
 /// A moment that no test waits longer for.
 const PATIENCE: Duration = Duration::from_secs(10);
-
-/// [`PATIENCE`] as the core counts.
-const _: Millis = 10_000;

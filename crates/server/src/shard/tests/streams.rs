@@ -131,11 +131,8 @@ fn an_ended_channel_ends_its_streams_and_then_answers_204() {
 #[test]
 fn a_slow_reader_catches_up_and_is_told_what_it_missed() {
     for (slow_reader, count) in [(SlowReader::Recover, 100), (SlowReader::Disconnect, 100)] {
-        let running = Running::start(&Wishes {
-            history_count: count,
-            slow_reader,
-            ..Wishes::default()
-        });
+        let running =
+            Running::start(&Wishes { history_count: count, slow_reader, ..Wishes::default() });
         let mut reader = Client::connect(running.address);
         reader.get("/c/a");
         reader.expect("fanfare.open");

@@ -74,13 +74,7 @@ impl Session {
         self.publish(None, channel, Box::new(draft))
     }
 
-    fn command(
-        &mut self,
-        text: &[u8],
-        judge: &Judge,
-        now: UnixMillis,
-        out: &mut Vec<u8>,
-    ) -> Step {
+    fn command(&mut self, text: &[u8], judge: &Judge, now: UnixMillis, out: &mut Vec<u8>) -> Step {
         let nobody = None;
         let publisher = self.publisher.as_ref().unwrap_or(&nobody);
         // The decoder has checked that it is UTF-8, so this loses nothing.
@@ -109,10 +103,9 @@ impl Session {
                     subscription: Subscription { channel, start },
                 }
             }
-            Ask::Unsubscribe(channel) => Step::Unsubscribe {
-                request: self.wait_for(Some(command.id)),
-                channel,
-            },
+            Ask::Unsubscribe(channel) => {
+                Step::Unsubscribe { request: self.wait_for(Some(command.id)), channel }
+            }
             Ask::History(channel, query) => Step::Ask {
                 request: self.wait_for(Some(command.id)),
                 channel,

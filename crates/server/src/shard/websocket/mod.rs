@@ -104,11 +104,7 @@ impl Upgrade {
             Transport::WebSocket(socket) => (socket.accept.clone(), socket.subprotocol),
             _ => (String::new(), None),
         };
-        Self {
-            accept,
-            subprotocol,
-            origin,
-        }
+        Self { accept, subprotocol, origin }
     }
 }
 
@@ -192,7 +188,8 @@ impl Session {
     }
 
     /// Whether bytes were read that are not decoded yet.
-    pub(super) fn has_more(&self) -> bool {
+    #[cfg(test)]
+    fn has_more(&self) -> bool {
         self.leftover.is_some()
     }
 

@@ -33,10 +33,8 @@ fn judge() -> Judge {
 }
 
 fn session(format: Format, publisher: Result<Publisher, Code>, echo: Echo) -> Session {
-    let subscriptions = vec![Subscription {
-        channel: ChannelName::new("a").unwrap(),
-        start: Start::Now,
-    }];
+    let subscriptions =
+        vec![Subscription { channel: ChannelName::new("a").unwrap(), start: Start::Now }];
     let request = SocketRequest {
         format,
         subscriptions: Vec::new(),
@@ -63,10 +61,7 @@ fn session(format: Format, publisher: Result<Publisher, Code>, echo: Echo) -> Se
 }
 
 fn text(payload: &str) -> Vec<u8> {
-    frame(&Frame::Message {
-        kind: MessageKind::Text,
-        payload: payload.as_bytes(),
-    })
+    frame(&Frame::Message { kind: MessageKind::Text, payload: payload.as_bytes() })
 }
 
 fn frame(frame: &Frame<'_>) -> Vec<u8> {
@@ -94,12 +89,7 @@ fn a_raw_frame_is_a_publication_and_the_next_waits_for_it() {
     let mut out = Vec::new();
     let both = [text("one"), text("ping"), text("two")].concat();
     let step = session.receive(&both, &judge(), 0, &mut out);
-    let Step::Ask {
-        request,
-        question: Request::Publish(draft),
-        ..
-    } = step
-    else {
+    let Step::Ask { request, question: Request::Publish(draft), .. } = step else {
         panic!("{step:?}");
     };
     let content = draft.content.unwrap();
@@ -109,10 +99,7 @@ fn a_raw_frame_is_a_publication_and_the_next_waits_for_it() {
     assert!(out.is_empty(), "nothing overtakes the first");
 
     let channel = ChannelName::new("a").unwrap();
-    let refusal = Refusal {
-        code: Code::Overloaded,
-        head: None,
-    };
+    let refusal = Refusal { code: Code::Overloaded, head: None };
     let answer = Answer::Refused(refusal);
     let stale = session.reply(request + 1, &Reply::Answer(&channel, &answer), &mut out);
     assert!(matches!(stale, Step::Wait) && out.is_empty());
@@ -128,10 +115,7 @@ fn a_raw_frame_is_a_publication_and_the_next_waits_for_it() {
     session.reply(request, &Reply::Answer(&channel, &answer), &mut out);
     let step = session.resume(&judge(), 0, &mut out);
     assert!(matches!(step, Step::Ask { .. }));
-    let pong = Event::Message {
-        kind: MessageKind::Text,
-        data: "pong".into(),
-    };
+    let pong = Event::Message { kind: MessageKind::Text, data: "pong".into() };
     assert_eq!(said(&out), [pong], "in between a text ping was answered");
 }
 
@@ -143,10 +127,7 @@ fn a_refused_frame_closes_with_the_reason() {
         panic!("no publish");
     };
     let channel = ChannelName::new("a").unwrap();
-    let refusal = Refusal {
-        code: Code::ChannelEnded,
-        head: None,
-    };
+    let refusal = Refusal { code: Code::ChannelEnded, head: None };
     let answer = Answer::Refused(refusal);
     let step = session.reply(request, &Reply::Answer(&channel, &answer), &mut out);
     assert!(matches!(step, Step::AwaitClose));
@@ -157,14 +138,9 @@ fn a_refused_frame_closes_with_the_reason() {
 
 #[test]
 fn offences_close_with_their_codes() {
-    let binary = frame(&Frame::Message {
-        kind: MessageKind::Binary,
-        payload: b"x",
-    });
-    let large = frame(&Frame::Message {
-        kind: MessageKind::Binary,
-        payload: &vec![0; (1 << 20) + 1],
-    });
+    let binary = frame(&Frame::Message { kind: MessageKind::Binary, payload: b"x" });
+    let large =
+        frame(&Frame::Message { kind: MessageKind::Binary, payload: &vec![0; (1 << 20) + 1] });
     let mut unmasked = Vec::new();
     append_frame(&mut unmasked, &Frame::Ping(b""), None);
     for (format, bytes, code) in [

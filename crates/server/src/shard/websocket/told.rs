@@ -9,9 +9,7 @@ use fanfare_core::shard::{Answer, Disconnect, Opened};
 use fanfare_protocol::native::cursor::entry_text;
 use fanfare_protocol::native::opening::Open;
 use fanfare_protocol::native::problem::Problem;
-use fanfare_protocol::native::response::{
-    Media, ResponseHead, append_header, append_status_line,
-};
+use fanfare_protocol::native::response::{Media, ResponseHead, append_header, append_status_line};
 use fanfare_protocol::native::v1::{self, CommandId};
 use fanfare_protocol::websocket::{CloseCode, REASON_BYTES_MAX};
 
@@ -130,17 +128,10 @@ impl Session {
         let reason = match why {
             Disconnect::Slow => "slow".to_owned(),
             Disconnect::Gap(gap) => {
-                let entry = CursorEntry {
-                    hash: gap.channel.hash48(),
-                    position: gap.to,
-                    ended: false,
-                };
+                let entry =
+                    CursorEntry { hash: gap.channel.hash48(), position: gap.to, ended: false };
                 let reason = format!("since={}", entry_text(entry));
-                if reason.len() > REASON_BYTES_MAX {
-                    "since=all".to_owned()
-                } else {
-                    reason
-                }
+                if reason.len() > REASON_BYTES_MAX { "since=all".to_owned() } else { reason }
             }
         };
         self.close(CloseCode::TRY_AGAIN_LATER, &reason, out)

@@ -5,10 +5,7 @@ use fanfare_core::shard::ConnectionId;
 use super::{TICK_MILLIS, Wheel};
 
 fn id(index: u32) -> ConnectionId {
-    ConnectionId {
-        index,
-        generation: 0,
-    }
+    ConnectionId { index, generation: 0 }
 }
 
 struct Random(u64);
@@ -56,10 +53,8 @@ fn every_deadline_passes_once_in_its_tick() {
 
 fn check(wheel: &Wheel, model: &mut Vec<(u32, u64)>, due: &[(ConnectionId, u32)], now: u64) {
     for (connection, _) in due {
-        let place = model
-            .iter()
-            .position(|(index, _)| *index == connection.index)
-            .expect("due once");
+        let place =
+            model.iter().position(|(index, _)| *index == connection.index).expect("due once");
         let (_, at) = model.swap_remove(place);
         assert!(at <= now, "due {} ms early", at - now);
     }
