@@ -19,17 +19,14 @@ fn the_documents_list_every_code() {
         Exit::Unreachable,
         Exit::Refused,
         Exit::Panic,
+        Exit::Interrupted,
     ];
     assert_eq!(listed, known.map(Exit::code));
 }
 
 #[test]
 fn each_error_has_its_code() {
-    let refused = |status| Failure::Refused {
-        status,
-        what: String::new(),
-        retry_after: None,
-    };
+    let refused = |status| Failure::Refused { status, what: String::new(), retry_after: None };
     for (error, exit) in [
         (anyhow::anyhow!("anything"), Exit::Failure),
         (Mistakes(Vec::new()).into(), Exit::Usage),

@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use fanfare_core::cursor::{Cursor, CursorEntry};
 use fanfare_core::frame::{Format, Frame, Told};
+use fanfare_core::position::Offset;
 use fanfare_core::publication::{Data, Publication};
 
 use crate::native::chunk::{CHUNK_END, Framing, append_chunk_head};
@@ -45,20 +46,62 @@ pub fn append_composed(
     if !format.composes() || shared.is_empty() {
         return append_frame(out, frame, framing);
     }
-    let (open, close): (&[u8], &[u8]) = match format {
-        Format::Ndjson => (envelope::CURSOR_OPEN, b"\"}\n"),
-        _ => (sse::ID, sse::BLOCK_END),
-    };
+    let tail = Tail::of(format, shared);
     if framing == Framing::Chunked {
-        let tail = open.len() + cursor::cursor_bytes(cursor) + close.len();
-        append_chunk_head(out, shared.len() + tail);
+        append_chunk_head(out, shared.len() + tail.bytes(cursor));
     }
     out.extend_from_slice(shared);
-    out.extend_from_slice(open);
-    cursor::append_cursor(out, cursor);
-    out.extend_from_slice(close);
+    tail.append(out, cursor);
     if framing == Framing::Chunked {
         out.extend_from_slice(CHUNK_END);
+    }
+}
+
+/// What stands around the cursor in a composed tail, once or twice.
+#[derive(Debug, Clone, Copy)]
+struct Tail {
+    before: &'static [u8],
+    between: Option<&'static [u8]>,
+    behind: &'static [u8],
+}
+
+impl Tail {
+    /// The tail behind this shared part. An envelope inside of an SSE block has the cursor too;
+    /// its shared part ends within the `data:` line, and that of a gap or an end behind it.
+    fn of(format: Format, shared: &[u8]) -> Self {
+        match format {
+            Format::Ndjson => Self {
+                before: envelope::CURSOR_OPEN,
+                between: None,
+                behind: b"\"}\n",
+            },
+            Format::SseEnvelope if !shared.ends_with(b"\n") => Self {
+                before: envelope::CURSOR_OPEN,
+                between: Some(b"\"}\nid: "),
+                behind: sse::BLOCK_END,
+            },
+            _ => Self {
+                before: sse::ID,
+                between: None,
+                behind: sse::BLOCK_END,
+            },
+        }
+    }
+
+    fn bytes(self, cursor: &Cursor) -> usize {
+        let text = cursor::cursor_bytes(cursor);
+        let second = self.between.map_or(0, |between| between.len() + text);
+        self.before.len() + text + second + self.behind.len()
+    }
+
+    fn append(self, out: &mut Vec<u8>, cursor: &Cursor) {
+        out.extend_from_slice(self.before);
+        cursor::append_cursor(out, cursor);
+        if let Some(between) = self.between {
+            out.extend_from_slice(between);
+            cursor::append_cursor(out, cursor);
+        }
+        out.extend_from_slice(self.behind);
     }
 }
 
@@ -92,11 +135,7 @@ fn encode_sse(told: Told<'_>, format: Format) -> Frame {
     match told {
         Told::Publication(publication, prev) => {
             match format {
-                Format::SseEnvelope => {
-                    draft.body.extend_from_slice(sse::DATA);
-                    envelope::append_whole(&mut draft.body, publication, prev);
-                    draft.body.push(b'\n');
-                }
+                Format::SseEnvelope => return encode_sse_envelope(draft, publication, prev),
                 Format::SseChannel => {
                     sse::append_event(&mut draft.body, publication.channel.as_str());
                     sse::append_data(&mut draft.body, &publication.content);
@@ -118,6 +157,21 @@ fn encode_sse(told: Told<'_>, format: Format) -> Frame {
             sse::append_end_block(&mut draft.body, channel);
             draft.tail(Some(entry));
         }
+    }
+    draft.chunked()
+}
+
+/// Here the tail begins within the `data:` line: the envelope's own cursor, then the id.
+fn encode_sse_envelope(mut draft: FrameDraft, publication: &Publication, prev: Offset) -> Frame {
+    let entry = own_entry(publication);
+    draft.body.extend_from_slice(sse::DATA);
+    envelope::append_message(&mut draft.body, publication, prev);
+    let shared = draft.body.len();
+    envelope::append_own_tail(&mut draft.body, entry);
+    draft.body.push(b'\n');
+    draft.tail(entry);
+    if entry.is_some() {
+        draft.tail = shared;
     }
     draft.chunked()
 }

@@ -33,5 +33,5 @@ pub mod route;
 pub mod session;
 pub mod sse;
 pub mod starts;
-pub mod upgrade;
+mod upgrade;
 pub mod v1;

@@ -15,12 +15,12 @@ use crate::native::moment::parse_seconds;
 use crate::native::problem::Problem;
 use crate::native::query::Query;
 use crate::native::reading::{
-    BodyWanted, Heartbeat, HeartbeatForm, OpeningEvent, Pong, Reading, Socket, SocketLanguage,
-    Transport,
+    BodyWanted, Heartbeat, HeartbeatForm, OpeningEvent, Pong, Reading, Socket, Transport,
 };
 use crate::native::route::{Route, Rules};
 use crate::native::starts::{Starts, starts};
 use crate::native::upgrade;
+use crate::websocket::Subprotocol;
 
 /// Reads a `GET` or `HEAD` of channels.
 pub(crate) fn read(
@@ -67,12 +67,12 @@ fn read_socket(
     now: UnixMillis,
 ) -> Result<Route, Problem> {
     let format = match socket.language {
-        SocketLanguage::Raw => Format::WebSocketRaw,
-        SocketLanguage::V1 => Format::WebSocketV1,
+        Subprotocol::Raw => Format::WebSocketRaw,
+        Subprotocol::V1 => Format::WebSocketV1,
     };
     let channels = match socket.language {
-        SocketLanguage::Raw => channels::some(channels)?,
-        SocketLanguage::V1 => channels,
+        Subprotocol::Raw => channels::some(channels)?,
+        Subprotocol::V1 => channels,
     };
     socket.pong = pong(head.query())?;
     let reading = reading(head, rules, Transport::WebSocket(socket), format)?;

@@ -9,6 +9,7 @@ use fanfare_core::start::Subscription;
 
 use crate::native::head::Version;
 use crate::native::problem::Problem;
+use crate::websocket::Subprotocol;
 
 /// A request to read channels.
 #[derive(Debug)]
@@ -57,23 +58,14 @@ pub enum Transport {
 /// What was asked of a WebSocket.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Socket {
-    /// Which language its frames are in.
-    pub language: SocketLanguage,
+    /// Which language its frames are in; raw if none was offered.
+    pub language: Subprotocol,
     /// The subprotocol to answer with; none if none was offered.
     pub subprotocol: Option<&'static str>,
     /// The value of `Sec-WebSocket-Accept`.
     pub accept: String,
     /// How a text frame `ping` is answered on a raw socket.
     pub pong: Pong,
-}
-
-/// The language of a WebSocket's frames.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum SocketLanguage {
-    /// Payloads both ways.
-    Raw,
-    /// JSON text frames (`fanfare.v1`).
-    V1,
 }
 
 /// How a text frame `ping` is answered on a raw WebSocket.

@@ -65,7 +65,12 @@ impl Decoder {
     /// (all fragments together).
     #[must_use]
     pub const fn new(role: Role, payload_bytes_max: u32) -> Self {
-        Self { partial: None, payload_bytes_max, role, phase: Phase::Open }
+        Self {
+            partial: None,
+            payload_bytes_max,
+            role,
+            phase: Phase::Open,
+        }
     }
 
     /// Takes bytes from the front of `input` until it has an event; `None` when all of them are
@@ -94,17 +99,24 @@ impl Decoder {
     /// A fragmented message may still be open.
     #[must_use]
     pub fn is_at_frame_boundary(&self) -> bool {
-        self.partial.as_ref().is_none_or(|partial| partial.is_at_frame_boundary())
+        self.partial
+            .as_ref()
+            .is_none_or(|partial| partial.is_at_frame_boundary())
     }
 
     /// How many bytes of heap it pins: 0 when no frame and no message is partly received.
     #[must_use]
     pub fn pinned_bytes(&self) -> usize {
-        self.partial.as_ref().map_or(0, |partial| size_of::<Partial>() + partial.buffered_bytes())
+        self.partial
+            .as_ref()
+            .map_or(0, |partial| size_of::<Partial>() + partial.buffered_bytes())
     }
 
     const fn rules(&self) -> Rules {
-        Rules { payload_bytes_max: self.payload_bytes_max, role: self.role }
+        Rules {
+            payload_bytes_max: self.payload_bytes_max,
+            role: self.role,
+        }
     }
 
     fn advance(&mut self, input: &mut &[u8]) -> Result<Option<Event>, Violation> {
@@ -127,19 +139,25 @@ impl Decoder {
 
     /// The event of a frame that lies in `input` whole and needs no state; else `input` stays.
     fn take_whole(&self, input: &mut &[u8]) -> Result<Option<Event>, Violation> {
-        let Some(header) = read_header(input, self.role)? else { return Ok(None) };
+        let Some(header) = read_header(input, self.role)? else {
+            return Ok(None);
+        };
         if header.part == Part::More {
             return Ok(None);
         }
         let payload_bytes = self.rules().check(&header, None)?;
-        let Some((_, rest)) = input.split_at_checked(header.header_bytes) else { return Ok(None) };
-        let Some((payload, rest)) = rest.split_at_checked(payload_bytes) else { return Ok(None) };
+        let Some((_, rest)) = input.split_at_checked(header.header_bytes) else {
+            return Ok(None);
+        };
+        let Some((payload, rest)) = rest.split_at_checked(payload_bytes) else {
+            return Ok(None);
+        };
         let mut payload = payload.to_vec();
         if let Some(mask) = header.mask {
             apply_mask(&mut payload, mask);
         }
         let event = match header.opcode {
-            Opcode::Control(control) => control_event(control, &payload)?,
+            Opcode::Control(control) => control_event(control, payload)?,
             // `check` has refused a continuation already; it has no kind of its own.
             Opcode::Continuation => return Err(Violation::UnexpectedContinuation),
             Opcode::Message(kind) => {
@@ -147,7 +165,10 @@ impl Decoder {
                     let valid_bytes = utf8::extend_valid(&payload, 0)?;
                     utf8::check_whole(&payload, valid_bytes)?;
                 }
-                Event::Message { kind, data: payload.into() }
+                Event::Message {
+                    kind,
+                    data: payload.into(),
+                }
             }
         };
         *input = rest;
@@ -180,22 +201,28 @@ impl Rules {
     }
 
     fn too_big(self) -> Violation {
-        Violation::MessageTooBig { payload_bytes_max: self.payload_bytes_max }
+        Violation::MessageTooBig {
+            payload_bytes_max: self.payload_bytes_max,
+        }
     }
 }
 
 /// A length that `rules` allow; only where a usize has fewer than 32 bits can it not be held.
 fn to_usize(payload_bytes: u64, rules: Rules) -> Result<usize, Violation> {
-    usize::try_from(payload_bytes).ok().ok_or_else(|| rules.too_big())
+    usize::try_from(payload_bytes)
+        .ok()
+        .ok_or_else(|| rules.too_big())
 }
 
-pub(super) fn control_event(control: Control, payload: &[u8]) -> Result<Event, Violation> {
+/// The event of a whole control frame, given its unmasked payload.
+pub(super) fn control_event(control: Control, payload: Vec<u8>) -> Result<Event, Violation> {
     Ok(match control {
-        Control::Ping => Event::Ping(Bytes::copy_from_slice(payload)),
-        Control::Pong => Event::Pong(Bytes::copy_from_slice(payload)),
+        Control::Ping => Event::Ping(payload.into()),
+        Control::Pong => Event::Pong(payload.into()),
         Control::Close => {
-            let (code, reason) = read_close(payload)?;
-            Event::Close { code, reason: reason.to_owned() }
+            let (code, reason) = read_close(&payload)?;
+            let reason = reason.to_owned();
+            Event::Close { code, reason }
         }
     })
 }

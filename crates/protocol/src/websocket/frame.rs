@@ -93,9 +93,13 @@ pub(super) struct Header {
 
 /// Reads the head at the start of `bytes`; `None` when more bytes are needed to have it whole.
 pub(super) fn read_header(bytes: &[u8], role: Role) -> Result<Option<Header>, Violation> {
-    let Some((&first, rest)) = bytes.split_first() else { return Ok(None) };
+    let Some((&first, rest)) = bytes.split_first() else {
+        return Ok(None);
+    };
     let (part, opcode) = read_first(first)?;
-    let Some((&second, rest)) = rest.split_first() else { return Ok(None) };
+    let Some((&second, rest)) = rest.split_first() else {
+        return Ok(None);
+    };
     read_second(second, opcode, role)?;
     let Some((payload_bytes, rest)) = read_length(second & !MASKED, rest)? else {
         return Ok(None);
@@ -103,12 +107,20 @@ pub(super) fn read_header(bytes: &[u8], role: Role) -> Result<Option<Header>, Vi
     let (mask, rest) = match role {
         Role::Client => (None, rest),
         Role::Server => {
-            let Some((mask, rest)) = rest.split_first_chunk::<4>() else { return Ok(None) };
+            let Some((mask, rest)) = rest.split_first_chunk::<4>() else {
+                return Ok(None);
+            };
             (Some(*mask), rest)
         }
     };
     let header_bytes = bytes.len() - rest.len();
-    Ok(Some(Header { part, opcode, mask, payload_bytes, header_bytes }))
+    Ok(Some(Header {
+        part,
+        opcode,
+        mask,
+        payload_bytes,
+        header_bytes,
+    }))
 }
 
 fn read_first(first: u8) -> Result<(Part, Opcode), Violation> {
@@ -117,7 +129,11 @@ fn read_first(first: u8) -> Result<(Part, Opcode), Violation> {
     }
     let number = first & 0x0F;
     let opcode = Opcode::from_number(number).ok_or(Violation::UnknownOpcode(number))?;
-    let part = if first & FIN == 0 { Part::More } else { Part::Last };
+    let part = if first & FIN == 0 {
+        Part::More
+    } else {
+        Part::Last
+    };
     if part == Part::More && matches!(opcode, Opcode::Control(_)) {
         return Err(Violation::FragmentedControl);
     }
@@ -140,7 +156,9 @@ fn read_second(second: u8, opcode: Opcode, role: Role) -> Result<(), Violation> 
 fn read_length(short: u8, rest: &[u8]) -> Result<Option<(u64, &[u8])>, Violation> {
     match short {
         LENGTH_16 => {
-            let Some((length, rest)) = rest.split_first_chunk::<2>() else { return Ok(None) };
+            let Some((length, rest)) = rest.split_first_chunk::<2>() else {
+                return Ok(None);
+            };
             let length = u16::from_be_bytes(*length);
             if length < u16::from(LENGTH_16) {
                 return Err(Violation::LengthNotMinimal);
@@ -151,7 +169,9 @@ fn read_length(short: u8, rest: &[u8]) -> Result<Option<(u64, &[u8])>, Violation
             if rest.first().is_some_and(|first| first & 0x80 != 0) {
                 return Err(Violation::LengthHighBit);
             }
-            let Some((length, rest)) = rest.split_first_chunk::<8>() else { return Ok(None) };
+            let Some((length, rest)) = rest.split_first_chunk::<8>() else {
+                return Ok(None);
+            };
             let length = u64::from_be_bytes(*length);
             if length <= u64::from(u16::MAX) {
                 return Err(Violation::LengthNotMinimal);

@@ -81,7 +81,10 @@ impl Partial {
     }
 
     pub(super) fn buffered_bytes(&self) -> usize {
-        let message_bytes = self.message.as_ref().map_or(0, |message| message.data.capacity());
+        let message_bytes = self
+            .message
+            .as_ref()
+            .map_or(0, |message| message.data.capacity());
         self.control.capacity() + message_bytes
     }
 
@@ -112,11 +115,19 @@ impl Partial {
             Opcode::Control(control) => Target::Control(control),
             Opcode::Continuation => Target::Message(header.part),
             Opcode::Message(kind) => {
-                self.message = Some(OpenMessage { kind, data: Vec::new(), valid_bytes: 0 });
+                self.message = Some(OpenMessage {
+                    kind,
+                    data: Vec::new(),
+                    valid_bytes: 0,
+                });
                 Target::Message(header.part)
             }
         };
-        Ok(Some(OpenFrame { target, mask: header.mask, remaining_bytes }))
+        Ok(Some(OpenFrame {
+            target,
+            mask: header.mask,
+            remaining_bytes,
+        }))
     }
 
     /// Takes what `input` has of the frame's payload; gives the frame without it.
@@ -127,7 +138,9 @@ impl Partial {
         rules: Rules,
     ) -> Result<OpenFrame, Violation> {
         let available = frame.remaining_bytes.min(input.len());
-        let Some((payload, rest)) = input.split_at_checked(available) else { return Ok(frame) };
+        let Some((payload, rest)) = input.split_at_checked(available) else {
+            return Ok(frame);
+        };
         *input = rest;
         match (frame.target, self.message.as_mut()) {
             (Target::Message(part), Some(message)) => {
@@ -155,18 +168,22 @@ impl Partial {
     fn end_frame(&mut self, target: Target) -> Result<Option<Event>, Violation> {
         match target {
             Target::Control(control) => {
-                let payload = std::mem::take(&mut self.control);
-                control_event(control, &payload).map(Some)
+                control_event(control, std::mem::take(&mut self.control)).map(Some)
             }
             Target::Message(Part::More) => Ok(None),
             Target::Message(Part::Last) => {
-                let Some(message) = self.message.take() else { return Ok(None) };
+                let Some(message) = self.message.take() else {
+                    return Ok(None);
+                };
                 if message.kind == MessageKind::Text {
                     utf8::check_whole(&message.data, message.valid_bytes)?;
                 }
                 // Readers may hold a publication for long: what was reserved beyond it goes.
                 let data = message.data.into_boxed_slice().into();
-                Ok(Some(Event::Message { kind: message.kind, data }))
+                Ok(Some(Event::Message {
+                    kind: message.kind,
+                    data,
+                }))
             }
         }
     }

@@ -8,7 +8,9 @@ use super::violation::Violation;
 /// with the next piece; a byte that cannot belong to any character is refused at once. The time
 /// is linear in what lies after `valid_bytes`.
 pub(super) fn extend_valid(data: &[u8], valid_bytes: usize) -> Result<usize, Violation> {
-    let Some(unknown) = data.get(valid_bytes..) else { return Ok(valid_bytes) };
+    let Some(unknown) = data.get(valid_bytes..) else {
+        return Ok(valid_bytes);
+    };
     match std::str::from_utf8(unknown) {
         Ok(_) => Ok(data.len()),
         Err(fault) if fault.error_len().is_none() => Ok(valid_bytes + fault.valid_up_to()),
@@ -18,5 +20,9 @@ pub(super) fn extend_valid(data: &[u8], valid_bytes: usize) -> Result<usize, Vio
 
 /// Whether `data`, known to be valid up to `valid_bytes`, is so to its end.
 pub(super) fn check_whole(data: &[u8], valid_bytes: usize) -> Result<(), Violation> {
-    if valid_bytes == data.len() { Ok(()) } else { Err(Violation::TextNotUtf8) }
+    if valid_bytes == data.len() {
+        Ok(())
+    } else {
+        Err(Violation::TextNotUtf8)
+    }
 }

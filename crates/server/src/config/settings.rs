@@ -1,11 +1,6 @@
 //! Settings as the server uses them: typed, complete and checked against each other (by
 //! `building`).
 
-#![expect(
-    dead_code,
-    reason = "the server that reads these settings is composed in `serve`"
-)]
-
 use std::net::SocketAddr;
 use std::time::Duration;
 

@@ -219,14 +219,15 @@ pub(crate) struct PanicCount;
 static PANICS: AtomicU64 = AtomicU64::new(0);
 
 impl PanicCount {
-    /// Counts every panic from here on, and logs it, before what was there is told.
+    /// Counts every panic from here on, and logs it as the log is set, so that a log of JSON stays
+    /// one.
     pub(crate) fn install() {
-        let before = std::panic::take_hook();
-        std::panic::set_hook(Box::new(move |panic| {
+        std::panic::set_hook(Box::new(|panic| {
             PANICS.fetch_add(1, Ordering::Relaxed);
             let place = panic.location().map(ToString::to_string);
-            tracing::error!(place, "a panic: this is a bug in Fanfare");
-            before(panic);
+            let thread = std::thread::current().name().map(str::to_owned);
+            let words = panic.payload_as_str();
+            tracing::error!(words, place, thread, "a panic: this is a bug in Fanfare");
         }));
     }
 

@@ -125,6 +125,10 @@ struct Total {
     received_bytes: u64,
     delays: Delays,
     broken: u64,
+    accepted: u64,
+    handed_over: u64,
+    publishes: u64,
+    unanswered: u64,
     shards: u64,
     silent: u64,
 }
@@ -156,6 +160,10 @@ impl Total {
         self.received_bytes += sockets.received_bytes;
         self.delays.add(&sockets.delays);
         self.broken += sockets.broken;
+        self.accepted += sockets.accepted;
+        self.handed_over += sockets.handed_over;
+        self.publishes += sockets.publishes;
+        self.unanswered += sockets.silent;
     }
 
     /// What happens to messages and to those who read them.
@@ -212,6 +220,7 @@ impl Total {
 
     /// What shards hold.
     fn shards(&self) -> Vec<Sample> {
+        let counter = |name, help, value| Sample { name, help, value: Value::Counter(value) };
         let gauge = |name, help, value| Sample { name, help, value: Value::Gauge(value) };
         vec![
             gauge(
@@ -234,6 +243,22 @@ impl Total {
                 "fanfare_shards_silent",
                 "Shards that did not answer this scrape in time",
                 self.silent,
+            ),
+            counter("fanfare_accepted", "Connections accepted", self.accepted),
+            counter(
+                "fanfare_handovers",
+                "Connections that shards handed to the edge",
+                self.handed_over,
+            ),
+            counter(
+                "fanfare_publishes_in_place",
+                "Publishes that shards answered themselves",
+                self.publishes,
+            ),
+            counter(
+                "fanfare_connections_silent",
+                "WebSockets ended because nobody answered their pings",
+                self.unanswered,
             ),
             Sample {
                 name: "fanfare_connections_broken",

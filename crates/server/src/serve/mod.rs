@@ -34,13 +34,16 @@ pub(crate) fn run(settings: Settings) -> Result<Exit> {
         .enable_all()
         .build()
         .context("the edge's threads cannot be started")?;
-    runtime.block_on(async {
+    let outcome = runtime.block_on(async {
         // Signals count from here on, so that whoever has read the banner can send one.
         let signals = leave::Signals::listen()?;
         let server = Server::start(&settings, listeners)?;
         banner::show(&settings, &addresses);
         leave::when_told(signals, server, &settings).await
-    })
+    });
+    // Everyone has left or was given up: nothing is worth another wait.
+    runtime.shutdown_background();
+    outcome
 }
 
 /// Threads of the edge; the shards have the cores.

@@ -28,7 +28,7 @@ const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
 /// measured on the socket, so that a large message on a slow line is not taken for silence.
 const SILENCE_MAX: Duration = Duration::from_secs(35);
 /// The largest answer that is read whole: a thousand publications of escaped text.
-pub(crate) const ANSWER_BYTES_MAX: usize = 256 << 20;
+const ANSWER_BYTES_MAX: usize = 256 << 20;
 
 /// A connection to a server.
 #[derive(Debug)]
@@ -51,7 +51,7 @@ impl Connection {
         let mut driver = JoinSet::new();
         driver.spawn(async move {
             // Whoever waits for the answer is told of the same error.
-            let _told = connection.await;
+            let _told = connection.with_upgrades().await;
         });
         Ok(Self {
             authority: target.authority.clone(),
@@ -70,7 +70,7 @@ impl Connection {
     /// # Errors
     ///
     /// [`Failure::Lost`], or [`Failure::Refused`] with the server's own words for every status but
-    /// 2xx.
+    /// 2xx and 101.
     pub(crate) async fn ask(&mut self, question: Question) -> Result<Response<Incoming>, Failure> {
         let request = question.request(&self.authority)?;
         let answer = timeout(
@@ -80,7 +80,8 @@ impl Connection {
         .await
         .map_err(|_elapsed| Failure::Lost("no answer in time".to_owned()))?
         .map_err(|error| lost(&error))?;
-        if answer.status().is_success() {
+        let status = answer.status();
+        if status.is_success() || status == StatusCode::SWITCHING_PROTOCOLS {
             Ok(answer)
         } else {
             Err(refusal(answer).await)
@@ -150,14 +151,14 @@ pub(crate) async fn whole(answer: Response<Incoming>) -> Result<Bytes, Failure> 
 }
 
 /// A socket that fails when it stays silent.
-pub(crate) type Socket = Pin<Box<TimeoutStream<TcpStream>>>;
+type Socket = Pin<Box<TimeoutStream<TcpStream>>>;
 
 /// Connects a socket, with Nagle's delay off.
 ///
 /// # Errors
 ///
 /// [`Failure::Unreachable`].
-pub(crate) async fn connect(target: &Target) -> Result<Socket, Failure> {
+async fn connect(target: &Target) -> Result<Socket, Failure> {
     let unreachable = |why: String, hint| Failure::Unreachable {
         url: target.url.clone(),
         why,
@@ -180,11 +181,7 @@ pub(crate) async fn connect(target: &Target) -> Result<Socket, Failure> {
 }
 
 /// The words of a refusal from its problem document, or from its status if it has none.
-pub(crate) fn refusal_of(
-    status: StatusCode,
-    retry_after: Option<Duration>,
-    body: &[u8],
-) -> Failure {
+fn refusal_of(status: StatusCode, retry_after: Option<Duration>, body: &[u8]) -> Failure {
     #[derive(Deserialize)]
     struct Problem {
         title: Option<String>,
@@ -227,7 +224,7 @@ async fn refusal(answer: Response<Incoming>) -> Failure {
 }
 
 /// The seconds of a `Retry-After`, at most a minute.
-pub(crate) fn seconds(header: Option<&HeaderValue>) -> Option<Duration> {
+fn seconds(header: Option<&HeaderValue>) -> Option<Duration> {
     let seconds: u64 = header?.to_str().ok()?.trim().parse().ok()?;
     Some(Duration::from_secs(seconds.min(60)))
 }

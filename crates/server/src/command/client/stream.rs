@@ -2,7 +2,8 @@
 
 use std::collections::VecDeque;
 
-use hyper::StatusCode;
+use hyper::body::Incoming;
+use hyper::{Response, StatusCode};
 
 use super::failure::Failure;
 use super::frame::Frame;
@@ -113,14 +114,7 @@ impl Stream {
             .headers
             .extend(plan.cursor.clone().map(|cursor| ("last-event-id", cursor)));
         let answer = connection.ask(question).await?;
-        let cursor = answer
-            .headers()
-            .get("fanfare-cursor")
-            .and_then(|value| value.to_str().ok());
-        let first = cursor
-            .map(|cursor| Frame::Cursor(cursor.to_owned()))
-            .into_iter()
-            .collect();
+        let first = cursor_of(&answer).into_iter().collect();
         let reader = if answer.status() == StatusCode::NO_CONTENT {
             Reader::Finished
         } else if form == "ndjson" {
@@ -134,6 +128,12 @@ impl Stream {
             _connection: Some(connection),
         })
     }
+}
+
+/// The cursor in the head of an answer, where the channels are read from.
+pub(super) fn cursor_of(answer: &Response<Incoming>) -> Option<Frame> {
+    let cursor = answer.headers().get("fanfare-cursor")?.to_str().ok()?;
+    Some(Frame::Cursor(cursor.to_owned()))
 }
 
 impl Plan<'_> {

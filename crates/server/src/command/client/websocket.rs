@@ -1,63 +1,66 @@
 //! Reads channels over a WebSocket with the subprotocol `fanfare.v1`.
 
 use std::collections::VecDeque;
-use std::time::Duration;
 
 use futures_util::StreamExt;
-use hyper::StatusCode;
-use tokio::time::timeout;
-use tokio_tungstenite::tungstenite::client::IntoClientRequest;
-use tokio_tungstenite::tungstenite::handshake::client::Request;
-use tokio_tungstenite::tungstenite::http::HeaderValue;
-use tokio_tungstenite::tungstenite::protocol::{CloseFrame, WebSocketConfig};
+use hyper::body::Incoming;
+use hyper::upgrade::{self, Upgraded};
+use hyper::{Response, StatusCode};
+use hyper_util::rt::TokioIo;
+use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::handshake::client::generate_key;
+use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
+use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Role, WebSocketConfig};
 use tokio_tungstenite::tungstenite::{Error, Message};
-use tokio_tungstenite::{WebSocketStream, client_async_with_config};
 
 use super::failure::Failure;
 use super::frame::Frame;
-use super::http::{Socket, connect, lost, refusal_of, seconds};
+use super::http::{Connection, Question, lost};
 use super::ndjson::{CursorScope, read_line};
 use super::sse::LINE_BYTES_MAX;
-use super::stream::Plan;
+use super::stream::{Plan, cursor_of};
 use super::target::Target;
 
 /// The subprotocol with positions.
 const SUBPROTOCOL: &str = "fanfare.v1";
-/// How long the handshake may take.
-const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// A WebSocket that is being read.
 #[derive(Debug)]
 pub(crate) struct WebSocketReader {
-    socket: WebSocketStream<Socket>,
+    socket: WebSocketStream<TokioIo<Upgraded>>,
     frames: VecDeque<Frame>,
 }
 
 impl WebSocketReader {
-    /// Connects and shakes hands.
+    /// Connects and shakes hands. The handshake is an HTTP question like any other, so that a
+    /// refusal is read whole.
     ///
     /// # Errors
     ///
     /// [`Failure::Unreachable`], or [`Failure::Refused`] with the server's own words.
     pub(crate) async fn open(target: &Target, plan: &Plan<'_>) -> Result<Self, Failure> {
-        let request = request(target, plan)?;
-        let socket = connect(target).await?;
+        let mut connection = Connection::open(target).await?;
+        let key = generate_key();
+        let mut question = Question::get(target.path(plan.channels, &plan.query(None)));
+        question.headers = vec![
+            ("connection", "Upgrade".to_owned()),
+            ("upgrade", "websocket".to_owned()),
+            ("sec-websocket-version", "13".to_owned()),
+            ("sec-websocket-key", key.clone()),
+            ("sec-websocket-protocol", SUBPROTOCOL.to_owned()),
+        ];
+        question
+            .headers
+            .extend(plan.cursor.clone().map(|cursor| ("last-event-id", cursor)));
+        let answer = connection.ask(question).await?;
+        check(&answer, &key)?;
+        let frames = cursor_of(&answer).into_iter().collect();
+        let upgraded = upgrade::on(answer).await.map_err(|error| lost(&error))?;
         let config = WebSocketConfig::default()
             .max_message_size(Some(LINE_BYTES_MAX))
             .max_frame_size(Some(LINE_BYTES_MAX));
-        let shaking = client_async_with_config(request, socket, Some(config));
-        let (socket, response) = timeout(HANDSHAKE_TIMEOUT, shaking)
-            .await
-            .map_err(|_elapsed| Failure::Lost("no answer in time".to_owned()))?
-            .map_err(failure)?;
-        let cursor = response
-            .headers()
-            .get("fanfare-cursor")
-            .and_then(|value| value.to_str().ok());
-        let frames = cursor
-            .map(|cursor| Frame::Cursor(cursor.to_owned()))
-            .into_iter()
-            .collect();
+        let io = TokioIo::new(upgraded);
+        let socket = WebSocketStream::from_raw_socket(io, Role::Client, Some(config)).await;
         Ok(Self { socket, frames })
     }
 
@@ -87,23 +90,25 @@ impl WebSocketReader {
     }
 }
 
-fn request(target: &Target, plan: &Plan<'_>) -> Result<Request, Failure> {
-    let unsendable = |error: String| Failure::Usage(format!("cannot be sent: {error}"));
-    let path = target.path(plan.channels, &plan.query(None));
-    let mut request = format!("ws://{}{path}", target.authority)
-        .into_client_request()
-        .map_err(|error| unsendable(error.to_string()))?;
-    let headers = request.headers_mut();
-    headers.insert(
-        "sec-websocket-protocol",
-        HeaderValue::from_static(SUBPROTOCOL),
-    );
-    if let Some(cursor) = &plan.cursor {
-        let cursor =
-            HeaderValue::from_str(cursor).map_err(|error| unsendable(error.to_string()))?;
-        headers.insert("last-event-id", cursor);
+/// Whether the answer is the handshake of RFC 6455, section 4.1.
+fn check(answer: &Response<Incoming>, key: &str) -> Result<(), Failure> {
+    let header = |name: &str| {
+        answer
+            .headers()
+            .get(name)
+            .and_then(|value| value.to_str().ok())
+    };
+    let wrong = |what: &str| Err(Failure::Garbled(format!("the handshake {what}")));
+    if answer.status() != StatusCode::SWITCHING_PROTOCOLS {
+        return wrong("is answered without switching protocols");
     }
-    Ok(request)
+    if header("sec-websocket-accept") != Some(derive_accept_key(key.as_bytes()).as_str()) {
+        return wrong("has a wrong Sec-WebSocket-Accept");
+    }
+    if header("sec-websocket-protocol") != Some(SUBPROTOCOL) {
+        return wrong("does not select fanfare.v1");
+    }
+    Ok(())
 }
 
 /// 4001 to 4099 and 1008 are for good, a normal end is an end, the rest comes back.
@@ -125,12 +130,6 @@ fn closed(close: Option<&CloseFrame>) -> Result<Option<Frame>, Failure> {
 
 fn failure(error: Error) -> Failure {
     match error {
-        Error::Http(response) => {
-            let status = StatusCode::from_u16(response.status().as_u16());
-            let body = response.body().as_deref().unwrap_or_default();
-            let retry_after = seconds(response.headers().get("retry-after"));
-            refusal_of(status.unwrap_or(StatusCode::BAD_GATEWAY), retry_after, body)
-        }
         Error::Capacity(error) => Failure::Garbled(error.to_string()),
         other => lost(&other),
     }

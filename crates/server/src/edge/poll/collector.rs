@@ -29,8 +29,8 @@ pub(crate) struct Collector {
     pub cursor: Cursor,
     entries: Vec<Option<CursorEntry>>,
     carried: Cursor,
+    ended: Vec<bool>,
     bytes: usize,
-    ended: usize,
     truncated: bool,
 }
 
@@ -61,10 +61,10 @@ impl Collector {
             publications: Vec::new(),
             gaps: Vec::new(),
             cursor: compose(&entries, &carried),
+            ended: vec![false; entries.len()],
             entries,
             carried,
             bytes: 0,
-            ended: 0,
             truncated: false,
         }
     }
@@ -83,7 +83,7 @@ impl Collector {
 
     /// Whether every channel has ended and nothing is left to be had.
     pub(crate) fn ended(&self) -> bool {
-        self.ended == self.entries.len() && !self.truncated
+        self.ended.iter().all(|ended| *ended) && !self.truncated
     }
 
     /// The channel at this place of the request has been read up to `entry`.
@@ -92,6 +92,36 @@ impl Collector {
             *known = Some(entry);
         }
         self.cursor = compose(&self.entries, &self.carried);
+    }
+
+    /// The channels, by place, that have not ended.
+    pub(crate) fn is_open(&self, place: usize) -> bool {
+        self.ended.get(place).is_some_and(|ended| !ended)
+    }
+
+    /// Makes the cursor the one to answer with. Only the answer that says `end` says so of its channels too: of
+    /// one among several a poll has no words for it, and a stream that comes later has.
+    pub(crate) fn conclude(&mut self) {
+        if self.ended() {
+            for entry in self.entries.iter_mut().flatten() {
+                entry.ended = true;
+            }
+            self.cursor = compose(&self.entries, &self.carried);
+        }
+    }
+
+    fn end(&mut self, place: usize) {
+        if let Some(ended) = self.ended.get_mut(place) {
+            *ended = true;
+        }
+    }
+
+    fn move_to(&mut self, entry: CursorEntry) {
+        let mut known = self.entries.iter_mut().flatten();
+        if let Some(known) = known.find(|known| known.hash == entry.hash) {
+            *known = entry;
+        }
+        self.cursor.set(entry);
     }
 
     /// Takes what is said of the channel at this place beside the publications of its page, which
@@ -103,7 +133,7 @@ impl Collector {
         if page.next.is_some() {
             self.truncated = true;
         } else if page.ended {
-            self.ended += 1;
+            self.end(place);
         }
         self.reach(place, page.cursor);
     }
@@ -129,7 +159,7 @@ impl Collector {
                 let end = body.len() - usize::from(body.ends_with(b"\n"));
                 self.push(body.slice(..end));
                 if let Some(entry) = after {
-                    self.cursor.set(entry);
+                    self.move_to(entry);
                 }
                 match self.room() {
                     Some(_) => Step::More,
@@ -138,13 +168,19 @@ impl Collector {
             }
             Some(PipeItem::Gap { gap, cursor }) => {
                 self.gaps.push(gap);
+                for entry in cursor.entries() {
+                    self.move_to(*entry);
+                }
                 self.cursor = cursor;
                 Step::More
             }
             Some(PipeItem::End { entry, .. }) => {
-                self.cursor.set(entry);
-                self.ended += 1;
-                if self.ended >= self.entries.len() { Step::Answer } else { Step::More }
+                let hash = entry.hash;
+                let is_it = |known: &Option<CursorEntry>| known.is_some_and(|it| it.hash == hash);
+                if let Some(place) = self.entries.iter().position(is_it) {
+                    self.end(place);
+                }
+                if self.ended() { Step::Answer } else { Step::More }
             }
             // A reader that is told to go comes back with the cursor of what it has, and is told
             // then what it missed.

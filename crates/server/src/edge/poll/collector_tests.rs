@@ -105,7 +105,9 @@ fn it_ends_when_the_last_channel_has() {
     let end = ended("a", 3, &collector.cursor);
     assert_eq!(collector.take(end), Step::Answer);
     assert!(collector.ended());
-    assert!(collector.cursor.entries().iter().any(|entry| entry.ended));
+    assert!(!collector.cursor.entries().iter().any(|entry| entry.ended));
+    collector.conclude();
+    assert!(collector.cursor.entries().iter().all(|entry| entry.ended));
 }
 
 #[test]

@@ -54,6 +54,7 @@ impl Shared {
             self.wait(&mut collector, reading, until).await?;
         }
         let end = if collector.ended() { PollEnd::Ended } else { PollEnd::Open };
+        collector.conclude();
         let body = poll::answer(&PollAnswer {
             cursor: &collector.cursor,
             publications: &collector.publications,
@@ -94,9 +95,17 @@ impl Shared {
         mut reading: Reading,
         mut until: Instant,
     ) -> Result<(), Problem> {
-        for subscription in &mut reading.subscriptions {
-            if let Some(entry) = collector.cursor.entry(subscription.channel.hash48()) {
-                subscription.start = Start::of_entry(entry);
+        let subscriptions = std::mem::take(&mut reading.subscriptions);
+        for (place, mut subscription) in subscriptions.into_iter().enumerate() {
+            let entry = collector.cursor.entry(subscription.channel.hash48());
+            match entry {
+                // One that has ended would be told again; its place is carried instead.
+                Some(entry) if !collector.is_open(place) => reading.carried.set(entry),
+                Some(entry) => {
+                    subscription.start = Start::of_entry(entry);
+                    reading.subscriptions.push(subscription);
+                }
+                None => reading.subscriptions.push(subscription),
             }
         }
         let _counted = self.cells.enter(metrics::Transport::Poll);

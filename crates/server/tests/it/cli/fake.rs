@@ -122,6 +122,15 @@ pub(crate) fn answer(socket: &mut TcpStream, status: &str, headers: &str, body: 
     socket.write_all(body.as_bytes()).unwrap();
 }
 
+/// Answers byte by byte, as a slow line does.
+pub(crate) fn answer_slowly(socket: &mut TcpStream, status: &str, body: &str) {
+    let length = body.len();
+    let text = format!("HTTP/1.1 {status}\r\ncontent-length: {length}\r\n\r\n{body}");
+    for byte in text.as_bytes() {
+        socket.write_all(&[*byte]).unwrap();
+    }
+}
+
 /// Begins a stream; what is written with [`chunk`] follows.
 pub(crate) fn begin(socket: &mut TcpStream, content_type: &str) {
     let head = format!(

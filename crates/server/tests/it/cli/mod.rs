@@ -5,4 +5,4 @@ mod local;
 mod publish;
 mod reading;
 mod resume;
-mod run;
+pub(crate) mod run;

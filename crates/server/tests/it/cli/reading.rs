@@ -8,7 +8,9 @@ use serde_json::{Value, json};
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::protocol::CloseFrame;
 
-use super::fake::{Fake, Received, answer, begin, chunk, scene, until_closed, websocket};
+use super::fake::{
+    Fake, Received, answer, answer_slowly, begin, chunk, scene, until_closed, websocket,
+};
 use super::run::{fanfare, finish, run};
 
 const TRANSPORTS: [&str; 4] = ["ws", "sse", "ndjson", "poll"];
@@ -229,7 +231,7 @@ fn a_refusal_is_told_in_the_servers_words_and_has_its_code() {
         let fake = Fake::start(vec![scene(|mut socket| {
             Received::only(&socket);
             let problem = r#"{"code":"bad-since","title":"t","detail":"what","hint":"do"}"#;
-            answer(&mut socket, "400 Bad Request", "", problem);
+            answer_slowly(&mut socket, "400 Bad Request", problem);
         })]);
         let outcome = run(&["sub", "c", "--url", &fake.url(), "--transport", transport]);
         fake.finish();

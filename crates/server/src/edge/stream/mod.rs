@@ -4,6 +4,9 @@
 //! them into chunks. What is to be read again ends with an error, so that hyper cuts the
 //! connection without the last chunk.
 
+#[cfg(test)]
+mod tests;
+
 use std::fmt;
 use std::pin::Pin;
 use std::sync::Arc;
