@@ -124,7 +124,7 @@ impl EventLoop {
             }
         });
         if matches!(step, Step::Wait) {
-            self.sockets.queue(id);
+            self.go_on(id);
         } else {
             self.take(id, step);
         }
@@ -136,7 +136,7 @@ impl EventLoop {
             _ => Step::Wait,
         });
         // What came behind the command is still there to be decoded.
-        self.sockets.queue(id);
+        self.go_on(id);
         self.take(id, step);
     }
 

@@ -38,6 +38,8 @@ pub(super) struct EventLoop {
     pub(super) letters: mpsc::Receiver<Letter>,
     /// Questions of the core that the authority has not answered, by connection.
     pub(super) questions: std::collections::HashMap<ConnectionId, u64>,
+    /// The connection whose visit is under way.
+    pub(super) visiting: Option<ConnectionId>,
     pub(super) course: Course,
     /// Over how long a drain is spread.
     pub(super) window: Duration,
@@ -89,6 +91,7 @@ impl EventLoop {
             handoff: parts.handoff,
             letters: seat.letters,
             questions: std::collections::HashMap::new(),
+            visiting: None,
             course: Course::Running,
             window: Duration::ZERO,
             read: vec![0; READ_BYTES],

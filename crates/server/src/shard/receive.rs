@@ -42,15 +42,26 @@ impl EventLoop {
         if let Some(connection) = self.sockets.slab.find_mut(id) {
             connection.marks.queued = false;
         }
+        self.visiting = Some(id);
+        let mut turn = Turn::Again;
         for _ in 0..STEPS_PER_VISIT {
             let step = self.decode(id, &mut budget);
-            match self.take(id, step) {
-                Turn::Over => return,
-                Turn::Later => break,
-                Turn::Again => {}
+            turn = self.take(id, step);
+            if turn != Turn::Again {
+                break;
             }
         }
-        self.sockets.queue(id);
+        self.visiting = None;
+        if turn != Turn::Over {
+            self.sockets.queue(id);
+        }
+    }
+
+    /// Has a connection that was answered go on; one that is being visited does so by itself.
+    pub(super) fn go_on(&mut self, id: ConnectionId) {
+        if self.visiting != Some(id) {
+            self.sockets.queue(id);
+        }
     }
 
     fn decode(&mut self, id: ConnectionId, budget: &mut usize) -> Step {
