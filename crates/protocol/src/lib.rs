@@ -1,1 +1,4 @@
 //! The sans-I/O codecs of Fanfare.
+
+pub mod native;
+pub mod websocket;

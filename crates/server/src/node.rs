@@ -14,9 +14,12 @@ use bytes::Bytes;
 use fanfare_core::name::ChannelName;
 use fanfare_core::permit::{Permit, PermitPool};
 use fanfare_core::settings::ShardId;
-use fanfare_core::shard::{Answer, ConnectionId, Figures, Message, Opening, Origin, Request};
+use fanfare_core::shard::{
+    Answer, ConnectionId, Figures, Message, Opening, Origin, Request, Verdict,
+};
 use tokio::sync::oneshot;
 
+use crate::load::Counted;
 use crate::pipe::PipeWriter;
 
 /// What a shard can find in its mailbox.
@@ -36,7 +39,14 @@ pub(crate) enum Letter {
         permit: Permit,
     },
     /// A socket that the acceptor dealt to this shard; its first request is still unread.
-    Accepted(mio::net::TcpStream, SocketAddr),
+    Accepted {
+        /// The socket, its options set.
+        socket: mio::net::TcpStream,
+        /// Where it comes from.
+        peer: SocketAddr,
+        /// Counts it.
+        counted: Counted,
+    },
     /// A WebSocket whose upgrade the edge has answered with 101.
     Adopted(Box<Adoption>),
     /// A subscriber of the edge: a stream or a poll on a connection that hyper owns.
@@ -50,6 +60,16 @@ pub(crate) enum Letter {
     PipeReady(ConnectionId),
     /// The reader of this connection's pipe is gone.
     PipeClosed(ConnectionId),
+    /// The authority's answer to a question of this shard's core.
+    #[cfg_attr(not(test), expect(dead_code, reason = "hooks will answer so; until then tests do"))]
+    Authorised {
+        /// The connection that waits.
+        connection: ConnectionId,
+        /// The number of the question.
+        question: u64,
+        /// The answer.
+        verdict: Verdict,
+    },
     /// Somebody wants to see the figures.
     Snapshot(oneshot::Sender<ShardSnapshot>),
     /// Begin to drain: streams and sockets are told to come back, spread over this window.
@@ -78,6 +98,8 @@ pub(crate) struct Adoption {
     pub leftover: Bytes,
     /// What it asked for.
     pub socket_request: crate::shard::SocketRequest,
+    /// Counts it; the one that came with its [`Handover`].
+    pub counted: Counted,
 }
 
 /// A connection on its way from a shard to hyper.
@@ -89,6 +111,8 @@ pub(crate) struct Handover {
     pub peer: SocketAddr,
     /// Bytes already read, beginning with a request head.
     pub read: Bytes,
+    /// Counts it until it ends.
+    pub counted: Counted,
 }
 
 /// The sending half of a shard's mailbox.

@@ -1,26 +1,48 @@
 //! Shards on real sockets: the poll loop around [`fanfare_core::shard::Shard`].
+//!
+//! One thread for each shard. It polls, reads, decodes with the protocol crate, hands inputs to
+//! the core, carries out the core's effects in their order and writes. It never waits for anything
+//! but its poll. What a connection's own code does, from bytes to a [`step::Step`], may panic
+//! without harm to others; a panic anywhere else ends the process.
 
-use fanfare_core::cursor::Cursor;
-use fanfare_core::frame::Format;
-use fanfare_core::publication::SessionId;
-use fanfare_core::shard::Echo;
-use fanfare_core::start::Subscription;
+mod catch;
+mod connection;
+mod deadline;
+mod drain;
+mod effect;
+mod event_loop;
+#[cfg(feature = "fault-injection")]
+mod fault;
+mod figures;
+mod http;
+mod inbox;
+mod opening;
+mod options;
+mod output;
+mod receive;
+mod request;
+mod seat;
+mod session;
+mod sink;
+mod slab;
+mod sockets;
+mod step;
+mod stream;
+mod websocket;
+mod wheel;
 
-/// What a WebSocket's request asked for, decoded and checked, while it travels between threads.
-#[derive(Debug, Clone)]
-pub(crate) struct SocketRequest {
-    /// [`Format::WebSocketRaw`] or [`Format::WebSocketV1`].
-    pub format: Format,
-    /// The channels of the URL and where each starts.
-    pub subscriptions: Vec<Subscription>,
-    /// Cursor entries of other channels.
-    pub carried: Cursor,
-    /// The identity of the connection.
-    pub session: SessionId,
-    /// Whether it gets its own publications back.
-    pub echo: Echo,
+#[cfg(test)]
+mod tests;
+
+pub(crate) use figures::SocketFigures;
+pub(crate) use options::ShardOptions;
+pub(crate) use request::SocketRequest;
+pub(crate) use seat::{Answerer, Parts, Seat, end_process};
+
+/// The encoder that cores are given.
+pub(crate) fn encoder() -> fanfare_core::frame::Encode {
+    #[cfg(feature = "fault-injection")]
+    return fault::encode;
+    #[cfg(not(feature = "fault-injection"))]
+    return fanfare_protocol::native::encode::encode;
 }
-
-/// What a shard counts of its sockets, in plain cells that a scrape copies.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct SocketFigures {}

@@ -17,6 +17,9 @@ use tokio::sync::Notify;
 
 use crate::node::{Letter, Mailbox};
 
+#[cfg(test)]
+mod tests;
+
 /// Bytes of frames that a pipe holds before it is full; one frame always fits into an empty pipe.
 pub(crate) const PIPE_BYTES: usize = 64 * 1024;
 
@@ -145,18 +148,24 @@ impl Drop for PipeWriter {
 
 impl PipeReader {
     /// The next item; none when the shard has dropped the subscriber.
-    pub(crate) async fn next(&mut self) -> Option<PipeItem> {
+    pub(crate) async fn next(&self) -> Option<PipeItem> {
         loop {
             let filled = self.shared.filled.notified();
-            let (item, ready) = self.take();
-            if let Some(connection) = ready {
-                self.shard.put(Letter::PipeReady(connection));
-            }
-            match item {
-                Ok(item) => return item,
-                Err(Empty) => filled.await,
+            match self.try_next() {
+                Some(item) => return item,
+                None => filled.await,
             }
         }
+    }
+
+    /// The next item if there is one now; the inner none when the shard has dropped the subscriber.
+    #[expect(clippy::option_option, reason = "nothing now and nothing ever again are two answers")]
+    pub(crate) fn try_next(&self) -> Option<Option<PipeItem>> {
+        let (item, ready) = self.take();
+        if let Some(connection) = ready {
+            self.shard.put(Letter::PipeReady(connection));
+        }
+        item.ok()
     }
 
     /// Takes the next item if there is one, and the connection to be told that there is room.

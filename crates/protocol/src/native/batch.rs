@@ -1,0 +1,187 @@
+//! `POST /publish`: many items in one body.
+
+use bytes::Bytes;
+use fanfare_core::code::Code;
+use fanfare_core::name::ChannelName;
+use fanfare_core::publication::{Draft, Publisher, SessionId};
+use fanfare_core::shard::Answer;
+use serde_json::value::RawValue;
+
+use crate::native::head::Head;
+use crate::native::item::Members;
+use crate::native::problem::Problem;
+use crate::native::publish;
+use crate::native::route::Rules;
+
+/// Items of one batch, at most.
+pub const ITEMS_MAX: usize = 1_000;
+
+/// A request to publish a list of items.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct BatchRequest {
+    /// How the items stand in the body.
+    pub form: BatchForm,
+    /// The session that does not get them.
+    pub exclude: Option<SessionId>,
+}
+
+/// How the items of a batch stand in its body.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum BatchForm {
+    /// As the first byte says: `[` begins an array, anything else a line.
+    #[default]
+    Any,
+    /// One a line (`application/x-ndjson`).
+    Lines,
+}
+
+/// What one item asks for.
+#[derive(Debug, Clone)]
+pub enum BatchItem {
+    /// It names one channel (`channel`).
+    One(ChannelName, Draft),
+    /// It names several (`channels`), and gets results of its own.
+    Several(Vec<(ChannelName, Draft)>),
+    /// It cannot be read.
+    Refused(Problem),
+}
+
+/// What came of one item.
+#[derive(Debug, Clone)]
+pub enum ItemResult {
+    /// Of one channel.
+    One(ChannelName, Answer),
+    /// Of several.
+    Several(Vec<(ChannelName, Answer)>),
+    /// It could not be read.
+    Refused(Problem),
+}
+
+impl BatchRequest {
+    /// The items of a body, in order, at most [`ITEMS_MAX`].
+    ///
+    /// # Errors
+    /// What is wrong with the body as a whole; an item that cannot be read is an item.
+    pub fn items(
+        &self,
+        body: &Bytes,
+        publisher: &Publisher,
+        rules: &Rules,
+    ) -> Result<Vec<BatchItem>, Problem> {
+        let text = std::str::from_utf8(body).map_err(|error| {
+            invalid(format!(
+                "The body is not UTF-8 from byte {} on.",
+                error.valid_up_to()
+            ))
+        })?;
+        let read = |text: &str| self.item(text, publisher, rules);
+        let array = text.trim_start_matches(JSON_SPACE).starts_with('[');
+        if array && self.form == BatchForm::Any {
+            let items: Vec<&RawValue> = serde_json::from_str(text)
+                .map_err(|error| invalid(format!("The body is no JSON array: {error}.")))?;
+            check_count(items.len())?;
+            return Ok(items.iter().map(|item| read(item.get())).collect());
+        }
+        let lines = text
+            .split('\n')
+            .filter(|line| !line.trim_matches(JSON_SPACE).is_empty());
+        let count = lines.clone().take(ITEMS_MAX + 1).count();
+        check_count(count)?;
+        if count == 0 {
+            return Err(invalid("The body has no items.".to_owned()));
+        }
+        Ok(lines.map(read).collect())
+    }
+
+    fn item(&self, text: &str, publisher: &Publisher, rules: &Rules) -> BatchItem {
+        self.drafts(text, publisher, rules)
+            .unwrap_or_else(BatchItem::Refused)
+    }
+
+    fn drafts(
+        &self,
+        text: &str,
+        publisher: &Publisher,
+        rules: &Rules,
+    ) -> Result<BatchItem, Problem> {
+        let members = Members::parse(text)?;
+        if let Some(channels) = members.channels()? {
+            let drafts = members.drafts(channels, self.exclude, publisher, rules)?;
+            return Ok(BatchItem::Several(drafts));
+        }
+        let channel = members.channel()?;
+        let drafts = members
+            .drafts(vec![channel.clone()], self.exclude, publisher, rules)
+            .map_err(|problem| problem.about(&channel, None))?;
+        let (channel, draft) = drafts
+            .into_iter()
+            .next()
+            .ok_or_else(|| Problem::of(Code::ChannelMissing))?;
+        Ok(BatchItem::One(channel, draft))
+    }
+}
+
+/// Reads the head of a `POST /publish`.
+pub(crate) fn request(head: &Head<'_>) -> Result<BatchRequest, Problem> {
+    let lines = head.text("content-type").is_some_and(|content_type| {
+        let essence = content_type.split(';').next().unwrap_or_default().trim();
+        [
+            "application/x-ndjson",
+            "application/jsonl",
+            "application/ndjson",
+        ]
+        .iter()
+        .any(|known| essence.eq_ignore_ascii_case(known))
+    });
+    Ok(BatchRequest {
+        form: if lines {
+            BatchForm::Lines
+        } else {
+            BatchForm::Any
+        },
+        exclude: publish::exclude(head),
+    })
+}
+
+/// The body of the answer: one result for each item, in order.
+#[must_use]
+pub fn answer(results: &[ItemResult]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(160 * results.len() + 16);
+    out.extend_from_slice(b"{\"results\":[");
+    for (place, result) in results.iter().enumerate() {
+        if place > 0 {
+            out.push(b',');
+        }
+        match result {
+            ItemResult::One(channel, answer) => publish::append_answer(&mut out, channel, answer),
+            ItemResult::Several(answers) => publish::append_results(&mut out, answers),
+            ItemResult::Refused(problem) => {
+                publish::append_refused(&mut out, problem.channel(), problem);
+            }
+        }
+    }
+    out.extend_from_slice(b"]}");
+    out
+}
+
+fn check_count(count: usize) -> Result<(), Problem> {
+    if count <= ITEMS_MAX {
+        return Ok(());
+    }
+    Err(Problem::new(
+        Code::ItemsTooMany,
+        format!("The batch has more than {ITEMS_MAX} items."),
+        "Send at most 1000 items in one request.",
+    ))
+}
+
+fn invalid(detail: String) -> Problem {
+    Problem::new(
+        Code::BodyInvalid,
+        detail,
+        "Send an array of items, or one item a line, as in `{\"channel\":\"news\",\"data\":\"Hello\"}`.",
+    )
+}
+
+/// White space between the tokens of JSON (RFC 8259 §2).
+const JSON_SPACE: [char; 4] = [' ', '\t', '\r', '\n'];

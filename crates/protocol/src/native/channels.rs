@@ -1,0 +1,145 @@
+//! The channels of a request, from its path and its query.
+
+use fanfare_core::code::Code;
+use fanfare_core::cursor::CURSOR_ENTRIES_MAX;
+use fanfare_core::name::ChannelName;
+
+use crate::native::problem::Problem;
+use crate::native::query::{Plus, Query, decode};
+
+/// Channels of one request, at most: as many as a cursor has entries.
+pub const CHANNELS_MAX: usize = CURSOR_ENTRIES_MAX;
+
+/// What a path of the native protocol names.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Target {
+    /// Channels, each once; none for `/c` alone.
+    Channels(Vec<ChannelName>),
+    /// The history of channels.
+    History(Vec<ChannelName>),
+    /// The presence of a channel.
+    Presence,
+    /// `/publish`.
+    Batch,
+    /// `/sessions/{id}`.
+    Session,
+    /// Nothing of the native protocol.
+    Other,
+}
+
+/// Reads a path and the `channel=` and `history` of its query.
+pub(crate) fn target(path: &str, query: Query<'_>) -> Result<Target, Problem> {
+    match path {
+        "/publish" => return Ok(Target::Batch),
+        "/c" => return with_query("", query),
+        _ => {}
+    }
+    if path.starts_with("/sessions/") {
+        return Ok(Target::Session);
+    }
+    let Some(list) = path.strip_prefix("/c/") else {
+        return Ok(Target::Other);
+    };
+    if list.strip_suffix("/presence").is_some() {
+        return Ok(Target::Presence);
+    }
+    match list.strip_suffix("/history") {
+        Some(list) => Ok(Target::History(channels(list, query)?)),
+        None => with_query(list, query),
+    }
+}
+
+/// Checks one name.
+///
+/// # Errors
+/// The rule that the name breaks, and the name.
+pub fn channel(name: &str) -> Result<ChannelName, Problem> {
+    ChannelName::new(name).map_err(|error| {
+        let shown: String = name.chars().take(64).collect();
+        Problem::new(
+            Code::ChannelInvalid,
+            format!(
+                "The channel `{}` is not valid: {error}.",
+                shown.escape_debug()
+            ),
+            "Use 1 to 255 bytes of UTF-8 without white space and control characters, not starting \
+             with `$` or `fanfare.`.",
+        )
+    })
+}
+
+/// Refuses a request without a channel.
+pub(crate) fn some(channels: Vec<ChannelName>) -> Result<Vec<ChannelName>, Problem> {
+    if channels.is_empty() {
+        return Err(Problem::new(
+            Code::ChannelMissing,
+            "The URL names no channel; `/c` alone is for WebSockets that speak `fanfare.v1`.",
+            "Write the channel into the path, as in `/c/news`, or into the query, as in \
+             `/c?channel=news`.",
+        ));
+    }
+    Ok(channels)
+}
+
+/// Adds a channel unless it is there already.
+pub(crate) fn add(channels: &mut Vec<ChannelName>, channel: ChannelName) -> Result<(), Problem> {
+    if channels.contains(&channel) {
+        return Ok(());
+    }
+    if channels.len() == CHANNELS_MAX {
+        return Err(Problem::new(
+            Code::ChannelsTooMany,
+            format!("The request names more than {CHANNELS_MAX} channels."),
+            "Name at most 64 channels, and open another connection for the others.",
+        ));
+    }
+    channels.push(channel);
+    Ok(())
+}
+
+fn with_query(list: &str, query: Query<'_>) -> Result<Target, Problem> {
+    let channels = channels(list, query)?;
+    let history = query
+        .pairs()
+        .any(|(name, value)| name == "history" && value != "0");
+    Ok(if history {
+        Target::History(channels)
+    } else {
+        Target::Channels(channels)
+    })
+}
+
+/// The channels of a path's list, then those of the query.
+fn channels(list: &str, query: Query<'_>) -> Result<Vec<ChannelName>, Problem> {
+    let mut channels = Vec::with_capacity(1);
+    if !list.is_empty() {
+        for name in list.split(',') {
+            if name.contains('/') {
+                return Err(Problem::new(
+                    Code::ChannelInvalid,
+                    "The path has a `/` inside of the channel's name.",
+                    "Write a channel with a `/` into the query, as in `/c?channel=runs/1`.",
+                ));
+            }
+            add(&mut channels, decoded(name, "path")?)?;
+        }
+    }
+    for (name, value) in query.pairs() {
+        if name == "channel" && !value.is_empty() {
+            add(&mut channels, decoded(value, "query")?)?;
+        }
+    }
+    Ok(channels)
+}
+
+/// Decodes one name. A name has no spaces, so that a `+` stands for itself in a query too.
+fn decoded(name: &str, place: &str) -> Result<ChannelName, Problem> {
+    match decode(name, Plus::Itself) {
+        Ok(name) => channel(&name),
+        Err(error) => Err(Problem::new(
+            Code::ChannelInvalid,
+            format!("A channel's name in the {place} cannot be decoded: {error}."),
+            "Percent-encode the name's UTF-8, as `encodeURIComponent` does.",
+        )),
+    }
+}

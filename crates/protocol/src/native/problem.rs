@@ -1,0 +1,228 @@
+//! What a refused client is told: RFC 9457 problem documents.
+
+use std::borrow::Cow;
+
+use fanfare_core::code::{Code, Retry};
+use fanfare_core::cursor::CursorEntry;
+use fanfare_core::name::ChannelName;
+use fanfare_core::shard::Refusal;
+
+use crate::native::{cursor, json};
+
+/// A refusal in words: what is wrong, where, and what to change.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Problem {
+    code: Code,
+    detail: Cow<'static, str>,
+    hint: Cow<'static, str>,
+    place: Option<Box<Place>>,
+    headers: &'static [(&'static str, &'static str)],
+}
+
+/// The channel that a refusal is about, and its head where the code is about the head.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Place {
+    channel: ChannelName,
+    head: Option<CursorEntry>,
+}
+
+/// Bytes of a WebSocket close frame's reason (RFC 6455 §5.5).
+pub const CLOSE_REASON_BYTES_MAX: usize = 123;
+
+/// The answer to what cannot be read as HTTP at all: status 400, no body, then the connection ends.
+pub const MALFORMED: &[u8] =
+    b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
+
+impl Problem {
+    /// A refusal in words of its own.
+    #[must_use]
+    pub fn new(
+        code: Code,
+        detail: impl Into<Cow<'static, str>>,
+        hint: impl Into<Cow<'static, str>>,
+    ) -> Self {
+        Self {
+            code,
+            detail: detail.into(),
+            hint: hint.into(),
+            place: None,
+            headers: &[],
+        }
+    }
+
+    /// A refusal in the general words of its code.
+    #[must_use]
+    pub fn of(code: Code) -> Self {
+        Self::new(code, code.row().sentence, general_hint(code))
+    }
+
+    /// What the hub refused, about one channel.
+    #[must_use]
+    pub fn refused(channel: &ChannelName, refusal: Refusal) -> Self {
+        Self::of(refusal.code).about(channel, refusal.head)
+    }
+
+    /// The same, about a channel and, if the code is about it, its head.
+    #[must_use]
+    pub fn about(mut self, channel: &ChannelName, head: Option<CursorEntry>) -> Self {
+        self.place = Some(Box::new(Place {
+            channel: channel.clone(),
+            head,
+        }));
+        self
+    }
+
+    /// The same, with headers that its status demands.
+    #[must_use]
+    pub fn with_headers(mut self, headers: &'static [(&'static str, &'static str)]) -> Self {
+        self.headers = headers;
+        self
+    }
+
+    /// The code.
+    #[must_use]
+    pub fn code(&self) -> Code {
+        self.code
+    }
+
+    /// The channel that it is about.
+    #[must_use]
+    pub fn channel(&self) -> Option<&ChannelName> {
+        self.place.as_ref().map(|place| &place.channel)
+    }
+
+    /// The HTTP status.
+    #[must_use]
+    pub fn status(&self) -> u16 {
+        self.code.status()
+    }
+
+    /// What is wrong, and where.
+    #[must_use]
+    pub fn detail(&self) -> &str {
+        &self.detail
+    }
+
+    /// What to change.
+    #[must_use]
+    pub fn hint(&self) -> &str {
+        &self.hint
+    }
+
+    /// Headers that the status demands, `Retry-After` left out.
+    #[must_use]
+    pub fn headers(&self) -> &'static [(&'static str, &'static str)] {
+        self.headers
+    }
+
+    /// The seconds of `Retry-After`: with 429 and 503 only. An EventSource, which would give up at
+    /// any status but 200, gets [`super::sse::append_refusal`] instead.
+    #[must_use]
+    pub fn retry_after(&self) -> Option<u32> {
+        matches!(self.status(), 429 | 503).then_some(RETRY_AFTER_SECONDS)
+    }
+
+    /// Whether the same request may succeed later, so that an EventSource should come back.
+    #[must_use]
+    pub fn retry(&self) -> Retry {
+        self.code.row().retry
+    }
+
+    /// The reason of a WebSocket close frame: code and detail, cut to what fits.
+    #[must_use]
+    pub fn close_reason(&self) -> String {
+        let mut reason = format!("{}: {}", self.code.name(), self.detail);
+        let mut end = reason.len().min(CLOSE_REASON_BYTES_MAX);
+        while !reason.is_char_boundary(end) {
+            end -= 1;
+        }
+        reason.truncate(end);
+        reason
+    }
+
+    /// Appends the problem document, as the body of an answer or inside of one.
+    pub fn append_body(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(b"{\"type\":\"");
+        out.extend_from_slice(TYPE_BASE.as_bytes());
+        out.extend_from_slice(self.code.name().as_bytes());
+        out.extend_from_slice(b"\",\"title\":");
+        json::append_string(out, self.code.row().sentence);
+        out.extend_from_slice(b",\"status\":");
+        json::append_number(out, u64::from(self.status()));
+        out.extend_from_slice(b",\"code\":\"");
+        out.extend_from_slice(self.code.name().as_bytes());
+        out.push(b'"');
+        self.append_words(out);
+        out.push(b'}');
+    }
+
+    /// The problem document.
+    #[must_use]
+    pub fn body(&self) -> Vec<u8> {
+        let mut out = Vec::with_capacity(512);
+        self.append_body(&mut out);
+        out
+    }
+
+    /// Appends `,"detail":…,"hint":…` and the members of the channel.
+    pub(crate) fn append_words(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(b",\"detail\":");
+        json::append_string(out, &self.detail);
+        out.extend_from_slice(b",\"hint\":");
+        json::append_string(out, &self.hint);
+        let Some(place) = &self.place else { return };
+        out.extend_from_slice(b",\"channel\":");
+        json::append_string(out, place.channel.as_str());
+        let Some(head) = place.head else { return };
+        out.extend_from_slice(b",\"offset\":");
+        json::append_number(out, head.position.offset);
+        out.extend_from_slice(b",\"epoch\":\"");
+        cursor::append_epoch(out, head.position.epoch);
+        out.extend_from_slice(b"\",\"cursor\":\"");
+        cursor::append_entry(out, head);
+        out.push(b'"');
+    }
+}
+
+/// What to change, where nothing more is known than the code.
+fn general_hint(code: Code) -> &'static str {
+    match code {
+        Code::ExpectFailed => {
+            "Read the channel from its head, given here, and publish again with that as `expect`."
+        }
+        Code::ChannelEnded => "DELETE the channel to start a new one, or publish to another.",
+        Code::KeyReused => {
+            "Use a new `Idempotency-Key` for another publication; a repetition has the same body, \
+             content type, event, tags, ttl and end."
+        }
+        Code::ChannelsFull => "Publish to fewer channels, or raise `limits.channels_max`.",
+        Code::ConnectionsFull => "Come back later, or raise `limits.connections_max`.",
+        Code::OutcomeUnknown => {
+            "Repeat the request with the same `Idempotency-Key`; without one it may be published \
+             twice."
+        }
+        Code::Overloaded | Code::Unavailable | Code::Draining | Code::AuthorityTimeout => {
+            "Repeat the request after `Retry-After` seconds."
+        }
+        Code::HeadTooLarge => {
+            "Send fewer or shorter headers, or raise `limits.request_head_bytes_max`."
+        }
+        Code::RequestTimeout => "Send the request head at once and the body without long pauses.",
+        Code::PayloadTooLarge => {
+            "Send less than `limits.payload_bytes_max` bytes, or raise that limit."
+        }
+        Code::NotFound => "Channels are read and written under `/c/{channel}`.",
+        Code::AlreadySubscribed => "Unsubscribe from the channel first to read it from elsewhere.",
+        Code::NotSubscribed => "Subscribe to the channel first.",
+        Code::Slow => "Come back from the last cursor and read faster.",
+        Code::SessionUnknown => "Open the stream again; its URL says which channels it reads.",
+        Code::Internal => "Repeat the request; if it fails again, the server's log says why.",
+        _ => "See the protocol's documentation for what this request takes.",
+    }
+}
+
+/// In front of a code's name in `type`.
+const TYPE_BASE: &str = "docs/protocol.md#";
+
+/// How long a client that cannot be served now should wait.
+const RETRY_AFTER_SECONDS: u32 = 2;

@@ -1,0 +1,128 @@
+//! From a request head to what is asked for: the first thing that happens to every request.
+
+use std::time::Duration;
+
+use fanfare_core::code::Code;
+use fanfare_core::name::ChannelName;
+use fanfare_core::time::UnixMillis;
+
+use crate::native::batch::{self, BatchRequest};
+use crate::native::channels::{self, Target};
+use crate::native::head::Head;
+use crate::native::history::{self, HistoryRequest};
+use crate::native::negotiate::read;
+use crate::native::problem::Problem;
+use crate::native::publish::{self, Publishing};
+use crate::native::reading::Reading;
+
+/// What requests are read by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Rules {
+    /// Bytes of a payload, at most.
+    pub payload_bytes_max: usize,
+    /// The heartbeat of who does not ask for another.
+    pub heartbeat: Duration,
+}
+
+impl Default for Rules {
+    fn default() -> Self {
+        Self {
+            payload_bytes_max: 1 << 20,
+            heartbeat: Duration::from_secs(15),
+        }
+    }
+}
+
+impl Rules {
+    /// Bytes of the body of `/publish` and of a `fanfare.v1` frame, at most.
+    #[must_use]
+    pub fn batch_bytes_max(&self) -> usize {
+        self.payload_bytes_max.saturating_mul(8)
+    }
+}
+
+/// What a request asks for.
+#[derive(Debug)]
+pub enum Route {
+    /// To read channels.
+    Read(Box<Reading>),
+    /// To publish the body.
+    Publish(Box<Publishing>),
+    /// To start new histories.
+    Remove(Vec<ChannelName>),
+    /// To read a part of a history once.
+    History(Box<HistoryRequest>),
+    /// To publish a list of items.
+    Batch(BatchRequest),
+    /// Whether a browser may ask something else (`OPTIONS`).
+    Preflight,
+    /// A page that shows channels to a person.
+    ChannelPage(Vec<ChannelName>),
+    /// Something that is not under `/c` and `/publish`: the edge knows.
+    Other,
+}
+
+impl Route {
+    /// Bytes of body that the request may have, at most.
+    #[must_use]
+    pub fn body_bytes_max(&self, rules: &Rules) -> usize {
+        match self {
+            Self::Publish(_) => rules.payload_bytes_max,
+            Self::Batch(_) => rules.batch_bytes_max(),
+            _ => 0,
+        }
+    }
+}
+
+/// Reads a request head. [`super::cors::check`] comes before it.
+///
+/// # Errors
+/// The problem to answer with.
+pub fn route(head: &Head<'_>, rules: &Rules, now: UnixMillis) -> Result<Route, Problem> {
+    let target = channels::target(head.path, head.query());
+    if head.method == "OPTIONS" && !matches!(target, Ok(Target::Other)) {
+        return Ok(Route::Preflight);
+    }
+    match (target?, head.method) {
+        (Target::Other, _) => Ok(Route::Other),
+        (Target::Presence, _) => Err(Problem::new(
+            Code::NotFound,
+            "This version serves no presence; it comes with a later one.",
+            "Leave out `/presence`; a channel of that name is read as `/c?channel=…/presence`.",
+        )),
+        (Target::Session, _) => Err(Problem::new(
+            Code::NotFound,
+            "This version cannot change a live stream; that comes with a later one.",
+            "Open another stream with all channels in its URL, or use a WebSocket with \
+             `fanfare.v1`.",
+        )),
+        (Target::Batch, "POST" | "PUT") => batch::request(head).map(Route::Batch),
+        (Target::Batch, _) => Err(not_allowed(head, "POST, PUT, OPTIONS")),
+        (Target::History(channels), "GET" | "HEAD") => {
+            history::request(channels, head, now).map(|request| Route::History(Box::new(request)))
+        }
+        (Target::History(_), _) => Err(not_allowed(head, "GET, HEAD, OPTIONS")),
+        (Target::Channels(channels), "GET" | "HEAD") => read(channels, head, rules, now),
+        (Target::Channels(channels), "POST" | "PUT") => {
+            let channels = channels::some(channels)?;
+            publish::publishing(channels, head).map(|asked| Route::Publish(Box::new(asked)))
+        }
+        (Target::Channels(channels), "DELETE") => channels::some(channels).map(Route::Remove),
+        (Target::Channels(_), _) => Err(not_allowed(head, "GET, HEAD, POST, PUT, DELETE, OPTIONS")),
+    }
+}
+
+fn not_allowed(head: &Head<'_>, allow: &'static str) -> Problem {
+    let headers: &'static [(&'static str, &'static str)] = match allow {
+        "POST, PUT, OPTIONS" => &[("Allow", "POST, PUT, OPTIONS")],
+        "GET, HEAD, OPTIONS" => &[("Allow", "GET, HEAD, OPTIONS")],
+        _ => &[("Allow", "GET, HEAD, POST, PUT, DELETE, OPTIONS")],
+    };
+    let method: String = head.method.chars().take(32).collect();
+    Problem::new(
+        Code::MethodNotAllowed,
+        format!("This path does not take {}.", method.escape_debug()),
+        format!("Use one of {allow}."),
+    )
+    .with_headers(headers)
+}

@@ -1,0 +1,247 @@
+//! `fanfare.v1`: JSON text frames over a WebSocket.
+//!
+//! What is appended here is a frame's payload, without the frame's header.
+
+use fanfare_core::code::Code;
+use fanfare_core::cursor::CursorEntry;
+use fanfare_core::gap::Gap;
+use fanfare_core::name::ChannelName;
+use fanfare_core::publication::{Draft, Publisher};
+use fanfare_core::shard::{Answer, HistoryQuery, Opened};
+use fanfare_core::start::Start;
+use fanfare_core::time::UnixMillis;
+
+use crate::native::history::Written;
+use crate::native::item::Members;
+use crate::native::opening::Open;
+use crate::native::problem::Problem;
+use crate::native::route::Rules;
+use crate::native::starts::{Since, parse_since, start_of_since};
+use crate::native::{cursor, envelope, json, ndjson, publish};
+
+/// A client's number for a command: a JSON integer or string, as it was sent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CommandId(Box<str>);
+
+/// A command of a client.
+#[derive(Debug, Clone)]
+pub struct Command {
+    /// What the reply repeats.
+    pub id: CommandId,
+    /// What is asked for.
+    pub ask: Ask,
+}
+
+/// What a command asks for.
+#[derive(Debug, Clone)]
+pub enum Ask {
+    /// To read a channel too; [`super::starts::start_later`] says from where.
+    Subscribe {
+        /// The channel.
+        channel: ChannelName,
+        /// Where from, if the client said so.
+        since: Option<Since>,
+    },
+    /// To stop reading a channel.
+    Unsubscribe(ChannelName),
+    /// To publish.
+    Publish(ChannelName, Box<Draft>),
+    /// To read a part of a channel's history once.
+    History(ChannelName, Box<HistoryQuery>),
+    /// Whether anybody is there.
+    Ping,
+}
+
+/// A command that cannot be carried out, to be told with [`append_error`].
+#[derive(Debug, Clone)]
+pub struct BadCommand {
+    /// The command's number, if it had a readable one.
+    pub id: Option<CommandId>,
+    /// What is wrong with it.
+    pub problem: Problem,
+}
+
+impl CommandId {
+    /// Takes a JSON integer, or a JSON string of at most 255 bytes.
+    fn read(json: &str) -> Option<Self> {
+        let digits = json.strip_prefix('-').unwrap_or(json);
+        let integer = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
+        let taken = (integer || json.starts_with('"')) && json.len() <= ID_BYTES_MAX;
+        taken.then(|| Self(json.into()))
+    }
+}
+
+/// Reads a text frame of a client.
+///
+/// # Errors
+/// What is wrong with it; the connection goes on.
+pub fn parse(
+    text: &str,
+    publisher: &Publisher,
+    rules: &Rules,
+    now: UnixMillis,
+) -> Result<Command, BadCommand> {
+    let members = Members::parse(text).map_err(|problem| BadCommand {
+        id: None,
+        problem: Problem::new(
+            Code::CommandInvalid,
+            problem.detail().to_owned(),
+            "Send JSON objects such as `{\"id\":1,\"type\":\"ping\"}`.",
+        ),
+    })?;
+    let Some(id) = members.raw("id").and_then(CommandId::read) else {
+        return Err(BadCommand {
+            id: None,
+            problem: Problem::new(
+                Code::CommandInvalid,
+                "The command has no `id`, or one that is no integer and no string of at most 255 \
+                 bytes.",
+                "Add an `id` of your own to each command; its reply repeats it.",
+            ),
+        });
+    };
+    match ask(&members, publisher, rules, now) {
+        Ok(ask) => Ok(Command { id, ask }),
+        Err(problem) => Err(BadCommand {
+            id: Some(id),
+            problem,
+        }),
+    }
+}
+
+/// Appends the reply to a `subscribe` that was carried out.
+pub fn append_subscribed(out: &mut Vec<u8>, id: &CommandId, opened: &Opened) {
+    append_ok(out, id);
+    out.extend_from_slice(b",\"channel\":");
+    json::append_string(out, opened.channel.as_str());
+    out.extend_from_slice(envelope::CURSOR_OPEN);
+    match opened.entry {
+        Some(entry) => cursor::append_entry(out, entry),
+        None => out.extend_from_slice(cursor::MARK),
+    }
+    out.extend_from_slice(envelope::CURSOR_CLOSE);
+}
+
+/// Appends the reply to an `unsubscribe` that was carried out.
+pub fn append_unsubscribed(out: &mut Vec<u8>, id: &CommandId, channel: &ChannelName) {
+    append_ok(out, id);
+    out.extend_from_slice(b",\"channel\":");
+    json::append_string(out, channel.as_str());
+    out.push(b'}');
+}
+
+/// Appends the reply to a `ping`.
+pub fn append_ponged(out: &mut Vec<u8>, id: &CommandId) {
+    append_ok(out, id);
+    out.push(b'}');
+}
+
+/// Appends the reply to a `publish` or a `history`, an error included.
+pub fn append_answer(out: &mut Vec<u8>, id: &CommandId, channel: &ChannelName, answer: &Answer) {
+    if let Answer::Refused(refusal) = answer {
+        return append_error(out, Some(id), &Problem::refused(channel, *refusal));
+    }
+    append_ok(out, id);
+    out.push(b',');
+    publish::append_members(out, channel, answer);
+    out.push(b'}');
+}
+
+/// Appends the reply to a command that was refused.
+pub fn append_error(out: &mut Vec<u8>, id: Option<&CommandId>, problem: &Problem) {
+    out.extend_from_slice(b"{\"id\":");
+    out.extend_from_slice(id.map_or("null", |id| &id.0).as_bytes());
+    out.extend_from_slice(b",\"type\":\"error\",\"code\":\"");
+    out.extend_from_slice(problem.code().name().as_bytes());
+    out.push(b'"');
+    problem.append_words(out);
+    out.push(b'}');
+}
+
+/// Appends the first frame of a connection.
+pub fn append_open(out: &mut Vec<u8>, open: &Open<'_>) {
+    ndjson::append_open_object(out, open);
+}
+
+/// Appends a gap, with the channel's own entry after it.
+pub fn append_gap(out: &mut Vec<u8>, gap: &Gap) {
+    envelope::append_gap(out, gap);
+    envelope::append_own_tail(out, Some(envelope::entry_after(gap)));
+}
+
+/// Appends the end of a channel, with its own entry.
+pub fn append_end(out: &mut Vec<u8>, channel: &ChannelName, entry: CursorEntry) {
+    envelope::append_end(out, channel);
+    envelope::append_own_tail(out, Some(entry));
+}
+
+fn ask(
+    members: &Members<'_>,
+    publisher: &Publisher,
+    rules: &Rules,
+    now: UnixMillis,
+) -> Result<Ask, Problem> {
+    let kind = members.string("type")?.unwrap_or_default();
+    match kind.as_str() {
+        "subscribe" => Ok(Ask::Subscribe {
+            channel: members.channel()?,
+            since: since(members, now)?,
+        }),
+        "unsubscribe" => members.channel().map(Ask::Unsubscribe),
+        "publish" => {
+            let channel = members.channel()?;
+            members
+                .drafts(vec![channel.clone()], None, publisher, rules)?
+                .pop()
+                .map(|(channel, draft)| Ask::Publish(channel, Box::new(draft)))
+                .ok_or_else(|| Problem::of(Code::ChannelMissing))
+        }
+        "history" => history(members, now),
+        "ping" => Ok(Ask::Ping),
+        "presence" => Err(Problem::new(
+            Code::CommandInvalid,
+            "This version serves no presence; it comes with a later one.",
+            "Leave the command out.",
+        )),
+        other => {
+            let shown: String = other.chars().take(64).collect();
+            Err(Problem::new(
+                Code::CommandInvalid,
+                format!("`type` is `{}`, which is no command.", shown.escape_debug()),
+                "Use `subscribe`, `unsubscribe`, `publish`, `history` or `ping`.",
+            ))
+        }
+    }
+}
+
+fn history(members: &Members<'_>, now: UnixMillis) -> Result<Ask, Problem> {
+    let channel = members.channel()?;
+    let start = since(members, now)?.map_or(Start::All, |since| {
+        start_of_since(&channel, &since, Start::All)
+    });
+    let until = members.text("until")?;
+    let limit = members.text("limit")?;
+    let order = members.string("order")?;
+    let written = Written {
+        until: until.as_deref(),
+        limit: limit.as_deref(),
+        order: order.as_deref(),
+    };
+    let query = written.query(&channel, start, now)?;
+    Ok(Ask::History(channel, Box::new(query)))
+}
+
+fn since(members: &Members<'_>, now: UnixMillis) -> Result<Option<Since>, Problem> {
+    let text = members.text("since")?;
+    text.map(|text| parse_since(&text, now)).transpose()
+}
+
+/// Appends the beginning of a reply.
+fn append_ok(out: &mut Vec<u8>, id: &CommandId) {
+    out.extend_from_slice(b"{\"id\":");
+    out.extend_from_slice(id.0.as_bytes());
+    out.extend_from_slice(b",\"type\":\"ok\"");
+}
+
+/// Bytes of a command's number.
+const ID_BYTES_MAX: usize = 257;

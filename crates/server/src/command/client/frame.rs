@@ -1,0 +1,91 @@
+//! What a server tells a reader, the same whichever transport carried it.
+
+use std::time::Duration;
+
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+
+use super::failure::Failure;
+use super::message::Message;
+use super::position::Entry;
+
+/// One thing a server tells a reader.
+#[derive(Debug, Clone)]
+pub(crate) enum Frame {
+    /// The channels are attached from these positions.
+    Open(Vec<Entry>),
+    /// A publication.
+    Message(Box<Message>),
+    /// Publications that cannot be had any more.
+    Gap(Gap),
+    /// A channel has ended.
+    End(String),
+    /// Everything that was read up to here is covered by this cursor.
+    Cursor(String),
+    /// Everything that was read of one channel is covered by this entry.
+    Own(Entry),
+    /// A sign of life.
+    Alive,
+    /// All channels have told everything up to now.
+    Current,
+    /// How long to wait before coming back.
+    Retry(Duration),
+    /// All channels have ended, or the question is answered; nothing follows.
+    Finished,
+}
+
+/// A gap as told.
+#[derive(Debug, Clone, Deserialize)]
+pub(crate) struct Gap {
+    /// The channel.
+    pub(crate) channel: String,
+    /// `offset.epoch` where it begins, if known.
+    pub(crate) from: Option<String>,
+    /// `offset.epoch` of the position before the next publication, if there is one.
+    pub(crate) to: Option<String>,
+    /// Why.
+    pub(crate) reason: String,
+    /// The reader's cursor after the gap, where the transport carries it here.
+    pub(crate) cursor: Option<String>,
+}
+
+/// The opening of a stream as told.
+#[derive(Debug, Clone, Deserialize)]
+pub(crate) struct Open {
+    /// Where each channel is read from.
+    #[serde(default)]
+    pub(crate) channels: Vec<Entry>,
+    /// The whole cursor, where the transport carries it here.
+    pub(crate) cursor: Option<String>,
+}
+
+/// The end of a channel as told.
+#[derive(Debug, Clone, Deserialize)]
+pub(crate) struct End {
+    /// The channel.
+    pub(crate) channel: String,
+    /// The reader's cursor, which says that the end was seen.
+    pub(crate) cursor: Option<String>,
+}
+
+/// Reads JSON that the protocol promises.
+///
+/// # Errors
+///
+/// [`Failure::Garbled`] with `what` it should have been.
+pub(crate) fn read<T: DeserializeOwned>(what: &str, json: &str) -> Result<T, Failure> {
+    serde_json::from_str(json).map_err(|error| Failure::Garbled(format!("{what}: {error}")))
+}
+
+/// The `type` of a line of NDJSON or a frame of `fanfare.v1`.
+///
+/// # Errors
+///
+/// [`Failure::Garbled`] if it is not a JSON object with one.
+pub(crate) fn kind(json: &str) -> Result<String, Failure> {
+    #[derive(Deserialize)]
+    struct Typed {
+        r#type: String,
+    }
+    Ok(read::<Typed>("a line", json)?.r#type)
+}

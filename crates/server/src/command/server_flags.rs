@@ -1,0 +1,99 @@
+//! The flags that `dev`, `serve` and `config show` share, and how they become settings.
+
+use std::path::PathBuf;
+
+use anyhow::Result;
+use clap::Args;
+
+use crate::config::effective::Effective;
+use crate::config::machine::raise_limits;
+use crate::config::settings::{Mode, Settings};
+use crate::config::source::Source;
+use crate::config::{Sources, table};
+
+/// Flags of a server; each wins over the environment and the file.
+#[derive(Debug, Args)]
+pub(crate) struct ServerFlags {
+    /// The configuration file [default: ./fanfare.toml, if there is one].
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    /// An address to listen on; may be repeated.
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    listen: Vec<String>,
+    /// Threads that own connections and channels [default: the number of cores].
+    #[arg(long, value_name = "N")]
+    shards: Option<String>,
+    /// The URL under which browsers reach this server.
+    #[arg(long, value_name = "URL")]
+    public_url: Option<String>,
+    /// A Host value that is answered; may be repeated.
+    #[arg(long, value_name = "HOST")]
+    host: Vec<String>,
+    /// An origin whose pages may read and publish; may be repeated.
+    #[arg(long, value_name = "ORIGIN")]
+    origin: Vec<String>,
+    /// A key that may publish; may be repeated.
+    #[arg(long, value_name = "KEY")]
+    publisher_key: Vec<String>,
+    /// Let anyone read every channel.
+    #[arg(long)]
+    anonymous_subscribe: bool,
+    /// How log lines look: auto, pretty or json.
+    #[arg(long, value_name = "FORMAT")]
+    log_format: Option<String>,
+    /// The least important level that is logged: error, warn, info, debug or trace.
+    #[arg(long, value_name = "LEVEL")]
+    log_level: Option<String>,
+}
+
+impl ServerFlags {
+    /// Lays the flags over the other sources.
+    ///
+    /// # Errors
+    ///
+    /// Everything wrong in any source.
+    pub(crate) fn effective(&self) -> Result<Effective> {
+        Ok(Sources::read(self.config.as_deref())?.overlay(self.source())?)
+    }
+
+    /// The settings of a server that is about to start; raises the limit on open files.
+    ///
+    /// # Errors
+    ///
+    /// Everything wrong in any source, alone or beside the others or on this machine.
+    pub(crate) fn settings(&self, mode: Mode) -> Result<Settings> {
+        let effective = self.effective()?;
+        Ok(Settings::build(&effective, mode, raise_limits())?)
+    }
+
+    fn source(&self) -> Source {
+        let mut source = Source::default();
+        source.flags(&table::LISTEN, "--listen", &self.listen);
+        source.flag(&table::SHARDS, "--shards", self.shards.as_deref());
+        source.flag(
+            &table::PUBLIC_URL,
+            "--public-url",
+            self.public_url.as_deref(),
+        );
+        source.flags(&table::HOSTS, "--host", &self.host);
+        source.flags(&table::ORIGINS, "--origin", &self.origin);
+        source.flags(
+            &table::PUBLISHER_KEYS,
+            "--publisher-key",
+            &self.publisher_key,
+        );
+        let anonymous = self.anonymous_subscribe.then_some("true");
+        source.flag(
+            &table::ANONYMOUS_SUBSCRIBE,
+            "--anonymous-subscribe",
+            anonymous,
+        );
+        source.flag(
+            &table::LOG_FORMAT,
+            "--log-format",
+            self.log_format.as_deref(),
+        );
+        source.flag(&table::LOG_LEVEL, "--log-level", self.log_level.as_deref());
+        source
+    }
+}

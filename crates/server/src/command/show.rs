@@ -1,0 +1,39 @@
+//! `fanfare config show`: each value and where it came from.
+
+use anyhow::Result;
+
+use super::output;
+use super::server_flags::ServerFlags;
+use crate::config::reference;
+use crate::exit::Exit;
+
+/// What `config show` takes: the flags of `serve`, so that their effect can be seen.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Flags {
+    #[command(flatten)]
+    server: ServerFlags,
+}
+
+/// Prints one line per key. Secrets are counted, not shown.
+///
+/// # Errors
+///
+/// Everything wrong in any source.
+pub(crate) fn run(flags: &Flags) -> Result<Exit> {
+    let effective = flags.server.effective()?;
+    let shown: Vec<_> = effective
+        .rows
+        .iter()
+        .map(|row| (reference::assignment(row), &row.origin))
+        .collect();
+    let width = shown
+        .iter()
+        .map(|(text, _)| text.chars().count())
+        .max()
+        .unwrap_or(0)
+        .min(72);
+    for (text, origin) in shown {
+        output::line(&format!("{text:width$}  # {origin}"))?;
+    }
+    Ok(Exit::Success)
+}

@@ -1,0 +1,105 @@
+//! What is written about keys, derived from the table: the file `fanfare init` writes and the lines
+//! `fanfare config show` prints. (The reference in `docs/configuration.md` is derived in the tests,
+//! which keep it up to date.)
+
+use std::fmt::Write;
+
+use super::effective::{Row, Value, wanted};
+use super::quantity::{show_bytes, show_duration};
+use super::table::{KEYS, Key, Kind, Standard};
+
+/// One `key = value` line; what has no value is told in parentheses.
+pub(crate) fn assignment(row: &Row) -> String {
+    let name = row.key.name;
+    match (&row.value, row.key.default, row.key.kind) {
+        (Some(Value::List(secrets)), _, Kind::SecretList) => {
+            format!("{name} = ({} hidden)", secrets.len())
+        }
+        (Some(value), _, kind) => format!("{name} = {}", literal(value, kind)),
+        (None, Standard::Computed { how, .. }, _) => format!("{name} = ({})", how.replace('`', "")),
+        (None, _, _) => format!("{name} = (not set)"),
+    }
+}
+
+/// A configuration file with every key commented out at its default, or at an example where the
+/// default is found out at start.
+pub(crate) fn starter() -> String {
+    let mut text = String::from(
+        "# Configuration of Fanfare. Every key is here, commented out, with its default or an example.\n\
+         # `fanfare check` checks this file, `fanfare config show` prints what holds.\n\
+         # The environment wins over this file, and flags win over both.\n",
+    );
+    let mut table = "";
+    for key in KEYS {
+        let (own, name) = key.name.split_once('.').unwrap_or(("", key.name));
+        if own != table {
+            // Writing to a String cannot fail.
+            let _infallible = write!(text, "\n[{own}]\n");
+            table = own;
+        }
+        text.push('\n');
+        for line in wrapped(key.about, 96) {
+            let _infallible = writeln!(text, "# {line}");
+        }
+        let _infallible = writeln!(text, "# {}", accepted(key).replace('`', ""));
+        let _infallible = writeln!(text, "#{name} = {}", example(key));
+    }
+    text
+}
+
+/// What a key accepts and its default, in words, with code in backticks.
+pub(crate) fn accepted(key: &Key) -> String {
+    let default = match key.default {
+        Standard::Value(text) => format!("`{text}`"),
+        Standard::Computed { how, .. } => how.to_owned(),
+        Standard::Unset => "not set".to_owned(),
+    };
+    let wanted = wanted(key.kind);
+    let mut letters = wanted.chars();
+    let first = letters.next().map(|letter| letter.to_ascii_uppercase());
+    format!(
+        "{}{}; default: {default}.",
+        first.unwrap_or_default(),
+        letters.as_str()
+    )
+}
+
+fn example(key: &Key) -> String {
+    match (key.default, key.kind) {
+        (Standard::Value(text), Kind::Count { .. } | Kind::Switch) => text.to_owned(),
+        (Standard::Value(text), _) => format!("{text:?}"),
+        (Standard::Computed { example, .. }, _) => example.to_owned(),
+        (_, Kind::List | Kind::SecretList) => "[]".to_owned(),
+        (_, _) => "\"https://live.example.com\"".to_owned(),
+    }
+}
+
+fn literal(value: &Value, kind: Kind) -> String {
+    match (value, kind) {
+        (Value::Number(number), Kind::Bytes { .. }) => format!("\"{}\"", show_bytes(*number)),
+        (Value::Number(number), _) => number.to_string(),
+        (Value::Duration(duration), _) => format!("\"{}\"", show_duration(*duration)),
+        (Value::Switch(switch), _) => switch.to_string(),
+        (Value::Text(text), _) => format!("{text:?}"),
+        (Value::List(list), _) => format!("{list:?}"),
+    }
+}
+
+fn wrapped(text: &str, width: usize) -> Vec<String> {
+    let mut lines = vec![String::new()];
+    for word in text.split(' ') {
+        let full = lines
+            .last()
+            .is_some_and(|line| line.len() + 1 + word.len() > width);
+        if full {
+            lines.push(String::new());
+        }
+        if let Some(line) = lines.last_mut() {
+            if !line.is_empty() {
+                line.push(' ');
+            }
+            line.push_str(word);
+        }
+    }
+    lines
+}

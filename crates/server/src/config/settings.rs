@@ -1,0 +1,168 @@
+//! Settings as the server uses them: typed, complete and checked against each other (by
+//! `building`).
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+/// The two ways to run a server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Mode {
+    /// For one's own machine: loopback only, no authentication, no rates limited.
+    Dev,
+    /// For everyone else.
+    Serve,
+}
+
+/// What the machine gives, found out once at start.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Machine {
+    /// Cores this process may use; at least 1.
+    pub(crate) cores: usize,
+    /// Files this process may have open.
+    pub(crate) open_files: u64,
+}
+
+/// Everything a server needs to know before it starts.
+#[derive(Debug, Clone)]
+pub(crate) struct Settings {
+    /// `dev` or `serve`.
+    pub(crate) mode: Mode,
+    /// At least one address; loopback only in `dev`. Port 0 asks for any free port.
+    pub(crate) listen: Vec<SocketAddr>,
+    /// Threads that own connections and channels; 1 to 256.
+    pub(crate) shards: usize,
+    /// The URL under which browsers reach the server, without a trailing slash.
+    pub(crate) public_url: Option<String>,
+    /// `Host` values that are answered, in lower case; empty: any in `serve`, loopback in `dev`.
+    pub(crate) hosts: Vec<String>,
+    /// Allowed foreign origins, in lower case, without a trailing slash.
+    pub(crate) origins: Vec<String>,
+    /// Who may publish and read.
+    pub(crate) auth: Auth,
+    /// Bounds on everything a client can make grow.
+    pub(crate) limits: Limits,
+    /// What is kept of a channel.
+    pub(crate) history: History,
+    /// What happens to a reader that the ring has passed.
+    pub(crate) slow_reader: SlowReader,
+    /// 5 to 60 seconds.
+    pub(crate) heartbeat: Duration,
+    /// The `retry:` an event stream starts with lies in this range.
+    pub(crate) retry: Jitter,
+    /// How the server leaves.
+    pub(crate) drain: Drain,
+    /// Log lines.
+    pub(crate) log: Log,
+    /// Files this process may have open, told at start.
+    pub(crate) open_files: u64,
+}
+
+/// Who may publish and read.
+#[derive(Clone)]
+pub(crate) struct Auth {
+    /// Keys that may publish. In `dev` anyone may, whatever stands here.
+    pub(crate) publisher_keys: Vec<String>,
+    /// Whether anyone may read; always in `dev`.
+    pub(crate) anonymous_subscribe: bool,
+}
+
+impl std::fmt::Debug for Auth {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter
+            .debug_struct("Auth")
+            .field("publisher_keys", &self.publisher_keys.len())
+            .field("anonymous_subscribe", &self.anonymous_subscribe)
+            .finish()
+    }
+}
+
+/// Bounds on everything a client can make grow; sizes in bytes.
+#[derive(Debug, Clone)]
+pub(crate) struct Limits {
+    /// One payload, 1 KiB to 32 MiB.
+    pub(crate) payload_bytes_max: usize,
+    /// Connections at one time, pending handshakes included.
+    pub(crate) connections_max: usize,
+    /// Connections without a first request.
+    pub(crate) handshakes_max: usize,
+    /// A request line with its headers.
+    pub(crate) request_head_bytes_max: usize,
+    /// A request head, from its first byte to its last.
+    pub(crate) request_head_timeout: Duration,
+    /// What must arrive of a body in every `request_body_progress_timeout`.
+    pub(crate) request_body_progress_bytes: usize,
+    /// See `request_body_progress_bytes`.
+    pub(crate) request_body_progress_timeout: Duration,
+    /// Channels on this node.
+    pub(crate) channels_max: usize,
+    /// Channels of one connection, 1 to 64.
+    pub(crate) channels_per_connection_max: usize,
+    /// Permits for publications, per node.
+    pub(crate) publishes_in_flight_max: usize,
+    /// Payload bytes of publications in flight, per node; at least one payload.
+    pub(crate) publishes_in_flight_bytes_max: usize,
+    /// History pages on their way, per shard.
+    pub(crate) pages_bytes_max: usize,
+    /// Idempotency keys remembered, per node.
+    pub(crate) idempotency_keys_max: usize,
+}
+
+/// What is kept of a channel.
+#[derive(Debug, Clone)]
+pub(crate) struct History {
+    /// Publications, at least 1.
+    pub(crate) count: usize,
+    /// Bytes; the newest publication is kept even if it is larger.
+    pub(crate) bytes: usize,
+    /// Age of a publication.
+    pub(crate) age: Duration,
+    /// How long an idempotency key is remembered.
+    pub(crate) idempotency_window: Duration,
+}
+
+/// What happens to a reader that the ring has passed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum SlowReader {
+    /// It is paged from history and told what is gone.
+    Recover,
+    /// Its connection is closed.
+    Disconnect,
+}
+
+/// A range from which a random duration is drawn; `min <= max`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Jitter {
+    /// The shortest.
+    pub(crate) min: Duration,
+    /// The longest.
+    pub(crate) max: Duration,
+}
+
+/// How the server leaves.
+#[derive(Debug, Clone)]
+pub(crate) struct Drain {
+    /// The time over which connections are asked to leave; zero: all at once.
+    pub(crate) window: Duration,
+    /// The `retry:` that they are told.
+    pub(crate) retry: Jitter,
+}
+
+/// Log lines.
+#[derive(Debug, Clone)]
+pub(crate) struct Log {
+    /// How they look.
+    pub(crate) format: LogFormat,
+    /// `error`, `warn`, `info`, `debug` or `trace`.
+    pub(crate) level: String,
+}
+
+/// How log lines look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum LogFormat {
+    /// Pretty on a terminal, JSON elsewhere.
+    Auto,
+    /// For people.
+    Pretty,
+    /// One JSON object a line.
+    Json,
+}

@@ -1,0 +1,431 @@
+//! The one table of configuration keys.
+//!
+//! File keys, environment names, `fanfare config show`, `fanfare init` and `docs/configuration.md`
+//! are all derived from it; a key that is not here does not exist. Knows nothing of sources.
+
+use std::time::Duration;
+
+/// One configuration key.
+#[derive(Debug)]
+pub(crate) struct Key {
+    /// As written in the file, with `.` between table and key.
+    pub(crate) name: &'static str,
+    /// What a value looks like and its bounds.
+    pub(crate) kind: Kind,
+    /// What holds when no source sets it.
+    pub(crate) default: Standard,
+    /// One or two sentences for people, with the unit.
+    pub(crate) about: &'static str,
+}
+
+/// What a value of a key looks like. Bounds are inclusive.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Kind {
+    /// A whole number.
+    Count { min: u64, max: u64 },
+    /// A size in bytes.
+    Bytes { min: u64, max: u64 },
+    /// A duration with its unit.
+    Duration { min: Duration, max: Duration },
+    /// `true` or `false`.
+    Switch,
+    /// One of a few words.
+    Choice(&'static [&'static str]),
+    /// Any text.
+    Text,
+    /// Several texts: an array in the file, separated by commas in the environment.
+    List,
+    /// As `List`, but never shown: `config show` tells only how many there are.
+    SecretList,
+}
+
+/// The default of a key.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Standard {
+    /// A value, written as a source would write it.
+    Value(&'static str),
+    /// Found out at start.
+    Computed {
+        /// How, in words.
+        how: &'static str,
+        /// What a file might say instead.
+        example: &'static str,
+    },
+    /// Not set, or an empty list.
+    Unset,
+}
+
+impl Key {
+    /// The environment variable of this key, such as `FANFARE_LIMITS__PAYLOAD_BYTES_MAX`.
+    pub(crate) fn variable(&self) -> String {
+        format!(
+            "FANFARE_{}",
+            self.name.replace('.', "__").to_ascii_uppercase()
+        )
+    }
+}
+
+/// The key of this name.
+pub(crate) fn find(name: &str) -> Option<&'static Key> {
+    KEYS.iter().copied().find(|key| key.name == name)
+}
+
+/// Every key, in the order in which documents list them; keys of one table stand together.
+pub(crate) static KEYS: [&Key; 33] = [
+    &LISTEN,
+    &SHARDS,
+    &PUBLIC_URL,
+    &HOSTS,
+    &ORIGINS,
+    &HEARTBEAT,
+    &RETRY_MIN,
+    &RETRY_MAX,
+    &SLOW_READER,
+    &PUBLISHER_KEYS,
+    &ANONYMOUS_SUBSCRIBE,
+    &PAYLOAD_BYTES_MAX,
+    &CONNECTIONS_MAX,
+    &HANDSHAKES_MAX,
+    &REQUEST_HEAD_BYTES_MAX,
+    &REQUEST_HEAD_TIMEOUT,
+    &REQUEST_BODY_PROGRESS_BYTES,
+    &REQUEST_BODY_PROGRESS_TIMEOUT,
+    &CHANNELS_MAX,
+    &CHANNELS_PER_CONNECTION_MAX,
+    &PUBLISHES_IN_FLIGHT_MAX,
+    &PUBLISHES_IN_FLIGHT_BYTES_MAX,
+    &PAGES_BYTES_MAX,
+    &IDEMPOTENCY_KEYS_MAX,
+    &HISTORY_COUNT,
+    &HISTORY_BYTES,
+    &HISTORY_AGE,
+    &IDEMPOTENCY_WINDOW,
+    &DRAIN_WINDOW,
+    &DRAIN_RETRY_MIN,
+    &DRAIN_RETRY_MAX,
+    &LOG_FORMAT,
+    &LOG_LEVEL,
+];
+
+pub(crate) static LISTEN: Key = Key {
+    name: "listen",
+    kind: Kind::List,
+    default: Standard::Computed {
+        how: "`127.0.0.1:8300` in `dev`, `0.0.0.0:8300` in `serve`",
+        example: "[\"127.0.0.1:8300\"]",
+    },
+    about: "The addresses to listen on, each `address:port`, at most 16. `dev` refuses any that \
+            is not loopback.",
+};
+
+pub(crate) static SHARDS: Key = Key {
+    name: "shards",
+    kind: Kind::Count { min: 1, max: 256 },
+    default: Standard::Computed {
+        how: "the number of cores",
+        example: "4",
+    },
+    about: "Threads that own connections and channels.",
+};
+
+pub(crate) static PUBLIC_URL: Key = Key {
+    name: "public_url",
+    kind: Kind::Text,
+    default: Standard::Unset,
+    about: "The URL under which browsers reach this server, such as `https://live.example.com`; \
+            its origin is then the server's own. Without it the own origin is the one whose host \
+            equals the request's `Host`.",
+};
+
+pub(crate) static HOSTS: Key = Key {
+    name: "hosts",
+    kind: Kind::List,
+    default: Standard::Unset,
+    about: "The `Host` values that are answered, each a name or `name:port`; others get 403 \
+            `host-refused`. Empty: `serve` answers any, `dev` loopback names only.",
+};
+
+pub(crate) static ORIGINS: Key = Key {
+    name: "origins",
+    kind: Kind::List,
+    default: Standard::Unset,
+    about: "Origins of web pages that may read and publish besides the server's own, each \
+            `https://name` or `https://name:port`. `dev` allows every loopback origin as well.",
+};
+
+pub(crate) static HEARTBEAT: Key = Key {
+    name: "heartbeat",
+    kind: Kind::Duration {
+        min: Duration::from_secs(5),
+        max: Duration::from_secs(60),
+    },
+    default: Standard::Value("15s"),
+    about: "How often a silent stream carries a sign of life, and a WebSocket a ping. A client \
+            may choose its own with `?heartbeat=`.",
+};
+
+pub(crate) static RETRY_MIN: Key = Key {
+    name: "retry_min",
+    kind: Kind::Duration {
+        min: Duration::from_millis(100),
+        max: Duration::from_mins(10),
+    },
+    default: Standard::Value("2s"),
+    about: "The shortest `retry:` that an event stream starts with; each stream is told a random \
+            one between this and `retry_max`, so that clients do not come back all at once.",
+};
+
+pub(crate) static RETRY_MAX: Key = Key {
+    name: "retry_max",
+    kind: Kind::Duration {
+        min: Duration::from_millis(100),
+        max: Duration::from_mins(10),
+    },
+    default: Standard::Value("3s"),
+    about: "The longest such `retry:`; not below `retry_min`.",
+};
+
+pub(crate) static SLOW_READER: Key = Key {
+    name: "slow_reader",
+    kind: Kind::Choice(&["recover", "disconnect"]),
+    default: Standard::Value("recover"),
+    about: "What happens to a reader that the ring has passed: `recover` pages it from history \
+            and tells it what is gone, `disconnect` closes its connection.",
+};
+
+pub(crate) static PUBLISHER_KEYS: Key = Key {
+    name: "auth.publisher_keys",
+    kind: Kind::SecretList,
+    default: Standard::Unset,
+    about: "Keys that may publish, sent as `Authorization: Bearer <key>`; several allow changing \
+            them one by one. Each 1 to 255 visible ASCII characters without a comma. `serve` \
+            needs at least one; `dev` asks for none.",
+};
+
+pub(crate) static ANONYMOUS_SUBSCRIBE: Key = Key {
+    name: "auth.anonymous_subscribe",
+    kind: Kind::Switch,
+    default: Standard::Value("false"),
+    about: "Whether anyone may read every channel. `serve` does not start without it as long as \
+            there is no other way to admit readers; in `dev` it always holds.",
+};
+
+pub(crate) static PAYLOAD_BYTES_MAX: Key = Key {
+    name: "limits.payload_bytes_max",
+    kind: Kind::Bytes {
+        min: 1 << 10,
+        max: 32 << 20,
+    },
+    default: Standard::Value("1 MiB"),
+    about: "The largest payload of one publication, on every way in (413, on a WebSocket 1009).",
+};
+
+pub(crate) static CONNECTIONS_MAX: Key = Key {
+    name: "limits.connections_max",
+    kind: Kind::Count {
+        min: 1,
+        max: 100_000_000,
+    },
+    default: Standard::Computed {
+        how: "the open-file limit less 512",
+        example: "10000",
+    },
+    about: "Connections at one time, those in their handshake included.",
+};
+
+pub(crate) static HANDSHAKES_MAX: Key = Key {
+    name: "limits.handshakes_max",
+    kind: Kind::Count {
+        min: 1,
+        max: 1_000_000,
+    },
+    default: Standard::Value("4096"),
+    about: "Connections that have not yet sent their first request, counted among the \
+            connections.",
+};
+
+pub(crate) static REQUEST_HEAD_BYTES_MAX: Key = Key {
+    name: "limits.request_head_bytes_max",
+    kind: Kind::Bytes {
+        min: 1 << 10,
+        max: 1 << 20,
+    },
+    default: Standard::Value("16 KiB"),
+    about: "The largest request line with its headers (431).",
+};
+
+pub(crate) static REQUEST_HEAD_TIMEOUT: Key = Key {
+    name: "limits.request_head_timeout",
+    kind: Kind::Duration {
+        min: Duration::from_secs(1),
+        max: Duration::from_mins(10),
+    },
+    default: Standard::Value("10s"),
+    about: "How long a request head may take from its first byte to its last (408).",
+};
+
+pub(crate) static REQUEST_BODY_PROGRESS_BYTES: Key = Key {
+    name: "limits.request_body_progress_bytes",
+    kind: Kind::Bytes {
+        min: 1,
+        max: 32 << 20,
+    },
+    default: Standard::Value("64 KiB"),
+    about: "How much of a request body must arrive, unless it ends before, in every \
+            `limits.request_body_progress_timeout` (408).",
+};
+
+pub(crate) static REQUEST_BODY_PROGRESS_TIMEOUT: Key = Key {
+    name: "limits.request_body_progress_timeout",
+    kind: Kind::Duration {
+        min: Duration::from_secs(1),
+        max: Duration::from_mins(10),
+    },
+    default: Standard::Value("30s"),
+    about: "The time in which `limits.request_body_progress_bytes` must arrive.",
+};
+
+pub(crate) static CHANNELS_MAX: Key = Key {
+    name: "limits.channels_max",
+    kind: Kind::Count {
+        min: 1,
+        max: 100_000_000,
+    },
+    default: Standard::Value("1000000"),
+    about: "Channels that exist at one time on this node. At the limit the channel that has been \
+            idle longest and has no readers is forgotten; if there is none, a new one is refused \
+            (507 `channels-full`).",
+};
+
+pub(crate) static CHANNELS_PER_CONNECTION_MAX: Key = Key {
+    name: "limits.channels_per_connection_max",
+    kind: Kind::Count { min: 1, max: 64 },
+    default: Standard::Value("64"),
+    about: "Channels that one connection may read.",
+};
+
+pub(crate) static PUBLISHES_IN_FLIGHT_MAX: Key = Key {
+    name: "limits.publishes_in_flight_max",
+    kind: Kind::Count {
+        min: 1,
+        max: 100_000_000,
+    },
+    default: Standard::Value("65536"),
+    about: "Publications that have been accepted and have not yet reached every shard; above it \
+            the answer is 503 `overloaded`.",
+};
+
+pub(crate) static PUBLISHES_IN_FLIGHT_BYTES_MAX: Key = Key {
+    name: "limits.publishes_in_flight_bytes_max",
+    kind: Kind::Bytes {
+        min: 1 << 20,
+        max: 64 << 30,
+    },
+    default: Standard::Value("256 MiB"),
+    about: "The same in bytes of payload; not below `limits.payload_bytes_max`.",
+};
+
+pub(crate) static PAGES_BYTES_MAX: Key = Key {
+    name: "limits.pages_bytes_max",
+    kind: Kind::Bytes {
+        min: 64 << 10,
+        max: 4 << 30,
+    },
+    default: Standard::Value("16 MiB"),
+    about: "History pages on their way to readers who catch up, in bytes per shard.",
+};
+
+pub(crate) static IDEMPOTENCY_KEYS_MAX: Key = Key {
+    name: "limits.idempotency_keys_max",
+    kind: Kind::Count {
+        min: 1,
+        max: 100_000_000,
+    },
+    default: Standard::Value("1000000"),
+    about: "Idempotency keys remembered at one time on this node; at the limit the oldest is \
+            forgotten.",
+};
+
+pub(crate) static HISTORY_COUNT: Key = Key {
+    name: "history.count",
+    kind: Kind::Count {
+        min: 1,
+        max: 1_000_000,
+    },
+    default: Standard::Value("100"),
+    about: "Publications kept per channel.",
+};
+
+pub(crate) static HISTORY_BYTES: Key = Key {
+    name: "history.bytes",
+    kind: Kind::Bytes {
+        min: 1,
+        max: 4 << 30,
+    },
+    default: Standard::Value("1 MiB"),
+    about: "Bytes kept per channel; the newest publication is always kept, whatever its size.",
+};
+
+pub(crate) static HISTORY_AGE: Key = Key {
+    name: "history.age",
+    kind: Kind::Duration {
+        min: Duration::from_secs(1),
+        max: Duration::from_hours(24 * 365),
+    },
+    default: Standard::Value("24h"),
+    about: "How long a publication is kept.",
+};
+
+pub(crate) static IDEMPOTENCY_WINDOW: Key = Key {
+    name: "history.idempotency_window",
+    kind: Kind::Duration {
+        min: Duration::from_secs(1),
+        max: Duration::from_hours(24),
+    },
+    default: Standard::Value("2m"),
+    about: "How long an idempotency key is remembered.",
+};
+
+pub(crate) static DRAIN_WINDOW: Key = Key {
+    name: "drain.window",
+    kind: Kind::Duration {
+        min: Duration::ZERO,
+        max: Duration::from_hours(1),
+    },
+    default: Standard::Value("10s"),
+    about: "After SIGTERM or Ctrl-C, the time over which connections are asked to leave.",
+};
+
+pub(crate) static DRAIN_RETRY_MIN: Key = Key {
+    name: "drain.retry_min",
+    kind: Kind::Duration {
+        min: Duration::from_millis(100),
+        max: Duration::from_mins(10),
+    },
+    default: Standard::Value("1s"),
+    about: "The shortest `retry:` that a draining server tells its event streams.",
+};
+
+pub(crate) static DRAIN_RETRY_MAX: Key = Key {
+    name: "drain.retry_max",
+    kind: Kind::Duration {
+        min: Duration::from_millis(100),
+        max: Duration::from_mins(10),
+    },
+    default: Standard::Value("10s"),
+    about: "The longest such `retry:`; not below `drain.retry_min`.",
+};
+
+pub(crate) static LOG_FORMAT: Key = Key {
+    name: "log.format",
+    kind: Kind::Choice(&["auto", "pretty", "json"]),
+    default: Standard::Value("auto"),
+    about: "How log lines look: `auto` is `pretty` on a terminal and `json` elsewhere.",
+};
+
+pub(crate) static LOG_LEVEL: Key = Key {
+    name: "log.level",
+    kind: Kind::Choice(&["error", "warn", "info", "debug", "trace"]),
+    default: Standard::Value("info"),
+    about: "The least important level that is logged.",
+};

@@ -1,0 +1,107 @@
+//! One connection: hyper over a rewound socket, until it ends, drains or leaves for a shard.
+
+use std::convert::Infallible;
+use std::net::SocketAddr;
+use std::pin::pin;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper::{Request, Response};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::net::TcpStream;
+
+use super::Shared;
+use super::answer::AnswerBody;
+use super::intake::Intake;
+use super::pace::Pace;
+use super::rewound::{Ending, Rewound};
+use crate::load::Counted;
+use crate::metrics::Transport;
+use crate::node::Handover;
+
+/// Where a connection comes from, and its place in the count of all.
+#[derive(Debug)]
+pub(super) struct Origin {
+    /// The other end.
+    pub peer: SocketAddr,
+    counted: Mutex<Option<Counted>>,
+    /// How its socket ends.
+    pub ending: Ending,
+    pace: Pace,
+}
+
+impl Origin {
+    /// Takes the count along to a shard.
+    pub(super) fn take_counted(&self) -> Option<Counted> {
+        self.counted.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+}
+
+/// Serves what shards hand over, until they have ended.
+pub(super) async fn serve_all(shared: Arc<Shared>, mut intake: Intake) {
+    while let Some(handover) = intake.next().await {
+        let serving = serve(Arc::clone(&shared), handover);
+        shared.tracker.spawn(serving);
+    }
+}
+
+async fn serve(shared: Arc<Shared>, handover: Handover) {
+    let Handover { socket, peer, read, counted } = handover;
+    let socket = match TcpStream::from_std(socket) {
+        Ok(socket) => socket,
+        Err(error) => {
+            tracing::warn!(%error, "a connection could not be taken over");
+            return;
+        }
+    };
+    let _http = shared.cells.enter(Transport::Http);
+    let origin = Arc::new(Origin {
+        peer,
+        counted: Mutex::new(Some(counted)),
+        ending: Ending::default(),
+        pace: Pace::new(),
+    });
+    let rewound = Rewound::new(socket, read, origin.ending.clone(), origin.pace.clone());
+    let service = {
+        let shared = Arc::clone(&shared);
+        let origin = Arc::clone(&origin);
+        service_fn(move |request| answer(Arc::clone(&shared), Arc::clone(&origin), request))
+    };
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(shared.options.idle_within)
+        .max_header_size(shared.options.head_bytes_max)
+        .serve_connection(TokioIo::new(rewound), service)
+        .with_upgrades();
+    let mut connection = pin!(connection);
+    let mut drain = shared.drain.clone();
+    let ended = tokio::select! {
+        ended = connection.as_mut() => ended,
+        () = origin.pace.overdue(shared.options.head_within) => return,
+        () = drain.begun() => {
+            // What is in work is answered, streams end as their shards drain, and nothing new
+            // begins.
+            connection.as_mut().graceful_shutdown();
+            tokio::select! {
+                ended = connection.as_mut() => ended,
+                () = origin.pace.overdue(shared.options.head_within) => return,
+            }
+        }
+    };
+    if let Err(error) = ended {
+        tracing::debug!(%error, "a connection ended early");
+    }
+}
+
+async fn answer(
+    shared: Arc<Shared>,
+    origin: Arc<Origin>,
+    request: Request<Incoming>,
+) -> Result<Response<AnswerBody>, Infallible> {
+    let work = origin.pace.work();
+    let mut answer = shared.handle(request, &origin).await;
+    answer.body_mut().hold(work);
+    Ok(answer)
+}

@@ -1,0 +1,221 @@
+//! From a request to its answer: checks first, then the one place that knows all routes.
+
+use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use fanfare_core::code::Code;
+use fanfare_core::publication::Publisher;
+use fanfare_core::shard::Answer;
+use fanfare_core::time::UnixMillis;
+use fanfare_protocol::native::cors::{self, AllowedOrigin};
+use fanfare_protocol::native::head::{Head, Version};
+use fanfare_protocol::native::problem::Problem;
+use fanfare_protocol::native::reading::{BodyWanted, Reading, Transport};
+use fanfare_protocol::native::response::{Media, ResponseHead};
+use fanfare_protocol::native::route::{self, Route};
+use http::{Request, request};
+use hyper::body::Incoming;
+
+use super::answer::{self, AnswerBody, Answered};
+use super::body::{self, BodyRules};
+use super::connection::Origin;
+use super::upgrade::Rights;
+use super::{Shared, operations, page};
+use crate::auth::Credentials;
+
+impl Shared {
+    /// Answers a request, whatever it is.
+    pub(super) async fn handle(
+        self: &Arc<Self>,
+        request: Request<Incoming>,
+        from: &Arc<Origin>,
+    ) -> Answered {
+        let (parts, mut incoming) = request.into_parts();
+        if let Some(answer) = operations::answer(self, &parts).await {
+            return answer;
+        }
+        let headers = headers(&parts);
+        let head = head(&parts, &headers);
+        let allowed = match cors::check(&head, &self.policy) {
+            Ok(allowed) => allowed,
+            Err(problem) => {
+                return self.refuse(&problem, &AllowedOrigin::None, &mut incoming, &parts).await;
+            }
+        };
+        let route = match route::route(&head, &self.rules, unix_millis()) {
+            Ok(route) => route,
+            Err(problem) => return self.refuse(&problem, &allowed, &mut incoming, &parts).await,
+        };
+        let rights = self.rights(&head);
+        match route {
+            Route::Publish(_) | Route::Batch(_) | Route::Remove(_) => {
+                self.write(route, rights, incoming, (&parts, &allowed)).await
+            }
+            Route::Read(reading) => {
+                let outcome = self.read(*reading, rights, (parts, from), &allowed).await;
+                outcome.unwrap_or_else(|problem| self.refused(&problem, &allowed))
+            }
+            Route::History(request) => {
+                let outcome = match rights.subscribe {
+                    Ok(()) => self.history(*request, &allowed).await,
+                    Err(code) => Err(Problem::of(code)),
+                };
+                outcome.unwrap_or_else(|problem| self.refused(&problem, &allowed))
+            }
+            Route::Preflight => preflight(&head, &allowed),
+            Route::ChannelPage(_) => page::channel(&allowed),
+            Route::Other => match page::other(&parts, self.options.pages, &allowed) {
+                Some(page) => page,
+                None => self.refused(&Problem::of(Code::NotFound), &allowed),
+            },
+        }
+    }
+
+    /// What changes channels: who may is decided before a byte of the body is read.
+    async fn write(
+        &self,
+        route: Route,
+        rights: Rights,
+        mut incoming: Incoming,
+        (parts, allowed): (&request::Parts, &AllowedOrigin),
+    ) -> Answered {
+        let outcome = match rights.publish {
+            Ok(publisher) => self.change(route, &publisher, &mut incoming, allowed).await,
+            Err(code) => Err(Problem::of(code)),
+        };
+        match outcome {
+            Ok(answer) => answer,
+            Err(problem) => self.refuse(&problem, allowed, &mut incoming, parts).await,
+        }
+    }
+
+    async fn change(
+        &self,
+        route: Route,
+        publisher: &Publisher,
+        incoming: &mut Incoming,
+        allowed: &AllowedOrigin,
+    ) -> Result<Answered, Problem> {
+        let rules = BodyRules {
+            bytes_max: route.body_bytes_max(&self.rules),
+            progress_bytes: self.options.body_progress_bytes,
+            progress_within: self.options.body_progress_within,
+        };
+        match route {
+            Route::Publish(publishing) => {
+                let body = body::read(incoming, rules).await?;
+                self.publish(*publishing, body, publisher, allowed).await
+            }
+            Route::Batch(request) => {
+                let body = body::read(incoming, rules).await?;
+                self.batch(request, &body, publisher, allowed).await
+            }
+            Route::Remove(channels) => {
+                body::discard(incoming).await;
+                self.remove(channels, allowed).await
+            }
+            _ => Err(Problem::of(Code::Internal)),
+        }
+    }
+
+    /// What reads channels.
+    async fn read(
+        self: &Arc<Self>,
+        reading: Reading,
+        rights: Rights,
+        (mut parts, from): (request::Parts, &Arc<Origin>),
+        allowed: &AllowedOrigin,
+    ) -> Result<Answered, Problem> {
+        if matches!(reading.transport, Transport::WebSocket(_)) {
+            let Some(upgrade) = parts.extensions.remove() else {
+                return Err(Problem::of(Code::HandshakeInvalid));
+            };
+            return self.upgrade(reading, rights, (upgrade, from), allowed).await;
+        }
+        rights.subscribe.map_err(Problem::of)?;
+        if reading.body == BodyWanted::No {
+            return self.head_only(&reading, allowed).await;
+        }
+        if let Transport::Poll { wait } = reading.transport {
+            return self.poll(reading, wait, allowed).await;
+        }
+        self.stream(reading, &from.ending, allowed).await
+    }
+
+    fn rights(&self, head: &Head<'_>) -> Rights {
+        let credentials = Credentials {
+            authorization: head.bytes("authorization"),
+            subprotocol_token: head
+                .list("sec-websocket-protocol")
+                .find_map(|offer| offer.strip_prefix("bearer."))
+                .map(str::as_bytes),
+        };
+        Rights {
+            subscribe: self.access.may_subscribe(credentials),
+            publish: self.access.may_publish(credentials),
+        }
+    }
+
+    /// Refuses, having read the body away: a client that is still sending would otherwise be reset
+    /// before it reads why.
+    async fn refuse(
+        &self,
+        problem: &Problem,
+        allowed: &AllowedOrigin,
+        incoming: &mut Incoming,
+        parts: &request::Parts,
+    ) -> Answered {
+        // Who waits for "100 Continue" sends nothing unless the body is asked for.
+        if !parts.headers.contains_key(http::header::EXPECT) {
+            body::discard(incoming).await;
+        }
+        self.refused(problem, allowed)
+    }
+
+    fn refused(&self, problem: &Problem, allowed: &AllowedOrigin) -> Answered {
+        self.cells.refused(problem.code());
+        answer::problem(problem, allowed)
+    }
+}
+
+/// An answer of the hub that does not fit the question: a bug, told as one.
+pub(super) fn unexpected(answer: &Answer) -> Problem {
+    // What it holds may be payload, which is nobody's business here.
+    let kind = std::mem::discriminant(answer);
+    tracing::error!(?kind, "an owner answered another question");
+    Problem::of(Code::Internal)
+}
+
+pub(super) fn headers(parts: &request::Parts) -> Vec<(&str, &[u8])> {
+    let headers = parts.headers.iter();
+    headers.map(|(name, value)| (name.as_str(), value.as_bytes())).collect()
+}
+
+pub(super) fn head<'a>(parts: &'a request::Parts, headers: &'a [(&'a str, &'a [u8])]) -> Head<'a> {
+    Head {
+        method: parts.method.as_str(),
+        path: parts.uri.path(),
+        query: parts.uri.query(),
+        version: match parts.version {
+            http::Version::HTTP_10 | http::Version::HTTP_09 => Version::Http10,
+            http::Version::HTTP_2 => Version::Http2,
+            _ => Version::Http11,
+        },
+        headers,
+    }
+}
+
+fn preflight(head: &Head<'_>, allowed: &AllowedOrigin) -> Answered {
+    let extra = cors::preflight_headers(head);
+    let extra: Vec<(&'static str, &str)> =
+        extra.iter().map(|(name, value)| (*name, value.as_str())).collect();
+    let mut head = ResponseHead::new(204, Media::None, allowed);
+    head.extra = &extra;
+    answer::with_head(&head, AnswerBody::whole(bytes::Bytes::new()))
+}
+
+/// Now, in Unix milliseconds.
+fn unix_millis() -> UnixMillis {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH);
+    since.map_or(0, |since| u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
+}

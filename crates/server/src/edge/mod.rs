@@ -1,0 +1,104 @@
+//! The edge: everything that a shard does not answer itself, on tokio and hyper.
+//!
+//! Shards hand connections over through [`Handoff`]; [`connection`] serves each one with hyper,
+//! [`handle`] finds what a request asks for. Publishing and asking go to the owners of channels;
+//! reading is a subscriber of a shard behind a pipe; a WebSocket goes back to a shard. The edge
+//! holds no channel and no history.
+
+mod answer;
+mod ask;
+mod body;
+mod connection;
+mod drain;
+mod handle;
+mod intake;
+mod operations;
+mod pace;
+mod page;
+mod poll;
+mod publish;
+mod random;
+mod read;
+mod resolve;
+mod rewound;
+mod stream;
+mod upgrade;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use fanfare_core::settings::SlowReader;
+use fanfare_protocol::native::cors::OriginPolicy;
+use fanfare_protocol::native::route::Rules;
+use tokio_util::task::TaskTracker;
+
+use crate::auth::Access;
+use crate::load::Load;
+use crate::metrics::EdgeCells;
+use crate::metrics::scrape::Sources;
+use crate::node::Node;
+
+pub(crate) use drain::{Drain, DrainSwitch, drain};
+use handle::unexpected;
+pub(crate) use intake::{Handoff, Intake};
+pub(crate) use page::Pages;
+pub(crate) use random::Jitter;
+
+/// The bounds and words of the edge.
+#[derive(Debug, Clone)]
+pub(crate) struct EdgeOptions {
+    /// Bytes of a request head at most.
+    pub head_bytes_max: usize,
+    /// How long a request head may take from its first byte.
+    pub head_within: Duration,
+    /// How long a connection may stay between two requests.
+    pub idle_within: Duration,
+    /// Bytes of a body that have to come in every `body_progress_within`, or its end.
+    pub body_progress_bytes: usize,
+    /// See `body_progress_bytes`.
+    pub body_progress_within: Duration,
+    /// When event streams are told to come back in general.
+    pub retry: Jitter,
+    /// When they are told to come back as they are drained or refused for now.
+    pub drain_retry: Jitter,
+    /// What happens to slow readers, as streams are told when they open.
+    pub slow_reader: SlowReader,
+    /// Which pages there are.
+    pub pages: Pages,
+}
+
+/// What the edge is made of.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    /// The shards.
+    pub node: Arc<Node>,
+    /// How many connections there are, and where.
+    pub load: Arc<Load>,
+    /// Who may do what.
+    pub access: Arc<Access>,
+    /// Which hosts and origins are served.
+    pub policy: Arc<OriginPolicy>,
+    /// What requests are read by.
+    pub rules: Rules,
+    /// The bounds and words.
+    pub options: EdgeOptions,
+    /// What is counted.
+    pub cells: Arc<EdgeCells>,
+    /// What a scrape reads.
+    pub sources: Sources,
+    /// Whether the server leaves.
+    pub drain: Drain,
+    /// Every task of the edge.
+    pub tracker: TaskTracker,
+}
+
+impl Shared {
+    /// Serves what shards hand over, until they have ended.
+    pub(crate) async fn run(self: Arc<Self>, intake: Intake) {
+        connection::serve_all(self, intake).await;
+    }
+
+    fn draining(&self) -> bool {
+        self.drain.has_begun()
+    }
+}

@@ -1,0 +1,188 @@
+//! Reading: streams, `HEAD` and history.
+
+use bytes::Bytes;
+use fanfare_core::code::{Code, Retry};
+use fanfare_core::cursor::Cursor;
+use fanfare_core::frame::Format;
+use fanfare_core::publication::SessionId;
+use fanfare_core::shard::{Answer, Opened, Opening, Request};
+use fanfare_protocol::native::cors::AllowedOrigin;
+use fanfare_protocol::native::head::Version;
+use fanfare_protocol::native::history::{self, HistoryRequest};
+use fanfare_protocol::native::opening::Open;
+use fanfare_protocol::native::problem::Problem;
+use fanfare_protocol::native::reading::{OpeningEvent, Reading, Transport};
+use fanfare_protocol::native::response::{Media, ResponseHead};
+use fanfare_protocol::native::{ndjson, sse};
+
+use super::Shared;
+use super::answer::{self, AnswerBody, Answered};
+use super::ask;
+use super::rewound::Ending;
+use super::stream::{Cut, Streaming, Words};
+use crate::node::Letter;
+use crate::pipe::{PipeItem, PipeReader, pipe};
+
+impl Shared {
+    /// Makes a subscriber on the shard with the fewest connections.
+    pub(super) fn subscribe(&self, reading: Reading) -> Result<(PipeReader, SessionId), Problem> {
+        let session = super::random::session()?;
+        let shard = usize::from(self.load.lightest());
+        let mailbox = self.node.mailboxes().get(shard);
+        let Some(mailbox) = mailbox.or_else(|| self.node.mailboxes().first()) else {
+            return Err(Problem::of(Code::Unavailable));
+        };
+        let (writer, reader) = pipe(mailbox.clone());
+        mailbox.put(Letter::Subscriber {
+            opening: Box::new(Opening {
+                format: reading.format,
+                subscriptions: reading.subscriptions,
+                carried: reading.carried,
+                session,
+                echo: reading.echo,
+            }),
+            pipe: writer,
+        });
+        Ok((reader, session))
+    }
+
+    /// Answers with a stream.
+    pub(super) async fn stream(
+        &self,
+        reading: Reading,
+        ending: &Ending,
+        origin: &AllowedOrigin,
+    ) -> Result<Answered, Problem> {
+        let (words, form) = self.words(&reading, ending);
+        let format = reading.format;
+        let begun = self.begin(reading).await;
+        let begun = match begun {
+            Err(problem)
+                if words.transport == Transport::Sse && problem.retry() != Retry::Never =>
+            {
+                return Ok(self.refuse_softly(&problem, words, origin));
+            }
+            begun => begun?,
+        };
+        if !begun.channels.is_empty() && begun.channels.iter().all(|channel| channel.over) {
+            return Ok(answer::empty(204, Some(&begun.cursor), origin));
+        }
+        let opening = self.opening(&begun, format, form);
+        let media = media_of(&words.transport);
+        let streaming = Streaming::new(opening, Some(begun.pipe), words, &self.cells);
+        let head = ResponseHead::new(200, media, origin).with_cursor(&begun.cursor);
+        Ok(answer::with_head(&head, AnswerBody::stream(streaming)))
+    }
+
+    /// Subscribes, and waits until every channel has said where it stands.
+    async fn begin(&self, reading: Reading) -> Result<Begun, Problem> {
+        if self.draining() {
+            return Err(Problem::of(Code::Draining));
+        }
+        let (pipe, session) = self.subscribe(reading)?;
+        match pipe.next().await {
+            Some(PipeItem::Opened { channels, cursor }) => {
+                Ok(Begun { pipe, session, channels, cursor })
+            }
+            Some(PipeItem::Refused(code)) => Err(Problem::of(code)),
+            // The shard drains or ended before the stream began.
+            _ => Err(Problem::of(Code::Draining)),
+        }
+    }
+
+    fn words(&self, reading: &Reading, ending: &Ending) -> (Words, OpeningEvent) {
+        let words = Words {
+            transport: reading.transport.clone(),
+            heartbeat: reading.heartbeat,
+            drain_retry: super::random::within(self.options.drain_retry),
+            cut: match reading.version {
+                Version::Http10 => Cut::Reset(ending.clone()),
+                Version::Http11 | Version::Http2 => Cut::Unfinished,
+            },
+        };
+        (words, reading.opening)
+    }
+
+    fn opening(&self, begun: &Begun, format: Format, form: OpeningEvent) -> Bytes {
+        let open = Open {
+            session: begun.session,
+            channels: &begun.channels,
+            cursor: &begun.cursor,
+            policy: self.options.slow_reader,
+        };
+        let mut out = Vec::with_capacity(512);
+        match format {
+            Format::Sse | Format::SseChannel | Format::SseEnvelope => {
+                let retry = super::random::within(self.options.retry);
+                sse::append_open(&mut out, &open, retry, form);
+            }
+            Format::Ndjson if form == OpeningEvent::Told => ndjson::append_open(&mut out, &open),
+            Format::Ndjson | Format::Text | Format::WebSocketRaw | Format::WebSocketV1 => {}
+        }
+        out.into()
+    }
+
+    /// Refuses an `EventSource`, which would give up for ever at any status but 200, so that it
+    /// comes back.
+    fn refuse_softly(&self, problem: &Problem, words: Words, origin: &AllowedOrigin) -> Answered {
+        self.cells.refused(problem.code());
+        let mut out = Vec::new();
+        sse::append_refusal(&mut out, problem, words.drain_retry);
+        let streaming = Streaming::new(out.into(), None, words, &self.cells);
+        let head = ResponseHead::new(200, Media::EventStream, origin);
+        answer::with_head(&head, AnswerBody::stream(streaming))
+    }
+
+    /// The head that a `GET` would get, with the cursor.
+    pub(super) async fn head_only(
+        &self,
+        reading: &Reading,
+        origin: &AllowedOrigin,
+    ) -> Result<Answered, Problem> {
+        let standing = self.standing(reading).await?;
+        let poll = matches!(reading.transport, Transport::Poll { .. });
+        if standing.over && !poll {
+            return Ok(answer::empty(204, Some(&standing.cursor), origin));
+        }
+        let media = media_of(&reading.transport);
+        Ok(answer::whole(media, Bytes::new(), Some(&standing.cursor), origin))
+    }
+
+    /// A part of a channel's history.
+    pub(super) async fn history(
+        &self,
+        request: HistoryRequest,
+        origin: &AllowedOrigin,
+    ) -> Result<Answered, Problem> {
+        let channel = request.channel;
+        let question = Request::History(request.query);
+        let asked = ask::question(&self.node, channel.clone(), question);
+        match asked.answer().await {
+            Answer::History(page) => {
+                let cursor = history::answer_cursor(&page);
+                let body = history::answer(&page);
+                Ok(answer::whole(Media::Json, body, Some(&cursor), origin))
+            }
+            Answer::Refused(refusal) => Err(Problem::refused(&channel, refusal)),
+            other => Err(super::unexpected(&other)),
+        }
+    }
+}
+
+/// A stream that stands.
+struct Begun {
+    pipe: PipeReader,
+    session: SessionId,
+    channels: Vec<Opened>,
+    cursor: Cursor,
+}
+
+fn media_of(transport: &Transport) -> Media {
+    match transport {
+        Transport::Sse => Media::EventStream,
+        Transport::Ndjson => Media::Ndjson,
+        Transport::Text => Media::TextStream,
+        Transport::Poll { .. } => Media::Json,
+        Transport::WebSocket(_) => Media::None,
+    }
+}

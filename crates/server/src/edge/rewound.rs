@@ -1,0 +1,201 @@
+//! A socket whose first bytes a shard has already read.
+//!
+//! The shard reads the first request head to know what it is. When the request is not for the
+//! shard, hyper gets the socket as if nobody had touched it: the bytes are replayed first.
+
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::Bytes;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+
+use super::pace::Pace;
+
+/// A socket that gives `read` before what the kernel holds.
+#[derive(Debug)]
+pub(crate) struct Rewound {
+    /// Taken only when the socket leaves for a shard, or is dropped.
+    socket: Option<TcpStream>,
+    read: Bytes,
+    ending: Ending,
+    pace: Pace,
+}
+
+/// How a socket ends: with a FIN, unless somebody asks for a reset before.
+///
+/// A reset is the only way to tell an HTTP/1.0 reader that its body was cut: to it a FIN is the
+/// regular end.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Ending {
+    reset: Arc<AtomicBool>,
+}
+
+impl Ending {
+    /// The socket is to end with a reset, which discards what was not sent yet.
+    pub(crate) fn reset(&self) {
+        self.reset.store(true, Ordering::Release);
+    }
+}
+
+impl Rewound {
+    /// `socket`, of which `read` was read already.
+    pub(crate) fn new(socket: TcpStream, read: Bytes, ending: Ending, pace: Pace) -> Self {
+        Self { socket: Some(socket), read, ending, pace }
+    }
+
+    /// The socket and what is still to be replayed.
+    pub(crate) fn into_parts(mut self) -> io::Result<(TcpStream, Bytes)> {
+        let read = std::mem::take(&mut self.read);
+        let socket = self.socket.take().ok_or(io::ErrorKind::NotConnected)?;
+        Ok((socket, read))
+    }
+
+    fn socket(&mut self) -> io::Result<Pin<&mut TcpStream>> {
+        let socket = self.socket.as_mut().ok_or(io::ErrorKind::NotConnected)?;
+        Ok(Pin::new(socket))
+    }
+}
+
+impl Drop for Rewound {
+    fn drop(&mut self) {
+        let Some(socket) = &self.socket else { return };
+        if self.ending.reset.load(Ordering::Acquire) {
+            // A socket that is already gone cannot be reset and need not be.
+            let _gone = socket2::SockRef::from(socket).set_linger(Some(Duration::ZERO));
+        }
+    }
+}
+
+impl AsyncRead for Rewound {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        if self.read.is_empty() {
+            let before = buffer.filled().len();
+            let outcome = self.socket()?.poll_read(context, buffer);
+            if buffer.filled().len() > before {
+                self.pace.received();
+            }
+            return outcome;
+        }
+        self.pace.received();
+        let length = self.read.len().min(buffer.remaining());
+        buffer.put_slice(&self.read.split_to(length));
+        if self.read.is_empty() {
+            // The bytes may be a slice of a large buffer, which is not to be kept for them.
+            self.read = Bytes::new();
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl AsyncWrite for Rewound {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        self.socket()?.poll_write(context, bytes)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        slices: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        self.socket()?.poll_write_vectored(context, slices)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.socket.as_ref().is_some_and(TcpStream::is_write_vectored)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.socket()?.poll_flush(context)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if self.ending.reset.load(Ordering::Acquire) {
+            // A FIN now would be the very end that the reset is to prevent.
+            return Poll::Ready(Ok(()));
+        }
+        self.socket()?.poll_shutdown(context)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Read, Write};
+    use std::time::Duration;
+
+    use bytes::Bytes;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::{TcpListener, TcpStream};
+    use tokio::time::timeout;
+
+    use super::{Ending, Pace, Rewound};
+
+    const DEADLINE: Duration = Duration::from_secs(5);
+
+    async fn pair() -> (TcpStream, std::net::TcpStream) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let client = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        client.set_read_timeout(Some(DEADLINE)).unwrap();
+        (listener.accept().await.unwrap().0, client)
+    }
+
+    #[tokio::test]
+    async fn what_was_read_comes_first_and_once() {
+        let (socket, mut client) = pair().await;
+        client.write_all(b" world").unwrap();
+        let mut rewound =
+            Rewound::new(socket, Bytes::from("hello"), Ending::default(), Pace::new());
+        let mut first = [0; 3];
+        rewound.read_exact(&mut first).await.unwrap();
+        let mut rest = [0; 8];
+        let all = timeout(DEADLINE, rewound.read_exact(&mut rest)).await;
+        all.expect("in time").unwrap();
+        assert_eq!((&first, &rest), (b"hel", b"lo world"));
+        rewound.write_all(b"answer").await.unwrap();
+        let mut answer = [0; 6];
+        client.read_exact(&mut answer).unwrap();
+        assert_eq!(&answer, b"answer");
+    }
+
+    #[tokio::test]
+    async fn what_was_not_replayed_goes_along() {
+        let (socket, _client) = pair().await;
+        let mut rewound =
+            Rewound::new(socket, Bytes::from("head+rest"), Ending::default(), Pace::new());
+        let mut head = [0; 5];
+        rewound.read_exact(&mut head).await.unwrap();
+        let (_socket, rest) = rewound.into_parts().unwrap();
+        assert_eq!(rest, "rest");
+    }
+
+    #[tokio::test]
+    async fn a_reset_is_seen_as_one() {
+        let (socket, mut client) = pair().await;
+        let ending = Ending::default();
+        let mut rewound = Rewound::new(socket, Bytes::new(), ending.clone(), Pace::new());
+        ending.reset();
+        rewound.shutdown().await.unwrap();
+        drop(rewound);
+        let seen = client.read(&mut [0; 8]);
+        assert_eq!(seen.map_err(|error| error.kind()), Err(std::io::ErrorKind::ConnectionReset));
+    }
+
+    #[tokio::test]
+    async fn an_end_without_reset_is_a_regular_one() {
+        let (socket, mut client) = pair().await;
+        drop(Rewound::new(socket, Bytes::new(), Ending::default(), Pace::new()));
+        assert_eq!(client.read(&mut [0; 8]).unwrap(), 0);
+    }
+}

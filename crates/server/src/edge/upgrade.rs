@@ -1,0 +1,177 @@
+//! WebSockets that are opened on a connection which hyper owns: answered here, then given back to
+//! a shard as one value.
+
+use bytes::{Bytes, BytesMut};
+use fanfare_core::code::Code;
+use fanfare_core::cursor::Cursor;
+use fanfare_core::publication::Publisher;
+use fanfare_protocol::native::cors::AllowedOrigin;
+use fanfare_protocol::native::problem::Problem;
+use fanfare_protocol::native::reading::{Reading, Transport};
+use fanfare_protocol::native::response::{Media, ResponseHead};
+use fanfare_protocol::websocket::{CloseCode, Frame, encode_frame};
+use hyper::upgrade::{OnUpgrade, Parts};
+use hyper_util::rt::TokioIo;
+use tokio::io::AsyncWriteExt;
+use tokio::net::TcpStream;
+use tokio::time::{Duration, timeout};
+
+use super::Shared;
+use super::answer::{self, AnswerBody, Answered};
+use super::connection::Origin;
+use super::rewound::Rewound;
+use crate::node::{Adoption, Letter};
+use crate::shard::SocketRequest;
+
+/// How long a socket that is refused after its handshake may take to go.
+const GOODBYE: Duration = Duration::from_secs(5);
+
+/// Close codes that say: do not come back like this.
+const CLOSE_UNAUTHORIZED: u16 = 4001;
+const CLOSE_SINCE: u16 = 4002;
+
+/// What becomes of a socket behind its 101.
+enum Behind {
+    /// A shard takes it.
+    Shard(Box<SocketRequest>),
+    /// It is told why not, in a close frame, since browsers hide the answers of HTTP.
+    Goodbye(CloseCode, String),
+}
+
+/// What a request's credentials are good for.
+pub(super) struct Rights {
+    /// Whether it may read.
+    pub subscribe: Result<(), Code>,
+    /// Under which name it publishes.
+    pub publish: Result<Publisher, Code>,
+}
+
+impl Shared {
+    /// Answers 101, and gives the socket back once hyper has written that.
+    pub(super) async fn upgrade(
+        self: &std::sync::Arc<Self>,
+        reading: Reading,
+        rights: Rights,
+        (upgrade, from): (OnUpgrade, &std::sync::Arc<Origin>),
+        origin: &AllowedOrigin,
+    ) -> Result<Answered, Problem> {
+        if self.draining() {
+            return Err(Problem::of(Code::Draining));
+        }
+        let Transport::WebSocket(socket) = reading.transport.clone() else {
+            return Err(Problem::of(Code::Internal));
+        };
+        let (behind, cursor) = self.behind(reading, rights).await?;
+        let mut extra = vec![
+            ("Connection", "Upgrade"),
+            ("Upgrade", "websocket"),
+            ("Sec-WebSocket-Accept", socket.accept.as_str()),
+        ];
+        if let Some(subprotocol) = socket.subprotocol {
+            extra.push(("Sec-WebSocket-Protocol", subprotocol));
+        }
+        let mut head = ResponseHead::new(101, Media::None, origin);
+        head.cursor = cursor.as_ref();
+        head.extra = &extra;
+        let answer = answer::with_head(&head, AnswerBody::whole(Bytes::new()));
+        let shared = std::sync::Arc::clone(self);
+        let from = std::sync::Arc::clone(from);
+        self.tracker.spawn(async move {
+            let taken = match upgrade.await {
+                Ok(upgraded) => take_back(upgraded).await,
+                Err(error) => {
+                    tracing::debug!(%error, "a WebSocket went before it was open");
+                    return;
+                }
+            };
+            match taken {
+                Ok((socket, leftover)) => shared.send_on(socket, leftover, &from, behind).await,
+                Err(error) => tracing::debug!(%error, "a WebSocket could not be taken back"),
+            }
+        });
+        Ok(answer)
+    }
+
+    /// What follows the handshake, and the cursor to tell in it.
+    async fn behind(
+        &self,
+        mut reading: Reading,
+        rights: Rights,
+    ) -> Result<(Behind, Option<Cursor>), Problem> {
+        let goodbye = match (&rights.subscribe, &reading.refusal) {
+            (Err(code), _) => Some((CLOSE_UNAUTHORIZED, Problem::of(*code))),
+            (Ok(()), Some(problem)) => Some((CLOSE_SINCE, problem.clone())),
+            (Ok(()), None) => None,
+        };
+        if let Some((number, problem)) = goodbye {
+            self.cells.refused(problem.code());
+            let code = CloseCode::new(number).unwrap_or(CloseCode::POLICY_VIOLATION);
+            return Ok((Behind::Goodbye(code, problem.close_reason()), None));
+        }
+        let standing = self.standing(&reading).await?;
+        reading.subscriptions = standing.subscriptions;
+        let session = super::random::session()?;
+        let request = SocketRequest::of(reading, session, rights.publish);
+        Ok((Behind::Shard(Box::new(request)), Some(standing.cursor)))
+    }
+
+    /// Sends a socket where it belongs.
+    async fn send_on(&self, mut socket: TcpStream, leftover: Bytes, from: &Origin, behind: Behind) {
+        match behind {
+            Behind::Shard(request) => self.give_back(socket, leftover, from, *request),
+            Behind::Goodbye(code, reason) => {
+                let frame = encode_frame(&Frame::Close(Some((code, &reason))));
+                let saying = async {
+                    socket.write_all(&frame).await?;
+                    socket.shutdown().await?;
+                    // What it still sends is read away, so that no reset overtakes the reason.
+                    let mut away = [0; 1024];
+                    while tokio::io::AsyncReadExt::read(&mut socket, &mut away).await? > 0 {}
+                    std::io::Result::Ok(())
+                };
+                // A client that goes first, or never, has had its answer all the same.
+                let _gone = timeout(GOODBYE, saying).await;
+            }
+        }
+    }
+
+    fn give_back(
+        &self,
+        socket: TcpStream,
+        leftover: Bytes,
+        from: &Origin,
+        socket_request: SocketRequest,
+    ) {
+        let shard = self.load.lightest();
+        let mailboxes = self.node.mailboxes();
+        let Some(mailbox) = mailboxes.get(usize::from(shard)) else { return };
+        match (socket.into_std(), from.take_counted()) {
+            (Ok(socket), Some(counted)) => mailbox.put(Letter::Adopted(Box::new(Adoption {
+                socket,
+                peer: from.peer,
+                leftover,
+                socket_request,
+                counted,
+            }))),
+            (Err(error), _) => tracing::warn!(%error, "a WebSocket could not be given to a shard"),
+            (Ok(_), None) => tracing::error!("a connection was given away twice"),
+        }
+    }
+}
+
+/// Takes the socket out of hyper's hands, with what it had read ahead.
+async fn take_back(upgraded: hyper::upgrade::Upgraded) -> std::io::Result<(TcpStream, Bytes)> {
+    let Parts { io, read_buf, .. } = upgraded
+        .downcast::<TokioIo<Rewound>>()
+        .map_err(|_other| std::io::Error::other("hyper gave back another kind of socket"))?;
+    let mut rewound = io.into_inner();
+    rewound.flush().await?;
+    let (socket, rest) = rewound.into_parts()?;
+    if rest.is_empty() {
+        return Ok((socket, read_buf));
+    }
+    let mut leftover = BytesMut::with_capacity(read_buf.len() + rest.len());
+    leftover.extend_from_slice(&read_buf);
+    leftover.extend_from_slice(&rest);
+    Ok((socket, leftover.freeze()))
+}

@@ -1,0 +1,69 @@
+//! The memory engine: the owners' rings are all the history there is.
+//!
+//! Every command completes in the same step. What the ring no longer holds is nowhere, so a page
+//! is never found, and nothing is ever in doubt.
+
+use fanfare_core::shard::{Completion, EngineCommand};
+
+/// An engine that stores nothing.
+#[derive(Debug, Default)]
+pub(crate) struct Memory;
+
+impl Memory {
+    /// The completion of a command.
+    #[expect(
+        clippy::needless_pass_by_ref_mut,
+        clippy::unused_self,
+        reason = "engines with a state have this signature"
+    )]
+    pub(crate) fn complete(&mut self, command: EngineCommand) -> Completion {
+        match command {
+            EngineCommand::Append(append) => {
+                Completion::Committed { channel: append.channel, append: append.append }
+            }
+            EngineCommand::Resync { resync, channel, .. } => {
+                Completion::Resynced { resync, channel, publications: Vec::new(), ended: false }
+            }
+            EngineCommand::Remove { channel, epoch, .. } => {
+                Completion::Removed { channel, epoch, outcome: Ok(()) }
+            }
+            EngineCommand::Forget { channel, mark } => Completion::Forgotten { channel, mark },
+            EngineCommand::Read { read, channel, after, .. } => {
+                Completion::Page { read, channel, page: Err(after.offset) }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use fanfare_core::name::ChannelName;
+    use fanfare_core::position::{Epoch, Position};
+    use fanfare_core::publication::End;
+    use fanfare_core::shard::{Append, Completion, EngineCommand};
+
+    use super::Memory;
+
+    #[test]
+    fn what_is_appended_is_committed_and_nothing_can_be_read_back() {
+        let channel = ChannelName::new("news").unwrap();
+        let mut memory = Memory;
+        let append = EngineCommand::Append(Append {
+            append: 7,
+            channel: channel.clone(),
+            publication: None,
+            end: End::Close,
+        });
+        assert!(matches!(memory.complete(append), Completion::Committed { append: 7, .. }));
+        let read = EngineCommand::Read {
+            read: 3,
+            channel,
+            after: Position::new(1, Epoch::from_bits(9)),
+            bytes: 1,
+        };
+        assert!(matches!(
+            memory.complete(read),
+            Completion::Page { read: 3, page: Err(_), .. }
+        ));
+    }
+}

@@ -1,0 +1,27 @@
+//! Engines: where history is stored beneath the rings of the owners.
+//!
+//! An engine takes the commands of one shard's owners and answers with completions, at once or
+//! later through the shard's mailbox.
+
+mod memory;
+
+use fanfare_core::shard::{Completion, EngineCommand};
+
+pub(crate) use memory::Memory;
+
+/// The engines there are.
+#[derive(Debug)]
+pub(crate) enum Engine {
+    /// Nothing outlives the process.
+    Memory(Memory),
+}
+
+impl Engine {
+    /// Takes a command. A completion that is ready at once is given back; any other comes through
+    /// the mailbox.
+    pub(crate) fn submit(&mut self, command: EngineCommand) -> Option<Completion> {
+        match self {
+            Self::Memory(memory) => Some(memory.complete(command)),
+        }
+    }
+}

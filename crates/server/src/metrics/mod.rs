@@ -1,0 +1,13 @@
+//! What the server counts, and the text that a scrape gets.
+//!
+//! Shards count in plain cells of their own ([`Delays`] among them) and the edge in [`EdgeCells`];
+//! nothing on the way of a message is shared for counting. A scrape copies the cells and
+//! [`scrape`] names them.
+
+mod cells;
+mod sample;
+pub(crate) mod scrape;
+#[cfg(test)]
+mod tests;
+
+pub(crate) use cells::{Counted, Delays, EdgeCells, PanicCount, Refusals, Transport};

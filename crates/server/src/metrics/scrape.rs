@@ -1,0 +1,270 @@
+//! A scrape: copies every shard's cells and names them.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use fanfare_core::code::Code;
+use fanfare_core::gap::GapReason;
+use tokio::sync::oneshot;
+use tokio::time::timeout;
+
+use super::sample::{Sample, Value, text};
+use super::{Delays, EdgeCells, PanicCount, Refusals, Transport};
+use crate::load::Load;
+use crate::node::{Letter, Node, ShardSnapshot};
+
+pub(crate) use super::sample::TEXT_TYPE;
+
+/// How long a shard may take to answer a scrape. Its figures are then missing, and
+/// `fanfare_shards_silent` says so.
+const SNAPSHOT_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// Where a scrape finds its figures.
+#[derive(Debug, Clone)]
+pub(crate) struct Sources {
+    /// The shards.
+    pub node: Arc<Node>,
+    /// What the acceptor counts.
+    pub load: Arc<Load>,
+    /// What the edge counts.
+    pub edge: Arc<EdgeCells>,
+    /// Each limit's key and value.
+    pub limits: Arc<[(&'static str, u64)]>,
+}
+
+impl Sources {
+    /// Asks every shard, then writes the text.
+    ///
+    /// # Errors
+    /// When the text cannot be formatted.
+    pub(crate) async fn scrape(&self) -> Result<String, std::fmt::Error> {
+        let questions: Vec<_> = self
+            .node
+            .mailboxes()
+            .iter()
+            .map(|mailbox| {
+                let (sender, receiver) = oneshot::channel();
+                mailbox.put(Letter::Snapshot(sender));
+                timeout(SNAPSHOT_TIMEOUT, receiver)
+            })
+            .collect();
+        let mut total = Total::default();
+        for question in questions {
+            match question.await {
+                Ok(Ok(snapshot)) => total.add(&snapshot),
+                _ => total.silent += 1,
+            }
+        }
+        total.shards = self.node.mailboxes().len() as u64;
+        text(self.samples(total))
+    }
+
+    fn samples(&self, mut total: Total) -> Vec<Sample> {
+        for (place, transport) in Transport::ALL.into_iter().enumerate() {
+            total.connections[place] += self.edge.connections(transport);
+        }
+        total.refusals.add(self.edge.refusals());
+        total.refusals.raise(Code::ConnectionsFull, self.load.refused());
+        total.written_bytes += self.edge.written_bytes();
+        let mut samples = self.process();
+        samples.extend(total.messages());
+        samples.extend(total.shards());
+        samples
+    }
+
+    fn process(&self) -> Vec<Sample> {
+        let limits = self.limits.iter();
+        let limits = limits.map(|(key, value)| ((*key).to_owned(), *value));
+        vec![
+            Sample {
+                name: "fanfare_build",
+                help: "What is running",
+                value: Value::Info(vec![("version", env!("CARGO_PKG_VERSION").to_owned())]),
+            },
+            Sample {
+                name: "fanfare_limit",
+                help: "Each limit by its configuration key, in its own unit",
+                value: Value::Gauges("key", limits.collect()),
+            },
+            Sample {
+                name: "fanfare_connections_open",
+                help: "Connections of every kind, to be held against limits.connections_max",
+                value: Value::Gauge(self.load.connections() as u64),
+            },
+            Sample {
+                name: "fanfare_handshakes_pending",
+                help: "Connections whose first request is not whole yet",
+                value: Value::Gauge(self.load.handshakes() as u64),
+            },
+            Sample {
+                name: "fanfare_accepts_starved",
+                help: "Times that a connection found no file descriptor free",
+                value: Value::Counter(self.load.starved()),
+            },
+            Sample {
+                name: "fanfare_publishes_in_flight",
+                help: "Publications on their way, to be held against limits.publishes_in_flight_max",
+                value: Value::Gauge(self.node.permits().in_flight() as u64),
+            },
+            Sample {
+                name: "fanfare_panics",
+                help: "Panics that ended one connection and were survived: bugs",
+                value: Value::Counter(PanicCount::read()),
+            },
+        ]
+    }
+}
+
+/// What all shards counted together.
+#[derive(Debug, Default)]
+struct Total {
+    core: fanfare_core::shard::Figures,
+    connections: [u64; Transport::ALL.len()],
+    refusals: Refusals,
+    written_bytes: u64,
+    received_bytes: u64,
+    delays: Delays,
+    broken: u64,
+    accepted: u64,
+    handed_over: u64,
+    publishes: u64,
+    unanswered: u64,
+    shards: u64,
+    silent: u64,
+}
+
+impl Total {
+    fn add(&mut self, snapshot: &ShardSnapshot) {
+        let ShardSnapshot { core, sockets } = snapshot;
+        let sum = &mut self.core;
+        sum.publications += core.publications;
+        sum.publication_bytes += core.publication_bytes;
+        sum.publishes_refused += core.publishes_refused;
+        sum.deliveries += core.deliveries;
+        sum.slow_readers += core.slow_readers;
+        sum.channels += core.channels;
+        sum.feeds += core.feeds;
+        sum.readers += core.readers;
+        sum.ring_bytes += core.ring_bytes;
+        sum.feed_bytes += core.feed_bytes;
+        sum.page_bytes += core.page_bytes;
+        sum.lag_max = sum.lag_max.max(core.lag_max);
+        for (gaps, more) in sum.gaps.iter_mut().zip(core.gaps) {
+            *gaps += more;
+        }
+        for (open, more) in self.connections.iter_mut().zip(sockets.connections) {
+            *open += more;
+        }
+        self.refusals.add(sockets.refusals.counts());
+        self.written_bytes += sockets.written_bytes;
+        self.received_bytes += sockets.received_bytes;
+        self.delays.add(&sockets.delays);
+        self.broken += sockets.broken;
+        self.accepted += sockets.accepted;
+        self.handed_over += sockets.handed_over;
+        self.publishes += sockets.publishes;
+        self.unanswered += sockets.silent;
+    }
+
+    /// What happens to messages and to those who read them.
+    fn messages(&self) -> Vec<Sample> {
+        let named = Transport::ALL.map(Transport::as_str).into_iter();
+        let connections = named.map(str::to_owned).zip(self.connections).collect();
+        let reasons = GapReason::ALL.map(GapReason::as_str).into_iter();
+        let gaps = reasons.map(str::to_owned).zip(self.core.gaps).collect();
+        let refusals = self.refusals.named();
+        let refusals = refusals.map(|(name, count)| (name.to_owned(), count));
+        let counter = |name, help, value| Sample { name, help, value: Value::Counter(value) };
+        vec![
+            Sample {
+                name: "fanfare_connections",
+                help: "Open connections by what they are at present",
+                value: Value::Gauges("transport", connections),
+            },
+            counter("fanfare_publications", "Publications committed", self.core.publications),
+            counter(
+                "fanfare_publication_bytes",
+                "Bytes of payload in committed publications",
+                self.core.publication_bytes,
+            ),
+            counter("fanfare_deliveries", "Publications handed to readers", self.core.deliveries),
+            counter("fanfare_written_bytes", "Bytes written to clients", self.written_bytes),
+            counter("fanfare_received_bytes", "Bytes read by shards", self.received_bytes),
+            Sample {
+                name: "fanfare_gaps",
+                help: "Gaps told to readers, by reason",
+                value: Value::Counters("reason", gaps),
+            },
+            counter(
+                "fanfare_slow_readers",
+                "Readers that the ring has passed",
+                self.core.slow_readers,
+            ),
+            Sample {
+                name: "fanfare_refusals",
+                help: "Requests and connections refused, by the code that the client was told",
+                value: Value::Counters("reason", refusals.collect()),
+            },
+            counter(
+                "fanfare_publishes_refused",
+                "Publishes that an owner refused or could not store",
+                self.core.publishes_refused,
+            ),
+            Sample {
+                name: "fanfare_publish_to_write_seconds",
+                help: "From a publication's time to the write of its frame to a socket",
+                value: Value::Delays(self.delays.clone()),
+            },
+        ]
+    }
+
+    /// What shards hold.
+    fn shards(&self) -> Vec<Sample> {
+        let counter = |name, help, value| Sample { name, help, value: Value::Counter(value) };
+        let gauge = |name, help, value| Sample { name, help, value: Value::Gauge(value) };
+        vec![
+            gauge(
+                "fanfare_lag_publications",
+                "Publications between the slowest reader and the head of its feed",
+                self.core.lag_max,
+            ),
+            gauge("fanfare_channels", "Channels that exist", self.core.channels),
+            gauge("fanfare_feeds", "Channels being read, per shard and format", self.core.feeds),
+            gauge("fanfare_readers", "Subscriptions to channels", self.core.readers),
+            gauge("fanfare_history_bytes", "Bytes that history holds", self.core.ring_bytes),
+            gauge("fanfare_feed_bytes", "Bytes that feeds hold", self.core.feed_bytes),
+            gauge(
+                "fanfare_page_bytes",
+                "Bytes of history pages on their way to readers, to be held against limits.pages_bytes_max per shard",
+                self.core.page_bytes,
+            ),
+            gauge("fanfare_shards", "Threads that own connections and channels", self.shards),
+            gauge(
+                "fanfare_shards_silent",
+                "Shards that did not answer this scrape in time",
+                self.silent,
+            ),
+            counter("fanfare_accepted", "Connections accepted", self.accepted),
+            counter(
+                "fanfare_handovers",
+                "Connections that shards handed to the edge",
+                self.handed_over,
+            ),
+            counter(
+                "fanfare_publishes_in_place",
+                "Publishes that shards answered themselves",
+                self.publishes,
+            ),
+            counter(
+                "fanfare_connections_silent",
+                "WebSockets ended because nobody answered their pings",
+                self.unanswered,
+            ),
+            Sample {
+                name: "fanfare_connections_broken",
+                help: "Connections ended by a panic in their own code",
+                value: Value::Counter(self.broken),
+            },
+        ]
+    }
+}

@@ -1,0 +1,116 @@
+//! The pipe holds what it may and no more, and each end learns that the other is gone.
+
+use std::sync::Arc;
+use std::sync::mpsc::Receiver;
+use std::time::Duration;
+
+use bytes::Bytes;
+use fanfare_core::shard::ConnectionId;
+use tokio::time::timeout;
+
+use super::{PIPE_BYTES, PipeItem, PipeReader, PipeWriter, pipe};
+use crate::node::{Letter, Mailbox, ShardWaker};
+
+const DEADLINE: Duration = Duration::from_secs(5);
+const CONNECTION: ConnectionId = ConnectionId { index: 7, generation: 1 };
+
+/// A pipe, and the mailbox that its reader writes to.
+struct Bench {
+    _poll: mio::Poll,
+    letters: Receiver<Letter>,
+}
+
+fn bench() -> (Bench, PipeWriter, PipeReader) {
+    let poll = mio::Poll::new().unwrap();
+    let waker = mio::Waker::new(poll.registry(), mio::Token(0)).unwrap();
+    let (mailbox, letters) = Mailbox::new(Arc::new(ShardWaker::new(waker)));
+    let (writer, reader) = pipe(mailbox);
+    let bench = Bench { _poll: poll, letters };
+    (bench, writer, reader)
+}
+
+async fn next(reader: &PipeReader) -> Option<PipeItem> {
+    timeout(DEADLINE, reader.next()).await.expect("in time")
+}
+
+async fn frame(reader: &PipeReader) -> Bytes {
+    match next(reader).await {
+        Some(PipeItem::Frame { body, .. }) => body,
+        other => panic!("no frame: {other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn a_full_pipe_hands_back_and_says_when_there_is_room() {
+    let (bench, writer, reader) = bench();
+    assert!(writer.bind(CONNECTION));
+    let half = Bytes::from(vec![1; PIPE_BYTES / 2]);
+    writer.push_frame(half.clone(), None).unwrap();
+    writer.push_frame(half.clone(), None).unwrap();
+    let back = writer.push_frame(Bytes::from_static(b"x"), None);
+    assert_eq!(back.unwrap_err(), "x", "the frame comes back whole");
+    assert!(bench.letters.try_recv().is_err(), "no room yet");
+    assert_eq!(frame(&reader).await.len(), half.len());
+    let letter = bench.letters.try_recv();
+    assert!(matches!(letter, Ok(Letter::PipeReady(id)) if id == CONNECTION));
+    frame(&reader).await;
+    assert!(bench.letters.try_recv().is_err(), "told once");
+    writer.push_frame(Bytes::from_static(b"x"), None).unwrap();
+}
+
+#[tokio::test]
+async fn one_frame_of_any_size_goes_through_an_empty_pipe() {
+    let (_bench, writer, reader) = bench();
+    let large = Bytes::from(vec![1; 4 * PIPE_BYTES]);
+    writer.push_frame(large.clone(), None).unwrap();
+    assert!(writer.push_frame(Bytes::from_static(b"x"), None).is_err());
+    assert_eq!(frame(&reader).await.len(), large.len());
+}
+
+#[tokio::test]
+async fn what_is_no_frame_keeps_its_place_even_when_full() {
+    let (_bench, writer, reader) = bench();
+    writer.push_frame(Bytes::from(vec![1; PIPE_BYTES]), None).unwrap();
+    writer.push(PipeItem::Drain);
+    frame(&reader).await;
+    assert!(matches!(next(&reader).await, Some(PipeItem::Drain)));
+}
+
+#[tokio::test]
+async fn a_waiting_reader_is_woken() {
+    let (_bench, writer, reader) = bench();
+    let writing = async move {
+        tokio::task::yield_now().await;
+        writer.push_frame(Bytes::from_static(b"x"), None).unwrap();
+        writer
+    };
+    let (body, _writer) = tokio::join!(frame(&reader), writing);
+    assert_eq!(body, "x");
+}
+
+#[tokio::test]
+async fn the_reader_gets_what_was_put_in_before_the_writer_went() {
+    let (_bench, writer, reader) = bench();
+    writer.push_frame(Bytes::from_static(b"x"), None).unwrap();
+    drop(writer);
+    assert_eq!(frame(&reader).await, "x");
+    assert!(next(&reader).await.is_none());
+    assert!(next(&reader).await.is_none(), "and stays at its end");
+}
+
+#[tokio::test]
+async fn a_reader_that_goes_closes_its_subscriber() {
+    let (bench, writer, reader) = bench();
+    assert!(writer.bind(CONNECTION));
+    drop(reader);
+    let letter = bench.letters.try_recv();
+    assert!(matches!(letter, Ok(Letter::PipeClosed(id)) if id == CONNECTION));
+}
+
+#[tokio::test]
+async fn a_reader_that_went_before_it_was_bound_is_noticed_at_binding() {
+    let (bench, writer, reader) = bench();
+    drop(reader);
+    assert!(bench.letters.try_recv().is_err(), "nobody to tell yet");
+    assert!(!writer.bind(CONNECTION));
+}

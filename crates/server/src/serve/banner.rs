@@ -1,0 +1,42 @@
+//! What a person sees when the server has started.
+
+use std::net::SocketAddr;
+
+use crate::config::settings::{Mode, Settings};
+
+/// Tells where the server listens; in `dev` also what to type next.
+#[expect(clippy::print_stderr, reason = "a person started it and wants to see where it is")]
+pub(super) fn show(settings: &Settings, addresses: &[SocketAddr]) {
+    let limits = &settings.limits;
+    let (shards, open_files) = (settings.shards, settings.open_files);
+    match settings.mode {
+        Mode::Serve => {
+            let listening: Vec<_> = addresses.iter().map(ToString::to_string).collect();
+            tracing::info!(
+                version = env!("CARGO_PKG_VERSION"),
+                listening = listening.join(", "),
+                shards,
+                open_files,
+                connections_max = limits.connections_max,
+                "serving"
+            );
+        }
+        Mode::Dev => eprint!("{}", words(settings, addresses)),
+    }
+}
+
+fn words(settings: &Settings, addresses: &[SocketAddr]) -> String {
+    let mut words = format!("fanfare {} dev\n\n", env!("CARGO_PKG_VERSION"));
+    for address in addresses {
+        words.push_str(&format!("  try it   http://{address}/\n"));
+    }
+    if let Some(address) = addresses.first() {
+        words.push_str(&format!("  listen   curl -N http://{address}/c/news\n"));
+        words.push_str(&format!("  publish  curl -d 'Hello' http://{address}/c/news\n"));
+    }
+    words.push_str(&format!(
+        "\n  {} shards, {} open files at most, so {} connections\n\n",
+        settings.shards, settings.open_files, settings.limits.connections_max
+    ));
+    words
+}

@@ -1,0 +1,50 @@
+//! The composition root: builds a server from settings and runs it until it is told to leave.
+
+mod banner;
+mod leave;
+mod listen;
+mod parts;
+mod server;
+
+use anyhow::{Context, Result};
+
+use crate::config::settings::Settings;
+use crate::exit::Exit;
+use crate::logging;
+use crate::metrics::PanicCount;
+use server::Server;
+
+/// Runs a server until SIGTERM or Ctrl-C has drained it.
+///
+/// # Errors
+///
+/// The server cannot start, or one of its parts broke.
+pub(crate) fn run(settings: Settings) -> Result<Exit> {
+    logging::start(&settings.log)?;
+    PanicCount::install();
+    let listeners = listen::all(&settings.listen)?;
+    let addresses = listeners
+        .iter()
+        .map(std::net::TcpListener::local_addr)
+        .collect::<Result<Vec<_>, _>>()
+        .context("the address of a listening socket cannot be read")?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(EDGE_WORKERS)
+        .thread_name("edge")
+        .enable_all()
+        .build()
+        .context("the edge's threads cannot be started")?;
+    let outcome = runtime.block_on(async {
+        // Signals count from here on, so that whoever has read the banner can send one.
+        let signals = leave::Signals::listen()?;
+        let server = Server::start(&settings, listeners)?;
+        banner::show(&settings, &addresses);
+        leave::when_told(signals, server, &settings).await
+    });
+    // Everyone has left or was given up: nothing is worth another wait.
+    runtime.shutdown_background();
+    outcome
+}
+
+/// Threads of the edge; the shards have the cores.
+const EDGE_WORKERS: usize = 2;

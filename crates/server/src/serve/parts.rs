@@ -1,0 +1,170 @@
+//! From settings to what shards, edge and acceptor are built from.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use fanfare_core::position::Epoch;
+use fanfare_core::settings::{
+    Authority, Depth, Retention, ShardId, ShardSettings, SlowReader as CoreSlowReader,
+};
+use fanfare_protocol::native::cors::{Hosts, OriginPolicy, Origins};
+use fanfare_protocol::native::route::Rules;
+
+use crate::auth::{Access, PublisherKey, Subscribing};
+use crate::config::settings::{Jitter, Limits, Mode, Settings, SlowReader};
+use crate::edge::{self, EdgeOptions, Pages};
+use crate::shard;
+
+/// Bytes of one page of history on its way to a reader.
+const PAGE_BYTES: usize = 64 * 1024;
+
+/// Bytes of publications that a feed holds for readers that are behind, beyond which they read
+/// pages: as much as four pages, so that a short stall costs no page.
+const FEED_BYTES: usize = 4 * PAGE_BYTES;
+
+/// Sends to the readers of one feed before the next feed has its turn.
+const SENDS_PER_VISIT: usize = 256;
+
+/// How long a question elsewhere, or to the engine, may take.
+const ANSWER_WITHIN: Duration = Duration::from_secs(10);
+
+/// How long a kept connection may be idle between two requests.
+pub(super) const IDLE_WITHIN: Duration = Duration::from_secs(75);
+
+/// Who may publish and read.
+pub(super) fn access(settings: &Settings) -> Access {
+    match settings.mode {
+        Mode::Dev => Access::open(),
+        Mode::Serve => {
+            let keys = settings.auth.publisher_keys.iter();
+            let subscribing = if settings.auth.anonymous_subscribe {
+                Subscribing::Anyone
+            } else {
+                Subscribing::Publishers
+            };
+            Access::keyed(keys.map(|key| PublisherKey::new(key)), subscribing)
+        }
+    }
+}
+
+/// Which hosts and origins are served.
+pub(super) fn policy(settings: &Settings) -> OriginPolicy {
+    let hosts = match (settings.mode, settings.hosts.as_slice()) {
+        (Mode::Dev, []) => Hosts::Loopback,
+        (Mode::Serve, []) => Hosts::Any,
+        (_, hosts) => Hosts::Listed(hosts.to_vec()),
+    };
+    let origins = match (settings.mode, &settings.public_url) {
+        (Mode::Dev, _) => Origins::Loopback,
+        (Mode::Serve, None) => Origins::SameHostAnd(settings.origins.clone()),
+        (Mode::Serve, Some(public_url)) => {
+            let listed = std::iter::once(public_url).chain(&settings.origins);
+            Origins::Listed(listed.cloned().collect())
+        }
+    };
+    OriginPolicy { hosts, origins }
+}
+
+/// What requests are read by.
+pub(super) fn rules(settings: &Settings) -> Rules {
+    Rules { payload_bytes_max: settings.limits.payload_bytes_max, heartbeat: settings.heartbeat }
+}
+
+/// The settings of every shard, from the first on.
+///
+/// # Errors
+///
+/// The system has no randomness to give.
+pub(super) fn shards(settings: &Settings) -> Result<Vec<ShardSettings>> {
+    let shards = ShardId::try_from(settings.shards.max(1)).context("too many shards")?;
+    let generation = Epoch::from_bits(random()?);
+    let share = |of: usize| of.div_ceil(usize::from(shards)).max(1);
+    (0..shards)
+        .map(|shard| {
+            Ok(ShardSettings {
+                shard,
+                shards,
+                generation,
+                mark: 0,
+                seed: random()?,
+                encode: shard::encoder(),
+                history: Retention {
+                    count: settings.history.count,
+                    bytes: settings.history.bytes,
+                    age: settings.history.age,
+                },
+                feed: Retention {
+                    count: settings.history.count,
+                    bytes: FEED_BYTES.min(settings.history.bytes),
+                    age: settings.history.age,
+                },
+                page_bytes: PAGE_BYTES,
+                pages_bytes_max: settings.limits.pages_bytes_max,
+                sends_per_visit: SENDS_PER_VISIT,
+                slow_reader: slow_reader(settings.slow_reader),
+                authority: Authority::Open,
+                authority_timeout: ANSWER_WITHIN,
+                engine_timeout: ANSWER_WITHIN,
+                key_window: settings.history.idempotency_window,
+                keys_max: share(settings.limits.idempotency_keys_max),
+                channels_max: share(settings.limits.channels_max),
+                subscriptions_max: settings.limits.channels_per_connection_max,
+                depth: Depth::Ring,
+            })
+        })
+        .collect()
+}
+
+/// The bounds and words of the edge.
+pub(super) fn edge(settings: &Settings) -> EdgeOptions {
+    EdgeOptions {
+        head_bytes_max: settings.limits.request_head_bytes_max,
+        head_within: settings.limits.request_head_timeout,
+        idle_within: IDLE_WITHIN,
+        body_progress_bytes: settings.limits.request_body_progress_bytes,
+        body_progress_within: settings.limits.request_body_progress_timeout,
+        retry: jitter(settings.retry),
+        drain_retry: jitter(settings.drain.retry),
+        slow_reader: slow_reader(settings.slow_reader),
+        pages: match settings.mode {
+            Mode::Dev => Pages::TryIt,
+            Mode::Serve => Pages::Channels,
+        },
+    }
+}
+
+/// Each limit's key and value, in its own unit, for the metrics.
+pub(super) fn limits(limits: &Limits) -> Arc<[(&'static str, u64)]> {
+    let number = |number: usize| number as u64;
+    Arc::new([
+        ("limits.payload_bytes_max", number(limits.payload_bytes_max)),
+        ("limits.connections_max", number(limits.connections_max)),
+        ("limits.handshakes_max", number(limits.handshakes_max)),
+        ("limits.request_head_bytes_max", number(limits.request_head_bytes_max)),
+        ("limits.request_head_timeout", limits.request_head_timeout.as_secs()),
+        ("limits.request_body_progress_bytes", number(limits.request_body_progress_bytes)),
+        ("limits.request_body_progress_timeout", limits.request_body_progress_timeout.as_secs()),
+        ("limits.channels_max", number(limits.channels_max)),
+        ("limits.channels_per_connection_max", number(limits.channels_per_connection_max)),
+        ("limits.publishes_in_flight_max", number(limits.publishes_in_flight_max)),
+        ("limits.publishes_in_flight_bytes_max", number(limits.publishes_in_flight_bytes_max)),
+        ("limits.pages_bytes_max", number(limits.pages_bytes_max)),
+        ("limits.idempotency_keys_max", number(limits.idempotency_keys_max)),
+    ])
+}
+
+fn slow_reader(policy: SlowReader) -> CoreSlowReader {
+    match policy {
+        SlowReader::Recover => CoreSlowReader::Recover,
+        SlowReader::Disconnect => CoreSlowReader::Disconnect,
+    }
+}
+
+fn jitter(jitter: Jitter) -> edge::Jitter {
+    edge::Jitter { min: jitter.min, max: jitter.max }
+}
+
+fn random() -> Result<u64> {
+    getrandom::u64().map_err(|error| anyhow::anyhow!("the system gives no random numbers: {error}"))
+}

@@ -1,0 +1,178 @@
+//! A running server: its threads, and the ways to end them.
+
+use std::net::TcpListener;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use fanfare_core::permit::PermitPool;
+use fanfare_core::settings::ShardId;
+use tokio::time::{Instant, sleep};
+use tokio_util::task::TaskTracker;
+
+use super::parts;
+use crate::acceptor::{Acceptor, AcceptorOptions};
+use crate::config::settings::Settings;
+use crate::edge::{self, DrainSwitch, Handoff, Intake};
+use crate::engine::{Engine, Memory};
+use crate::load::Load;
+use crate::metrics::EdgeCells;
+use crate::metrics::scrape::Sources;
+use crate::node::{Letter, Node};
+use crate::shard::{self, ShardOptions};
+
+/// Connections on their way from shards to the edge at most.
+const HANDOFF_BOUND: usize = 1_024;
+
+/// How often it is looked whether everyone has gone.
+const LOOK_EVERY: Duration = Duration::from_millis(20);
+
+/// A server that runs.
+#[derive(Debug)]
+pub(super) struct Server {
+    node: Arc<Node>,
+    load: Arc<Load>,
+    acceptor: Acceptor,
+    shards: Vec<JoinHandle<()>>,
+    tracker: TaskTracker,
+    drain: DrainSwitch,
+}
+
+impl Server {
+    /// Starts the shards, then the edge, then the acceptor, so that nobody comes too early.
+    pub(super) fn start(settings: &Settings, listeners: Vec<TcpListener>) -> Result<Self> {
+        let count = ShardId::try_from(settings.shards.max(1)).context("too many shards")?;
+        let load = Load::new(count);
+        let mut seats = Vec::new();
+        let mut mailboxes = Vec::new();
+        for _ in 0..count {
+            let (mailbox, seat) = shard::Seat::new().context("a shard has no poll")?;
+            mailboxes.push(mailbox);
+            seats.push(seat);
+        }
+        let limits = &settings.limits;
+        let permits =
+            PermitPool::new(limits.publishes_in_flight_max, limits.publishes_in_flight_bytes_max);
+        let node = Node::new(mailboxes, permits);
+        let (handoff, intake) = Handoff::channel(HANDOFF_BOUND);
+        let (switch, drain) = edge::drain();
+        let shared = shared(settings, &node, &load, drain);
+        let mut shards = Vec::new();
+        for (seat, core) in seats.into_iter().zip(parts::shards(settings)?) {
+            let started = seat.start(shard::Parts {
+                settings: core,
+                options: shard_options(settings),
+                rules: shared.rules,
+                node: Arc::clone(&node),
+                load: Arc::clone(&load),
+                engine: Engine::Memory(Memory),
+                access: Arc::clone(&shared.access),
+                authority: shard::Answerer::Access,
+                policy: Arc::clone(&shared.policy),
+                handoff: handoff.clone(),
+            });
+            shards.push(started.context("a shard cannot be started")?);
+        }
+        let tracker = shared.tracker.clone();
+        start_edge(shared, intake);
+        let options = AcceptorOptions {
+            connections_max: limits.connections_max,
+            handshakes_max: limits.handshakes_max,
+            retry: settings.drain.retry.min..settings.drain.retry.max,
+        };
+        let acceptor = Acceptor::start(listeners, options, Arc::clone(&node), Arc::clone(&load))
+            .context("the acceptor cannot be started")?;
+        Ok(Self { node, load, acceptor, shards, tracker, drain: switch })
+    }
+
+    /// `/ready` fails from now on.
+    pub(super) fn announce(&self) {
+        self.drain.announce();
+    }
+
+    /// Accepts nobody any more, asks everyone to leave over `window`, and ends when they have, or
+    /// at the deadline.
+    pub(super) async fn leave(self, window: Duration, deadline: Instant) {
+        let Self { node, load, acceptor, shards, tracker, drain } = self;
+        // Stopping waits for a thread, which is nothing to do on one of the edge's.
+        let stopping = tokio::task::spawn_blocking(move || acceptor.stop());
+        if stopping.await.is_err() {
+            tracing::error!("the acceptor could not be stopped");
+        }
+        drain.begin();
+        for mailbox in node.mailboxes() {
+            mailbox.put(Letter::Drain(window));
+        }
+        while load.connections() > 0 && Instant::now() < deadline {
+            sleep(LOOK_EVERY).await;
+        }
+        match load.connections() {
+            0 => tracing::info!("everyone has left"),
+            left => tracing::warn!(left, "connections are cut: they did not leave in time"),
+        }
+        for mailbox in node.mailboxes() {
+            mailbox.put(Letter::Stop);
+        }
+        let joining = tokio::task::spawn_blocking(move || {
+            for shard in shards {
+                // A shard that panics ends the process itself, so it has nothing to say here.
+                let _ended = shard.join();
+            }
+        });
+        tracker.close();
+        let ended = tokio::time::timeout_at(deadline.max(Instant::now() + LAST_MOMENT), async {
+            let _joined = joining.await;
+            tracker.wait().await;
+        });
+        if ended.await.is_err() {
+            tracing::warn!("the last tasks did not end in time");
+        }
+    }
+}
+
+/// What the last tasks have when everyone has left, or the deadline has passed.
+const LAST_MOMENT: Duration = Duration::from_secs(1);
+
+fn shared(
+    settings: &Settings,
+    node: &Arc<Node>,
+    load: &Arc<Load>,
+    drain: edge::Drain,
+) -> edge::Shared {
+    let cells = EdgeCells::new();
+    edge::Shared {
+        node: Arc::clone(node),
+        load: Arc::clone(load),
+        access: Arc::new(parts::access(settings)),
+        policy: Arc::new(parts::policy(settings)),
+        rules: parts::rules(settings),
+        options: parts::edge(settings),
+        sources: Sources {
+            node: Arc::clone(node),
+            load: Arc::clone(load),
+            edge: Arc::clone(&cells),
+            limits: parts::limits(&settings.limits),
+        },
+        cells,
+        drain,
+        tracker: TaskTracker::new(),
+    }
+}
+
+fn start_edge(shared: edge::Shared, intake: Intake) {
+    let tracker = shared.tracker.clone();
+    tracker.spawn(Arc::new(shared).run(intake));
+}
+
+fn shard_options(settings: &Settings) -> ShardOptions {
+    let limits = &settings.limits;
+    ShardOptions {
+        head_bytes_max: limits.request_head_bytes_max,
+        head_within: limits.request_head_timeout,
+        body_within: limits.request_body_progress_timeout,
+        idle_within: parts::IDLE_WITHIN,
+        retry: settings.drain.retry.min..settings.drain.retry.max,
+        ..ShardOptions::default()
+    }
+}

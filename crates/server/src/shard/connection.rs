@@ -1,0 +1,160 @@
+//! One connection of a shard.
+//!
+//! Kept small, because there may be hundreds of thousands that do nothing: whatever only some have,
+//! or only for a while, stands in a box.
+
+use bytes::Bytes;
+use fanfare_core::frame::Format;
+use fanfare_core::publication::SessionId;
+use fanfare_core::shard::ConnectionId;
+use mio::net::TcpStream;
+
+use super::http::Http;
+use super::output::{Control, Pending};
+use super::stream::Stream;
+use super::websocket::Session;
+use super::wheel::Tick;
+use crate::load::Counted;
+use crate::metrics::Transport;
+use crate::pipe::PipeWriter;
+
+/// One connection of a shard: a client's socket, or the pipe to a reader on the edge.
+#[derive(Debug)]
+pub(super) struct Connection {
+    pub link: Link,
+    pub state: State,
+    /// What the socket had no room for.
+    pub pending: Option<Box<Pending>>,
+    /// When the state wants to be looked at; [`Tick::MAX`] for never.
+    pub due: Tick,
+    /// The earliest tick at which the wheel will name this connection; [`Tick::MAX`] for none.
+    pub armed: Tick,
+    pub marks: Marks,
+    /// Counts it among the node's connections; a pipe's is counted by the edge.
+    pub counted: Option<Counted>,
+}
+
+/// Where a connection's bytes go.
+#[derive(Debug)]
+pub(super) enum Link {
+    Socket(TcpStream),
+    Pipe(PipeWriter),
+}
+
+/// What a connection is at present.
+#[derive(Debug)]
+pub(super) enum State {
+    /// It sends requests and is answered.
+    Http(Box<Http>),
+    /// It reads a stream.
+    Stream(Box<Stream>),
+    /// It is a WebSocket.
+    Socket(Box<Session>),
+    /// It is a pipe.
+    Pipe(Box<Piped>),
+    /// What is written goes out, what comes is discarded, then it is closed.
+    Closing,
+}
+
+/// How the frames of a reader on the edge are made.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Piped {
+    pub format: Format,
+    pub session: SessionId,
+}
+
+/// What is known of a connection, a bit each.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Marks {
+    /// The socket may have something to read.
+    pub readable: bool,
+    /// The client has sent its last byte, and there may be others before it still unread.
+    pub ending: bool,
+    /// Everything that the client sent was read.
+    pub ended: bool,
+    /// It is on the list of those to be visited.
+    pub queued: bool,
+    /// The core waits to hear that there is room.
+    pub told_full: bool,
+    /// The core knows it as a reader.
+    pub attached: bool,
+    /// Its first request head is not whole yet.
+    pub handshaking: bool,
+    /// The authority is being asked; nothing is read meanwhile.
+    pub asking: bool,
+    /// It is to go when its turn in the drain comes.
+    pub draining: bool,
+}
+
+impl Connection {
+    /// A connection that is in this state from the start.
+    pub(super) fn new(link: Link, state: State, counted: Option<Counted>) -> Self {
+        Self {
+            link,
+            state,
+            pending: None,
+            due: Tick::MAX,
+            armed: Tick::MAX,
+            marks: Marks::default(),
+            counted,
+        }
+    }
+
+    /// What it is in the metrics; none for a pipe, which the edge counts.
+    pub(super) fn transport(&self) -> Option<Transport> {
+        match (&self.link, &self.state) {
+            (Link::Pipe(_), _) | (_, State::Pipe(_)) => None,
+            (_, State::Http(_) | State::Closing) => Some(Transport::Http),
+            (_, State::Stream(stream)) => Some(super::figures::transport_of(stream.format)),
+            (_, State::Socket(_)) => Some(Transport::WebSocket),
+        }
+    }
+
+    /// Whether the client is listened to. It is not while it has an answer to come or to take.
+    pub(super) fn listens(&self) -> bool {
+        let control_waits =
+            self.pending.as_ref().is_some_and(|pending| pending.control() == Control::Waits);
+        if self.marks.asking || control_waits && !matches!(self.state, State::Closing) {
+            return false;
+        }
+        match &self.state {
+            State::Http(http) => self.pending.is_none() && http.listens(),
+            State::Socket(session) => session.listens(),
+            State::Stream(_) | State::Closing => true,
+            State::Pipe(_) => false,
+        }
+    }
+
+    /// Keeps what the socket had no room for.
+    pub(super) fn keep_control(&mut self, bytes: Bytes) {
+        self.pending.get_or_insert_default().push_control(bytes);
+    }
+}
+
+/// The number under which the poll knows a connection, its generation included, so that an event
+/// for an earlier user of the place finds nobody.
+pub(super) fn token_of(id: ConnectionId) -> mio::Token {
+    mio::Token((id.generation as usize) << 32 | id.index as usize)
+}
+
+/// The connection that a token stands for.
+pub(super) fn id_of(token: mio::Token) -> ConnectionId {
+    ConnectionId {
+        index: u32::try_from(token.0 & 0xffff_ffff).unwrap_or(u32::MAX),
+        generation: u32::try_from(token.0 >> 32).unwrap_or(u32::MAX),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Connection, Session, Stream};
+
+    #[test]
+    fn an_idle_reader_stays_small() {
+        // With the core's part and the allocator's overhead this has to stay below 400 bytes. In
+        // debug builds mio adds eight bytes to a socket.
+        assert!(size_of::<Connection>() <= 72, "{}", size_of::<Connection>());
+        assert!(size_of::<Stream>() <= 64, "{}", size_of::<Stream>());
+        assert!(size_of::<Session>() <= 144, "{}", size_of::<Session>());
+    }
+}

@@ -1,0 +1,80 @@
+//! Drain: every connection is told to come back, spread over a window. The loop goes on, because
+//! other shards and the edge still ask its owners, until it is told to stop.
+
+use std::time::Duration;
+
+use fanfare_core::shard::ConnectionId;
+
+use super::connection::State;
+use super::event_loop::{Course, EventLoop};
+use super::step::Step;
+use crate::pipe::PipeItem;
+
+impl EventLoop {
+    /// Begins to drain.
+    pub(super) fn drain(&mut self, window: Duration) {
+        self.course = Course::Draining;
+        self.window = window;
+        for id in self.sockets.slab.ids() {
+            self.join_drain(id);
+        }
+    }
+
+    /// Gives the connection its moment, if the shard drains.
+    pub(super) fn join_drain(&mut self, id: ConnectionId) {
+        if self.course != Course::Draining {
+            return;
+        }
+        let after = self.draw_below(self.window);
+        let Some(connection) = self.sockets.slab.find_mut(id) else {
+            return;
+        };
+        let working = match &connection.state {
+            State::Closing => return,
+            State::Socket(session) if session.is_closing() => return,
+            State::Http(http) => !http.listens(),
+            _ => false,
+        };
+        connection.marks.draining = true;
+        // A request in work is answered first; its answer says that it is the last.
+        if !working {
+            self.sockets.set_due(id, after);
+        }
+    }
+
+    /// The connection's moment has come.
+    pub(super) fn drain_one(&mut self, id: ConnectionId) {
+        let retry = self.draw_retry();
+        self.push(id, PipeItem::Drain);
+        let step = self.converse(id, |place, out| match &mut place.state {
+            State::Stream(stream) => {
+                stream.drain(retry, out);
+                Step::Gone
+            }
+            State::Socket(session) => session.drain(out),
+            State::Http(http) if http.listens() => Step::Finish,
+            State::Http(_) | State::Closing => Step::Wait,
+            State::Pipe(_) => Step::Gone,
+        });
+        match step {
+            Step::Gone => self.break_off(id),
+            step => {
+                self.take(id, step);
+            }
+        }
+    }
+
+    /// Aborts a stream, but lets what it was told last go out first if that can be.
+    fn break_off(&mut self, id: ConnectionId) {
+        let chunked = self.sockets.slab.find(id).is_some_and(|connection| {
+            matches!(&connection.state, State::Stream(stream)
+                if stream.version != fanfare_protocol::native::head::Version::Http10)
+        });
+        if chunked {
+            // Without its last chunk the body is broken off, however orderly the socket closes.
+            self.finish(id);
+        } else {
+            self.abort(id);
+        }
+    }
+}

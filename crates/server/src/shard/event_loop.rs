@@ -1,0 +1,309 @@
+//! The loop of one shard: poll, receive, handle, carry out, deliver.
+
+use std::collections::VecDeque;
+use std::io;
+use std::sync::{Arc, mpsc};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use fanfare_core::settings::{ShardId, SlowReader};
+use fanfare_core::shard::{Backlog, ConnectionId, Effect, Input, Shard};
+use fanfare_core::time::Now;
+use mio::{Events, Poll};
+
+use super::connection::id_of;
+use super::http::Judge;
+use super::options::ShardOptions;
+use super::seat::{Answerer, Parts, Seat, WAKER};
+use super::session::Sessions;
+use super::sockets::{Flushed, Sockets};
+use super::wheel::Tick;
+use crate::edge::Handoff;
+use crate::engine::Engine;
+use crate::load::Load;
+use crate::node::{Letter, Node, ShardWaker};
+
+/// One shard with everything around its core.
+#[derive(Debug)]
+pub(super) struct EventLoop {
+    pub(super) core: Shard,
+    pub(super) sockets: Sockets,
+    pub(super) shard: ShardId,
+    pub(super) policy: SlowReader,
+    pub(super) judge: Judge,
+    pub(super) node: Arc<Node>,
+    pub(super) load: Arc<Load>,
+    pub(super) engine: Engine,
+    pub(super) authority: Answerer,
+    pub(super) handoff: Handoff,
+    pub(super) letters: mpsc::Receiver<Letter>,
+    /// Questions of the core that the authority has not answered, by connection.
+    pub(super) questions: std::collections::HashMap<ConnectionId, u64>,
+    pub(super) course: Course,
+    /// Over how long a drain is spread.
+    pub(super) window: Duration,
+    pub(super) read: Vec<u8>,
+    pub(super) out: Vec<u8>,
+    poll: Poll,
+    waker: Arc<ShardWaker>,
+    began: Instant,
+    inputs: VecDeque<Input>,
+    effects: Vec<Effect>,
+    settling: bool,
+    random: u64,
+    pub(super) sessions: Sessions,
+    due: Vec<(ConnectionId, Tick)>,
+}
+
+/// Where a shard is in its life.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Course {
+    Running,
+    /// Readers are told to leave; the owners go on answering others until the shard is stopped.
+    Draining,
+    Stopped,
+}
+
+impl EventLoop {
+    pub(super) fn new(seat: Seat, parts: Parts) -> io::Result<Self> {
+        let began = Instant::now();
+        let shard = parts.settings.shard;
+        let registry = seat.poll.registry().try_clone()?;
+        let load = Arc::clone(&parts.load);
+        let mut sessions = Sessions::new();
+        let random = sessions.draw_bits() | 1;
+        Ok(Self {
+            sockets: Sockets::new(registry, load, shard, read_clocks(began)),
+            shard,
+            policy: parts.settings.slow_reader,
+            core: Shard::new(parts.settings),
+            judge: Judge {
+                options: parts.options,
+                rules: parts.rules,
+                access: parts.access,
+                policy: parts.policy,
+            },
+            node: parts.node,
+            load: parts.load,
+            engine: parts.engine,
+            authority: parts.authority,
+            handoff: parts.handoff,
+            letters: seat.letters,
+            questions: std::collections::HashMap::new(),
+            course: Course::Running,
+            window: Duration::ZERO,
+            read: vec![0; READ_BYTES],
+            out: Vec::new(),
+            poll: seat.poll,
+            waker: seat.waker,
+            began,
+            inputs: VecDeque::new(),
+            effects: Vec::new(),
+            settling: false,
+            random,
+            sessions,
+            due: Vec::new(),
+        })
+    }
+
+    /// Runs until told to stop.
+    ///
+    /// # Errors
+    /// If the poll fails, without which nothing goes on.
+    pub(super) fn run(mut self) -> io::Result<()> {
+        let mut events = Events::with_capacity(EVENTS);
+        let mut idle = Idle::Yes;
+        loop {
+            match self.poll.poll(&mut events, self.timeout(idle)) {
+                Err(error) if error.kind() != io::ErrorKind::Interrupted => return Err(error),
+                _ => {}
+            }
+            self.sockets.now = read_clocks(self.began);
+            for event in &events {
+                self.note(event);
+            }
+            // Reset first: whoever puts a letter in after this wakes the poll again.
+            self.waker.reset();
+            idle = self.open_letters();
+            self.lapse_all();
+            self.visit_ready();
+            let now = self.sockets.now;
+            if self.core.tick_at().is_some_and(|at| at <= now.millis) {
+                self.input(Input::Tick);
+            }
+            if self.flush() == Backlog::More {
+                idle = Idle::No;
+            }
+            self.bury_gone();
+            if self.course == Course::Stopped {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Hands an input to the core and carries out what it wants, and whatever follows from that.
+    pub(super) fn input(&mut self, input: Input) {
+        self.inputs.push_back(input);
+        self.settle();
+    }
+
+    fn settle(&mut self) {
+        // Effects are carried out in order, so what they lead to waits until all of them are.
+        if self.settling {
+            return;
+        }
+        self.settling = true;
+        loop {
+            let mut effects = std::mem::take(&mut self.effects);
+            for effect in effects.drain(..) {
+                self.carry_out(effect);
+            }
+            self.effects = effects;
+            let Some(input) = self.inputs.pop_front() else {
+                break;
+            };
+            self.core.handle(input, self.sockets.now, &mut self.effects);
+        }
+        self.settling = false;
+    }
+
+    fn flush(&mut self) -> Backlog {
+        let now = self.sockets.now;
+        let backlog = self.core.flush(&mut self.sockets, now, FLUSH_SENDS, &mut self.effects);
+        self.settle();
+        backlog
+    }
+
+    fn note(&mut self, event: &mio::event::Event) {
+        if event.token() == WAKER {
+            return;
+        }
+        let id = id_of(event.token());
+        let Some(connection) = self.sockets.slab.find_mut(id) else {
+            return;
+        };
+        if event.is_error() {
+            self.end(id);
+            return;
+        }
+        if event.is_readable() {
+            connection.marks.readable = true;
+            connection.marks.ending |= event.is_read_closed();
+            self.sockets.queue(id);
+        }
+        if event.is_writable() {
+            self.make_room(id);
+        }
+    }
+
+    /// The socket has room again.
+    fn make_room(&mut self, id: ConnectionId) {
+        let Some(connection) = self.sockets.slab.find_mut(id) else {
+            return;
+        };
+        let waited = connection.pending.is_some();
+        if !waited && !connection.marks.told_full {
+            return;
+        }
+        if self.sockets.flush_pending(id) == Flushed::Waits {
+            return;
+        }
+        let Some(connection) = self.sockets.slab.find_mut(id) else {
+            return;
+        };
+        if waited {
+            if matches!(connection.state, super::connection::State::Closing) {
+                self.sockets.shut_if_drained(id);
+            }
+            // What the client asked for has gone out; it is listened to again.
+            self.sockets.queue(id);
+        }
+        let told_full = self
+            .sockets
+            .slab
+            .find_mut(id)
+            .is_some_and(|connection| std::mem::take(&mut connection.marks.told_full));
+        if told_full {
+            self.input(Input::Writable(id));
+        }
+    }
+
+    fn visit_ready(&mut self) {
+        let mut ready = std::mem::take(&mut self.sockets.ready);
+        for id in ready.drain(..) {
+            self.visit(id);
+        }
+        // Visits have put those with more to do on the new list.
+        if self.sockets.ready.is_empty() {
+            self.sockets.ready = ready;
+        }
+    }
+
+    fn lapse_all(&mut self) {
+        let mut due = std::mem::take(&mut self.due);
+        due.clear();
+        self.sockets.wheel.advance(self.sockets.now.millis, &mut due);
+        for (id, tick) in due.drain(..) {
+            self.come_due(id, tick);
+        }
+        self.due = due;
+    }
+
+    fn bury_gone(&mut self) {
+        while let Some(id) = self.sockets.gone.pop() {
+            self.end(id);
+        }
+    }
+
+    fn timeout(&self, idle: Idle) -> Option<Duration> {
+        if idle == Idle::No || !self.sockets.ready.is_empty() {
+            return Some(Duration::ZERO);
+        }
+        let next = [self.sockets.wheel.next(), self.core.tick_at()];
+        let next = next.into_iter().flatten().min()?;
+        let now = read_clocks(self.began).millis;
+        Some(Duration::from_millis(next.saturating_sub(now)))
+    }
+
+    /// A moment between the two ends of the time in which clients come back, so that they do not
+    /// come back together.
+    pub(super) fn draw_retry(&mut self) -> Duration {
+        let retry = self.judge.options.retry.clone();
+        retry.start + self.draw_below(retry.end.saturating_sub(retry.start))
+    }
+
+    /// A random time below `end`; for spreading things, not for secrets.
+    pub(super) fn draw_below(&mut self, end: Duration) -> Duration {
+        self.random ^= self.random << 13;
+        self.random ^= self.random >> 7;
+        self.random ^= self.random << 17;
+        let millis = u64::try_from(end.as_millis()).unwrap_or(u64::MAX).max(1);
+        Duration::from_millis(self.random % millis)
+    }
+
+    pub(super) fn options(&self) -> &ShardOptions {
+        &self.judge.options
+    }
+}
+
+/// Whether the loop may wait for events.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Idle {
+    Yes,
+    /// There is work that no event will announce.
+    No,
+}
+
+fn read_clocks(began: Instant) -> Now {
+    let millis = |duration: Duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
+    let unix = SystemTime::now().duration_since(UNIX_EPOCH);
+    Now { millis: millis(began.elapsed()), unix: unix.map_or(0, millis) }
+}
+
+/// Events taken from the poll at once.
+const EVENTS: usize = 1024;
+
+/// Bytes read with one call, and from one connection in one turn.
+pub(super) const READ_BYTES: usize = 64 * 1024;
+
+/// Sends in one flush, so that those who publish have their turn too.
+const FLUSH_SENDS: usize = 4096;

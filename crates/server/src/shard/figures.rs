@@ -1,0 +1,53 @@
+//! What a shard counts of its sockets, in plain cells that a scrape copies.
+
+use fanfare_core::frame::Format;
+
+use crate::metrics::{Delays, Refusals, Transport};
+
+/// Counters and gauges of one shard's sockets.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct SocketFigures {
+    /// Connections now, by [`Transport`]. Readers on the edge are counted there.
+    pub connections: [u64; Transport::ALL.len()],
+    /// Refusals told, by code.
+    pub refusals: Refusals,
+    /// Bytes written to sockets.
+    pub written_bytes: u64,
+    /// Bytes read from sockets.
+    pub received_bytes: u64,
+    /// From publish to write, for every frame.
+    pub delays: Delays,
+    /// Connections ended because their own code panicked.
+    pub broken: u64,
+    /// Connections that the acceptor dealt to this shard.
+    pub accepted: u64,
+    /// Connections handed to the edge.
+    pub handed_over: u64,
+    /// Publishes that this shard answered in place.
+    pub publishes: u64,
+    /// WebSockets ended because nobody answered their pings.
+    pub silent: u64,
+}
+
+impl SocketFigures {
+    /// A connection is one of `transport` from now on.
+    pub(crate) fn enter(&mut self, transport: Transport) {
+        self.connections[transport as usize] += 1;
+    }
+
+    /// A connection is one of `transport` no more.
+    pub(crate) fn leave(&mut self, transport: Transport) {
+        let count = &mut self.connections[transport as usize];
+        *count = count.saturating_sub(1);
+    }
+}
+
+/// What carries frames of this format on a socket.
+pub(crate) fn transport_of(format: Format) -> Transport {
+    match format {
+        Format::Sse | Format::SseChannel | Format::SseEnvelope => Transport::Sse,
+        Format::Ndjson => Transport::Ndjson,
+        Format::Text => Transport::Raw,
+        Format::WebSocketRaw | Format::WebSocketV1 => Transport::WebSocket,
+    }
+}

@@ -1,0 +1,246 @@
+//! What becomes of a request: answered here, a reader of this shard, or for the edge.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use fanfare_core::code::Code;
+use fanfare_core::name::ChannelName;
+use fanfare_core::publication::{Draft, Publisher, SessionId};
+use fanfare_core::shard::Opening;
+use fanfare_core::time::UnixMillis;
+use fanfare_protocol::native::cors::{self, AllowedOrigin, OriginPolicy};
+use fanfare_protocol::native::head::{Head, Version};
+use fanfare_protocol::native::problem::Problem;
+use fanfare_protocol::native::reading::{BodyWanted, Reading, Transport};
+use fanfare_protocol::native::response::Persistence;
+use fanfare_protocol::native::route::{Route, Rules, route};
+
+use crate::auth::{Access, Credentials};
+use crate::shard::options::ShardOptions;
+use crate::shard::request::SocketRequest;
+use crate::shard::step::Becoming;
+use crate::shard::stream::Stream;
+use crate::shard::websocket::{Session, Upgrade};
+
+/// What requests are judged by.
+#[derive(Debug, Clone)]
+pub(in crate::shard) struct Judge {
+    pub options: ShardOptions,
+    pub rules: Rules,
+    pub access: Arc<Access>,
+    pub policy: Arc<OriginPolicy>,
+}
+
+/// What a request needs that is neither in its bytes nor in the rules.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::shard) struct Given {
+    pub now: UnixMillis,
+    /// The identity of the reader that it may become.
+    pub session: SessionId,
+}
+
+/// What was decided about a request.
+#[derive(Debug)]
+pub(super) enum Decision {
+    PartialHead,
+    /// The request needs so many bytes in all.
+    PartialBody(usize),
+    Malformed,
+    HeadTooLarge,
+    HandOver,
+    Publish(Box<Post>),
+    /// A reader, and the bytes of its request.
+    Become(Box<Becoming>, usize),
+}
+
+/// A publish that is answered here.
+#[derive(Debug)]
+pub(super) struct Post {
+    pub channel: ChannelName,
+    pub draft: Box<Draft>,
+    pub origin: AllowedOrigin,
+    pub persistence: Persistence,
+    /// Bytes of the whole request.
+    pub bytes: usize,
+}
+
+/// What the headers say of the body.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Body {
+    None,
+    Bytes(usize),
+    /// Something that the edge understands better.
+    Other,
+}
+
+impl Judge {
+    /// Decides about the request at the front of `unread`.
+    pub(super) fn judge(&self, unread: &[u8], given: Given) -> Decision {
+        let mut headers = [httparse::EMPTY_HEADER; HEADERS_MAX];
+        let mut parsed = httparse::Request::new(&mut headers);
+        let head_bytes = match parsed.parse(unread) {
+            Ok(httparse::Status::Complete(bytes)) if bytes <= self.options.head_bytes_max => bytes,
+            Ok(httparse::Status::Partial) => return Decision::PartialHead,
+            Ok(_) | Err(httparse::Error::TooManyHeaders) => return Decision::HeadTooLarge,
+            Err(_) => return Decision::Malformed,
+        };
+        let mut pairs: [(&str, &[u8]); HEADERS_MAX] = [("", b""); HEADERS_MAX];
+        let mut count = 0;
+        for (pair, header) in pairs.iter_mut().zip(parsed.headers.iter()) {
+            *pair = (header.name, header.value);
+            count += 1;
+        }
+        let version = match parsed.version {
+            Some(0) => Version::Http10,
+            _ => Version::Http11,
+        };
+        let method = parsed.method.unwrap_or_default();
+        let target = parsed.path.unwrap_or_default();
+        let pairs = pairs.get(..count).unwrap_or_default();
+        let head = Head::new(method, target, version, pairs);
+        let body = body_of(&head);
+        let behind = unread.get(head_bytes..).unwrap_or_default();
+        match (method, body) {
+            ("GET", Body::None) => self.judge_reading(&head, head_bytes, given),
+            ("POST" | "PUT", Body::Bytes(bytes)) if self.may_be_small(&head, bytes) => {
+                match behind.get(..bytes) {
+                    Some(body) => self.judge_publish(&head, body, head_bytes + bytes, given),
+                    None => Decision::PartialBody(head_bytes + bytes),
+                }
+            }
+            _ => Decision::HandOver,
+        }
+    }
+
+    /// Whether a request can be a publish that is answered here, by its head alone.
+    fn may_be_small(&self, head: &Head<'_>, bytes: usize) -> bool {
+        bytes <= self.options.body_bytes_max
+            && head.version == Version::Http11
+            && (head.path == "/c" || head.path.starts_with("/c/"))
+            && !head.has("expect")
+            && !head.has("upgrade")
+    }
+
+    fn judge_publish(&self, head: &Head<'_>, body: &[u8], bytes: usize, given: Given) -> Decision {
+        let drafts = || {
+            let origin = cors::check(head, &self.policy).ok()?;
+            let Ok(Route::Publish(publishing)) = route(head, &self.rules, given.now) else {
+                return None;
+            };
+            let publisher = self.access.may_publish(credentials(head)).ok()?;
+            let body = Bytes::copy_from_slice(body);
+            let drafts = publishing.drafts(body, &publisher, &self.rules).ok()?;
+            // Several channels have several owners; the edge gathers their answers.
+            let [(channel, draft)] = <[_; 1]>::try_from(drafts).ok()?;
+            Some(Post {
+                channel,
+                draft: Box::new(draft),
+                origin,
+                persistence: persistence(head),
+                bytes,
+            })
+        };
+        drafts().map_or(Decision::HandOver, |post| Decision::Publish(Box::new(post)))
+    }
+
+    fn judge_reading(&self, head: &Head<'_>, bytes: usize, given: Given) -> Decision {
+        let Ok(origin) = cors::check(head, &self.policy) else {
+            return Decision::HandOver;
+        };
+        let Ok(Route::Read(reading)) = route(head, &self.rules, given.now) else {
+            return Decision::HandOver;
+        };
+        if reading.body == BodyWanted::No {
+            return Decision::HandOver;
+        }
+        let becoming = match reading.transport {
+            Transport::Poll { .. } => None,
+            Transport::WebSocket(_) => Some(self.socket(head, *reading, origin, given)),
+            Transport::Sse | Transport::Ndjson | Transport::Text => {
+                self.stream(head, *reading, origin, given)
+            }
+        };
+        becoming.map_or(Decision::HandOver, |becoming| Decision::Become(Box::new(becoming), bytes))
+    }
+
+    fn stream(
+        &self,
+        head: &Head<'_>,
+        reading: Reading,
+        origin: AllowedOrigin,
+        given: Given,
+    ) -> Option<Becoming> {
+        self.access.may_subscribe(credentials(head)).ok()?;
+        let stream = Stream::new(&reading, origin, given.session);
+        let opening = Opening {
+            format: reading.format,
+            subscriptions: reading.subscriptions,
+            carried: reading.carried,
+            session: given.session,
+            echo: reading.echo,
+        };
+        Some(Becoming::Stream(stream, opening))
+    }
+
+    fn socket(
+        &self,
+        head: &Head<'_>,
+        mut reading: Reading,
+        origin: AllowedOrigin,
+        given: Given,
+    ) -> Becoming {
+        let refusal = reading.refusal.take();
+        let upgrade = Upgrade::new(&reading, origin);
+        let credentials = credentials(head);
+        let reads = self.access.may_subscribe(credentials);
+        let publisher: Result<Publisher, Code> = self.access.may_publish(credentials);
+        let mut request = SocketRequest::of(reading, given.session, publisher);
+        let opening = request.opening();
+        let session = Session::new(request, &opening.subscriptions, &self.rules);
+        // A browser hides what the handshake is refused with, so these are told after it.
+        let refused = match (reads, refusal) {
+            (Err(code), _) => Some(Problem::of(code)),
+            (Ok(()), refusal) => refusal,
+        };
+        match refused {
+            Some(problem) => Becoming::Refused(session.refused(upgrade, problem)),
+            None => Becoming::Socket(session.upgrading(upgrade), opening),
+        }
+    }
+}
+
+fn credentials<'a>(head: &Head<'a>) -> Credentials<'a> {
+    let token =
+        head.list("sec-websocket-protocol").find_map(|offered| offered.strip_prefix("bearer."));
+    Credentials {
+        authorization: head.bytes("authorization"),
+        subprotocol_token: token.map(str::as_bytes),
+    }
+}
+
+fn persistence(head: &Head<'_>) -> Persistence {
+    if head.lists("connection", "close") { Persistence::Close } else { Persistence::KeepAlive }
+}
+
+fn body_of(head: &Head<'_>) -> Body {
+    if head.has("transfer-encoding") {
+        return Body::Other;
+    }
+    let mut lengths = head.all("content-length");
+    match (lengths.next(), lengths.next()) {
+        (None, _) => Body::None,
+        (Some(length), None) => {
+            let digits = !length.is_empty() && length.iter().all(u8::is_ascii_digit);
+            let bytes = str::from_utf8(length).ok().filter(|_| digits);
+            match bytes.and_then(|text| text.parse().ok()) {
+                Some(0) if head.method == "GET" => Body::None,
+                Some(bytes) => Body::Bytes(bytes),
+                None => Body::Other,
+            }
+        }
+        _ => Body::Other,
+    }
+}
+
+/// Headers of a request at most; with more, its head is too large.
+const HEADERS_MAX: usize = 100;

@@ -1,0 +1,156 @@
+//! What becomes of requests, however they arrive.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+
+use fanfare_core::code::Code;
+use fanfare_core::publication::SessionId;
+use fanfare_core::shard::Request;
+use fanfare_protocol::native::cors::{Hosts, OriginPolicy, Origins};
+use fanfare_protocol::native::route::Rules;
+
+use super::{Given, Http, Judge};
+use crate::auth::Access;
+use crate::shard::options::ShardOptions;
+use crate::shard::step::{Becoming, Step};
+
+fn judge() -> Judge {
+    Judge {
+        options: ShardOptions::default(),
+        rules: Rules::default(),
+        access: Arc::new(Access::open()),
+        policy: Arc::new(OriginPolicy { hosts: Hosts::Loopback, origins: Origins::Loopback }),
+    }
+}
+
+fn given() -> Given {
+    Given { now: 1_000, session: SessionId(7) }
+}
+
+fn connection() -> Http {
+    Http::new(SocketAddr::from((Ipv4Addr::LOCALHOST, 1)))
+}
+
+fn post(body: &str) -> Vec<u8> {
+    let bytes = body.len();
+    format!("POST /c/a HTTP/1.1\r\nHost: localhost\r\nContent-Length: {bytes}\r\n\r\n{body}")
+        .into_bytes()
+}
+
+fn published(step: Step) -> (u64, Vec<u8>) {
+    let Step::Ask { request, channel, question: Request::Publish(draft), .. } = step else {
+        panic!("no publish: {step:?}");
+    };
+    assert_eq!(channel.as_str(), "a");
+    let content = draft.content.expect("a body");
+    (request, content.data.bytes().to_vec())
+}
+
+#[test]
+fn a_publish_is_the_same_wherever_it_is_cut() {
+    let bytes = post("hello");
+    for cut in 1..bytes.len() {
+        let mut http = connection();
+        let mut out = Vec::new();
+        http.receive(&bytes[..cut]);
+        let step = http.decode(&judge(), given(), &mut out);
+        assert!(matches!(step, Step::Wait), "{cut}: {step:?}");
+        http.receive(&bytes[cut..]);
+        let step = http.decode(&judge(), given(), &mut out);
+        assert_eq!(published(step), (1, b"hello".to_vec()), "{cut}");
+        assert!(out.is_empty());
+    }
+}
+
+#[test]
+fn pipelined_requests_wait_for_each_other() {
+    let mut http = connection();
+    let mut out = Vec::new();
+    let bytes: Vec<u8> = (0..100).flat_map(|number| post(&number.to_string())).collect();
+    http.receive(&bytes);
+    for number in 0..100_u64 {
+        let (request, body) = published(http.decode(&judge(), given(), &mut out));
+        assert_eq!(body, number.to_string().into_bytes());
+        assert!(!http.listens(), "one request is in work at a time");
+        assert!(matches!(http.decode(&judge(), given(), &mut out), Step::Wait));
+        assert!(http.finish_exchange(request + 1).is_none());
+        assert!(http.finish_exchange(request).is_some());
+    }
+    assert!(!http.has_more());
+    assert!(matches!(http.decode(&judge(), given(), &mut out), Step::Wait));
+}
+
+#[test]
+fn what_the_edge_understands_better_goes_there_whole() {
+    for head in [
+        "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n",
+        "HEAD /c/a HTTP/1.1\r\nHost: localhost\r\n\r\n",
+        "GET /c/a?wait=5 HTTP/1.1\r\nHost: localhost\r\n\r\n",
+        "GET /c/a HTTP/1.1\r\nHost: evil.example\r\n\r\n",
+        "GET /c/a?since=nonsense HTTP/1.1\r\nHost: localhost\r\n\r\n",
+        "DELETE /c/a HTTP/1.1\r\nHost: localhost\r\n\r\n",
+        "POST /c/a HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n",
+        "POST /c/a HTTP/1.1\r\nHost: localhost\r\nContent-Length: 65537\r\n\r\n",
+        "POST /c/a HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nab",
+        "POST /c/a HTTP/1.1\r\nHost: localhost\r\nContent-Length: +1\r\n\r\na",
+        "POST /c/a HTTP/1.1\r\nHost: localhost\r\nExpect: 100-continue\r\nContent-Length: 1\r\n\r\n",
+        "POST /c/a HTTP/1.1\r\nHost: localhost\r\nOrigin: https://evil.example\r\nContent-Length: 1\r\n\r\na",
+        "POST /c/a,b HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1\r\n\r\na",
+        "POST /c/a HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 1\r\n\r\n{",
+        "POST /publish HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2\r\n\r\n[]",
+    ] {
+        let mut http = connection();
+        let mut out = Vec::new();
+        http.receive(head.as_bytes());
+        let step = http.decode(&judge(), given(), &mut out);
+        assert!(matches!(step, Step::HandOver), "{head}: {step:?}");
+        assert_eq!(http.take_unread(), head.as_bytes(), "{head}");
+    }
+}
+
+#[test]
+fn streams_and_sockets_begin_here() {
+    let socket = "GET /c/a HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
+                  Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n\x01";
+    for (request, socket) in [
+        ("GET /c/a HTTP/1.1\r\nHost: localhost\r\n\r\n\x01", false),
+        ("GET /c/a HTTP/1.0\r\nHost: localhost\r\n\r\n\x01", false),
+        ("GET /c/a,b?as=ndjson HTTP/1.1\r\nHost: localhost\r\n\r\n\x01", false),
+        (socket, true),
+    ] {
+        let mut http = connection();
+        let mut out = Vec::new();
+        http.receive(request.as_bytes());
+        let step = http.decode(&judge(), given(), &mut out);
+        let Step::Become(becoming) = step else {
+            panic!("{request}: {step:?}");
+        };
+        assert_eq!(matches!(*becoming, Becoming::Socket(..)), socket, "{request}");
+        assert_eq!(http.take_unread(), b"\x01"[..], "what follows is not lost");
+    }
+}
+
+#[test]
+fn heads_are_bounded_and_garbage_is_no_request() {
+    let mut http = connection();
+    let mut out = Vec::new();
+    http.receive(b"GET /c/a HTTP/1.1\r\nHost: localhost\r\n");
+    let mut refused = None;
+    for _ in 0..10_000 {
+        match http.decode(&judge(), given(), &mut out) {
+            Step::Wait => http.receive(b"X: y\r\n"),
+            step => {
+                refused = Some(step);
+                break;
+            }
+        }
+    }
+    assert!(matches!(refused, Some(Step::Refuse(Code::HeadTooLarge))));
+    assert!(out.starts_with(b"HTTP/1.1 431 "));
+
+    let mut http = connection();
+    let mut out = Vec::new();
+    http.receive(b"\x16\x03\x01\x02\x00");
+    assert!(matches!(http.decode(&judge(), given(), &mut out), Step::Finish));
+    assert!(out.starts_with(b"HTTP/1.1 400 "));
+}

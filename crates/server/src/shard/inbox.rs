@@ -1,0 +1,188 @@
+//! Letters: what others want of this shard.
+
+use std::sync::mpsc::TryRecvError;
+
+use bytes::Bytes;
+use fanfare_core::shard::{ConnectionId, Input, Opening, Verdict};
+
+use super::connection::{Connection, Link, Piped, State};
+use super::event_loop::{Course, EventLoop, Idle};
+use super::http::Http;
+use super::websocket::Session;
+use crate::load::Counted;
+use crate::node::{Adoption, Letter, ShardSnapshot};
+use crate::pipe::{PipeItem, PipeWriter};
+
+impl EventLoop {
+    /// Opens the letters that are there, up to a budget. Says whether that was all.
+    pub(super) fn open_letters(&mut self) -> Idle {
+        for _ in 0..LETTERS_PER_TURN {
+            match self.letters.try_recv() {
+                Ok(letter) => self.open_letter(letter),
+                Err(TryRecvError::Empty) => return Idle::Yes,
+                Err(TryRecvError::Disconnected) => {
+                    // Nobody is left who could ever say stop.
+                    self.course = Course::Stopped;
+                    return Idle::Yes;
+                }
+            }
+        }
+        Idle::No
+    }
+
+    fn open_letter(&mut self, letter: Letter) {
+        match letter {
+            Letter::Core(message) => self.input(Input::Message(message)),
+            Letter::Ask { origin, channel, request, permit } => {
+                self.input(Input::Ask { origin, channel, request, permit });
+            }
+            Letter::Accepted { socket, peer, counted } => {
+                self.welcome(socket, Http::new(peer), counted);
+            }
+            Letter::Adopted(adoption) => self.adopt(*adoption),
+            Letter::Subscriber { opening, pipe } => self.subscribe_pipe(opening, pipe),
+            Letter::PipeReady(id) => {
+                if let Some(connection) = self.sockets.slab.find_mut(id) {
+                    connection.marks.told_full = false;
+                    self.input(Input::Writable(id));
+                }
+            }
+            Letter::PipeClosed(id) => self.end(id),
+            Letter::Authorised { connection, question, verdict } => {
+                self.authorised(connection, question, verdict);
+            }
+            Letter::Snapshot(wanted) => {
+                let snapshot = ShardSnapshot {
+                    core: self.core.figures().clone(),
+                    sockets: self.sockets.figures.clone(),
+                };
+                // Whoever wanted it may have given up.
+                let _gone = wanted.send(snapshot);
+            }
+            Letter::Drain(window) => self.drain(window),
+            Letter::Stop => self.course = Course::Stopped,
+        }
+    }
+
+    fn welcome(&mut self, socket: mio::net::TcpStream, http: Http, counted: Counted) {
+        let mut connection =
+            Connection::new(Link::Socket(socket), State::Http(Box::new(http)), Some(counted));
+        connection.marks.handshaking = true;
+        // The request has often come with the connection, and then the first read saves a poll.
+        connection.marks.readable = true;
+        if let Some(id) = self.sockets.admit(connection) {
+            self.sockets.figures.accepted += 1;
+            let within = self.options().head_within;
+            self.sockets.set_due(id, within);
+            self.join_drain(id);
+            self.sockets.queue(id);
+        }
+    }
+
+    fn adopt(&mut self, adoption: Adoption) {
+        let Adoption { socket, peer, leftover, mut socket_request, counted } = adoption;
+        tracing::trace!(%peer, "a WebSocket comes back from the edge");
+        let opening = socket_request.opening();
+        let rules = &self.judge.rules;
+        let mut session = Session::new(socket_request, &opening.subscriptions, rules);
+        session.keep(leftover);
+        let socket = mio::net::TcpStream::from_std(socket);
+        let state = State::Socket(Box::new(session));
+        let mut connection = Connection::new(Link::Socket(socket), state, Some(counted));
+        connection.marks.readable = true;
+        self.load.arrive(self.shard);
+        if let Some(id) = self.sockets.admit(connection) {
+            self.attach(id, opening);
+        }
+    }
+
+    fn subscribe_pipe(&mut self, opening: Box<Opening>, pipe: PipeWriter) {
+        let piped = Piped { format: opening.format, session: opening.session };
+        let state = State::Pipe(Box::new(piped));
+        let connection = Connection::new(Link::Pipe(pipe), state, None);
+        let Some(id) = self.sockets.admit(connection) else {
+            return;
+        };
+        let bound = match self.sockets.slab.find(id).map(|place| &place.link) {
+            Some(Link::Pipe(pipe)) => pipe.bind(id),
+            _ => false,
+        };
+        if bound {
+            self.attach(id, opening);
+        } else {
+            self.sockets.remove(id);
+        }
+    }
+
+    /// Makes the connection a reader in the eyes of the core.
+    pub(super) fn attach(&mut self, id: ConnectionId, opening: Box<Opening>) {
+        if let Some(connection) = self.sockets.slab.find_mut(id) {
+            connection.marks.attached = true;
+        }
+        self.join_drain(id);
+        self.input(Input::Open { connection: id, opening });
+    }
+
+    /// The authority has answered; what waited for it goes on.
+    pub(super) fn authorised(&mut self, id: ConnectionId, question: u64, verdict: Verdict) {
+        if self.questions.get(&id) != Some(&question) {
+            // It was too late, or its connection is gone.
+            return;
+        }
+        self.questions.remove(&id);
+        if let Some(connection) = self.sockets.slab.find_mut(id) {
+            connection.marks.asking = false;
+            self.start_beating(id);
+            self.sockets.queue(id);
+        }
+        self.input(Input::Authorised { connection: id, question, verdict });
+    }
+
+    /// Hands an item to the reader behind a pipe.
+    pub(super) fn push(&self, id: ConnectionId, item: PipeItem) {
+        if let Some(Connection { link: Link::Pipe(pipe), .. }) = self.sockets.slab.find(id) {
+            pipe.push(item);
+        }
+    }
+
+    /// Hands the connection to the edge, with what was read of it.
+    pub(super) fn hand_over(&mut self, id: ConnectionId) {
+        let Some(connection) = self.sockets.remove(id) else {
+            return;
+        };
+        let (Link::Socket(socket), State::Http(mut http), Some(counted)) =
+            (connection.link, connection.state, connection.counted)
+        else {
+            return;
+        };
+        let handover = crate::node::Handover {
+            socket: socket.into(),
+            peer: http.peer(),
+            read: http.take_unread(),
+            counted,
+        };
+        self.sockets.figures.handed_over += 1;
+        if let Err(handover) = self.handoff.hand_over(handover) {
+            self.turn_away(handover);
+        }
+    }
+
+    /// The edge takes nothing more: whoever asked is told so, if the socket has room for it.
+    fn turn_away(&mut self, mut handover: crate::node::Handover) {
+        let code = fanfare_core::code::Code::Overloaded;
+        self.sockets.figures.refusals.count(code);
+        let mut out = Vec::new();
+        fanfare_protocol::native::response::append_problem(
+            &mut out,
+            &fanfare_protocol::native::problem::Problem::of(code),
+            &fanfare_protocol::native::cors::AllowedOrigin::None,
+            fanfare_protocol::native::response::Persistence::Close,
+        );
+        let bytes = Bytes::from(out);
+        // It is closed in any case.
+        let _unsent = std::io::Write::write(&mut handover.socket, &bytes);
+    }
+}
+
+/// Letters opened in one turn, so that sockets have theirs.
+const LETTERS_PER_TURN: usize = 1024;

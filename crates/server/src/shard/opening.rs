@@ -1,0 +1,114 @@
+//! Readers begin: from the request that asks for a stream or a WebSocket to its opening event.
+
+use fanfare_core::code::Code;
+use fanfare_core::cursor::Cursor;
+use fanfare_core::shard::{ConnectionId, Input, Opened};
+use fanfare_protocol::native::opening::Open;
+use fanfare_protocol::native::problem::Problem;
+
+use super::connection::State;
+use super::event_loop::EventLoop;
+use super::step::{Becoming, Step};
+use crate::pipe::PipeItem;
+
+impl EventLoop {
+    /// Makes a connection that sent a request the reader that the request asks for.
+    pub(super) fn become_reader(&mut self, id: ConnectionId, becoming: Becoming) {
+        let Some(connection) = self.sockets.slab.find_mut(id) else {
+            return;
+        };
+        let State::Http(http) = &mut connection.state else {
+            return;
+        };
+        let leftover = http.take_unread();
+        // Nothing is due while the core works on it; the first heartbeat is set when it stands.
+        connection.due = super::wheel::Tick::MAX;
+        match becoming {
+            Becoming::Stream(stream, opening) => {
+                // Whatever else the client has sent, on a stream it is not listened to.
+                self.sockets.turn_into(id, State::Stream(Box::new(stream)));
+                self.attach(id, Box::new(opening));
+            }
+            Becoming::Socket(mut session, opening) => {
+                session.keep(leftover);
+                self.sockets.turn_into(id, State::Socket(Box::new(session)));
+                self.attach(id, opening);
+            }
+            Becoming::Refused(session) => {
+                self.sockets.turn_into(id, State::Socket(Box::new(session)));
+                let mut told = None;
+                let step = self.converse(id, |place, out| {
+                    if let State::Socket(session) = &mut place.state {
+                        told = session.tell_refusal(out);
+                    }
+                    Step::AwaitClose
+                });
+                if let Some(code) = told {
+                    self.sockets.figures.refusals.count(code);
+                }
+                self.take(id, step);
+            }
+        }
+        // A stream listens only for its client's end, and that may have come already.
+        self.sockets.queue(id);
+    }
+
+    /// The core has attached the reader: its stream begins.
+    pub(super) fn opened(&mut self, id: ConnectionId, channels: Vec<Opened>, cursor: Cursor) {
+        let retry = self.draw_retry();
+        let policy = self.policy;
+        let step = self.converse(id, |place, out| match &mut place.state {
+            State::Stream(stream) => {
+                let over = !channels.is_empty() && channels.iter().all(|opened| opened.over);
+                if over {
+                    stream.over(&cursor, out);
+                    return Step::Finish;
+                }
+                let open =
+                    Open { session: stream.session, channels: &channels, cursor: &cursor, policy };
+                stream.open(&open, retry, out);
+                Step::Wait
+            }
+            State::Socket(session) => {
+                let open =
+                    Open { session: session.id(), channels: &channels, cursor: &cursor, policy };
+                session.open(&open, out);
+                Step::Wait
+            }
+            _ => Step::Wait,
+        });
+        self.push(id, PipeItem::Opened { channels, cursor });
+        self.start_beating(id);
+        self.sockets.queue(id);
+        self.take(id, step);
+    }
+
+    /// The core could not attach the reader.
+    pub(super) fn refused(&mut self, id: ConnectionId, code: Code) {
+        self.sockets.figures.refusals.count(code);
+        let retry = self.draw_retry();
+        self.push(id, PipeItem::Refused(code));
+        let step = self.converse(id, |place, out| match &mut place.state {
+            State::Stream(stream) => {
+                stream.refuse(&Problem::of(code), retry, out);
+                Step::Finish
+            }
+            State::Socket(session) => session.refuse(code, out),
+            _ => Step::Gone,
+        });
+        self.take(id, step);
+    }
+
+    /// Takes the reader out of the core, which delivers nothing more to it.
+    pub(super) fn detach(&mut self, id: ConnectionId) {
+        self.questions.remove(&id);
+        let attached = self
+            .sockets
+            .slab
+            .find_mut(id)
+            .is_some_and(|connection| std::mem::take(&mut connection.marks.attached));
+        if attached {
+            self.input(Input::Close(id));
+        }
+    }
+}

@@ -1,0 +1,40 @@
+//! The limits and periods of a shard's sockets.
+
+use std::ops::Range;
+use std::time::Duration;
+
+/// What the loop of every shard holds its connections to.
+#[derive(Debug, Clone)]
+pub(crate) struct ShardOptions {
+    /// Bytes of a request head at most (`limits.head_bytes_max`).
+    pub head_bytes_max: usize,
+    /// How long a request head may take from its first byte, or from the accept.
+    pub head_within: Duration,
+    /// How long a body may go without 64 KiB or its end.
+    pub body_within: Duration,
+    /// Bytes of a body that a shard takes itself; larger ones go to the edge.
+    pub body_bytes_max: usize,
+    /// How long a connection may stay between two requests.
+    pub idle_within: Duration,
+    /// How long a closing connection may take to go.
+    pub close_within: Duration,
+    /// How long the authority may take to answer.
+    pub authority_within: Duration,
+    /// When clients are told to come back, at the earliest and at the latest.
+    pub retry: Range<Duration>,
+}
+
+impl Default for ShardOptions {
+    fn default() -> Self {
+        Self {
+            head_bytes_max: 16 * 1024,
+            head_within: Duration::from_secs(10),
+            body_within: Duration::from_secs(30),
+            body_bytes_max: 64 * 1024,
+            idle_within: Duration::from_secs(75),
+            close_within: Duration::from_secs(5),
+            authority_within: Duration::from_secs(10),
+            retry: Duration::from_secs(1)..Duration::from_secs(10),
+        }
+    }
+}

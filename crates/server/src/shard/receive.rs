@@ -1,0 +1,298 @@
+//! Visits: a connection has something to say, and says it within its budget.
+
+use std::io::{self, Read};
+
+use fanfare_core::code::Code;
+use fanfare_core::publication::SessionId;
+use fanfare_core::shard::{Answer, ConnectionId, Input, Origin, Refusal, Request};
+use mio::net::TcpStream;
+
+use super::catch::guarded;
+use super::connection::{Connection, Link, Marks, State};
+use super::event_loop::{EventLoop, READ_BYTES};
+use super::http::{Given, Judge};
+use super::step::Step;
+use fanfare_core::permit::Permit;
+
+/// What a visit reads with: the loop's buffer, and how much of it the connection may still use.
+struct Reader<'a> {
+    buffer: &'a mut [u8],
+    budget: usize,
+    received: u64,
+}
+
+/// What a read gave.
+enum Taken {
+    /// So many bytes.
+    Bytes(usize),
+    /// Nothing for now.
+    Nothing,
+    /// Nothing in this turn.
+    Exhausted,
+    /// The client has said everything.
+    End,
+    /// The client is gone.
+    Gone,
+}
+
+impl EventLoop {
+    /// Reads and decodes what a connection has to say.
+    pub(super) fn visit(&mut self, id: ConnectionId) {
+        let mut budget = READ_BYTES;
+        if let Some(connection) = self.sockets.slab.find_mut(id) {
+            connection.marks.queued = false;
+        }
+        for _ in 0..STEPS_PER_VISIT {
+            let step = self.decode(id, &mut budget);
+            match self.take(id, step) {
+                Turn::Over => return,
+                Turn::Later => break,
+                Turn::Again => {}
+            }
+        }
+        self.sockets.queue(id);
+    }
+
+    fn decode(&mut self, id: ConnectionId, budget: &mut usize) -> Step {
+        let Some(connection) = self.sockets.slab.find_mut(id) else {
+            return Step::Wait;
+        };
+        if !connection.listens() {
+            return Step::Wait;
+        }
+        let session = match connection.state {
+            State::Http(_) => self.sessions.draw(),
+            _ => SessionId(0),
+        };
+        let given = Given { now: self.sockets.now.unix, session };
+        self.out.clear();
+        let mut reader = Reader { buffer: &mut self.read, budget: *budget, received: 0 };
+        let (judge, out) = (&self.judge, &mut self.out);
+        let step = guarded(|| advance(connection, &mut reader, judge, given, out));
+        *budget = reader.budget;
+        self.sockets.figures.received_bytes += reader.received;
+        let Some(step) = step else {
+            return self.broken(id);
+        };
+        self.send_out(id);
+        step
+    }
+
+    /// Lets a connection's own code say something; what it says goes out before its step is given.
+    pub(super) fn converse(
+        &mut self,
+        id: ConnectionId,
+        code: impl FnOnce(&mut Connection, &mut Vec<u8>) -> Step,
+    ) -> Step {
+        let Some(connection) = self.sockets.slab.find_mut(id) else {
+            return Step::Wait;
+        };
+        self.out.clear();
+        let out = &mut self.out;
+        let Some(step) = guarded(|| code(connection, out)) else {
+            return self.broken(id);
+        };
+        self.send_out(id);
+        step
+    }
+
+    fn broken(&mut self, id: ConnectionId) -> Step {
+        tracing::error!(index = id.index, "a connection's own code panicked; it is ended");
+        self.sockets.figures.broken += 1;
+        Step::Gone
+    }
+
+    fn send_out(&mut self, id: ConnectionId) {
+        let out = std::mem::take(&mut self.out);
+        self.sockets.send(id, &out);
+        self.out = out;
+        // What a large answer needed is not kept for ever.
+        self.out.clear();
+        self.out.shrink_to(READ_BYTES);
+    }
+
+    /// Does what a connection's code wants done.
+    pub(super) fn take(&mut self, id: ConnectionId, step: Step) -> Turn {
+        self.end_handshake_after(id, &step);
+        match step {
+            Step::Wait => {
+                self.renew_deadline(id);
+                return Turn::Over;
+            }
+            Step::Yield => return Turn::Later,
+            Step::Ask { request, channel, question, bytes } => {
+                let permit = match question {
+                    Request::Publish(_) => self.node.permits().take(bytes),
+                    _ => Some(Permit::free()),
+                };
+                let Some(permit) = permit else {
+                    let refusal = Refusal { code: Code::Overloaded, head: None };
+                    self.answer(id, request, &channel, &Answer::Refused(refusal));
+                    return Turn::Again;
+                };
+                self.input(Input::Ask {
+                    origin: Origin::Connection { shard: self.shard, connection: id, request },
+                    channel,
+                    request: question,
+                    permit,
+                });
+            }
+            Step::Subscribe { request, subscription } => {
+                self.input(Input::Subscribe { connection: id, request, subscription });
+            }
+            Step::Unsubscribe { request, channel } => {
+                self.input(Input::Unsubscribe { connection: id, request, channel });
+            }
+            Step::Become(becoming) => {
+                self.become_reader(id, *becoming);
+                return Turn::Over;
+            }
+            Step::HandOver => {
+                self.hand_over(id);
+                return Turn::Over;
+            }
+            Step::AwaitClose => self.await_close(id),
+            Step::Refuse(code) => {
+                self.sockets.figures.refusals.count(code);
+                self.finish(id);
+            }
+            Step::Finish => self.finish(id),
+            Step::Gone => {
+                self.end(id);
+                return Turn::Over;
+            }
+        }
+        self.turn_of(id)
+    }
+
+    /// Whether the connection goes on at once: with the memory engine and an owner on this shard,
+    /// what was asked is answered by now.
+    fn turn_of(&self, id: ConnectionId) -> Turn {
+        match self.sockets.slab.find(id) {
+            Some(connection) if connection.listens() => Turn::Again,
+            _ => Turn::Over,
+        }
+    }
+
+    fn end_handshake_after(&mut self, id: ConnectionId, step: &Step) {
+        let waits = matches!(step, Step::Wait | Step::Yield);
+        let first = self.sockets.slab.find(id).is_some_and(
+            |connection| matches!(&connection.state, State::Http(http) if http.is_first()),
+        );
+        if !(waits && first) {
+            self.sockets.end_handshake(id);
+        }
+    }
+}
+
+/// Whether a visit goes on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Turn {
+    /// At once.
+    Again,
+    /// After everyone else had a turn.
+    Later,
+    /// When something happens.
+    Over,
+}
+
+/// Reads and decodes until there is something to do.
+fn advance(
+    connection: &mut Connection,
+    reader: &mut Reader<'_>,
+    judge: &Judge,
+    given: Given,
+    out: &mut Vec<u8>,
+) -> Step {
+    let Link::Socket(socket) = &mut connection.link else {
+        return Step::Wait;
+    };
+    let marks = &mut connection.marks;
+    match &mut connection.state {
+        State::Http(http) => loop {
+            // What has come before is used up first, so that the buffer stays bounded.
+            let step = http.decode(judge, given, out);
+            if !matches!(step, Step::Wait) || !http.listens() {
+                return step;
+            }
+            match reader.read(socket, marks) {
+                Taken::Bytes(bytes) => http.receive(reader.bytes(bytes)),
+                Taken::Nothing => return Step::Wait,
+                Taken::Exhausted => return Step::Yield,
+                Taken::End | Taken::Gone => return Step::Gone,
+            }
+        },
+        State::Socket(session) => {
+            let step = session.resume(judge, given.now, out);
+            if !matches!(step, Step::Wait) {
+                return step;
+            }
+            loop {
+                let bytes = match reader.read(socket, marks) {
+                    Taken::Bytes(bytes) => bytes,
+                    Taken::Nothing => return Step::Wait,
+                    Taken::Exhausted => return Step::Yield,
+                    Taken::End | Taken::Gone => return Step::Gone,
+                };
+                session.heard();
+                let step = session.receive(reader.bytes(bytes), judge, given.now, out);
+                if !matches!(step, Step::Wait) {
+                    return step;
+                }
+            }
+        }
+        State::Stream(_) | State::Closing => loop {
+            match reader.read(socket, marks) {
+                Taken::Bytes(_) => {}
+                Taken::Nothing => return Step::Wait,
+                Taken::Exhausted => return Step::Yield,
+                Taken::End | Taken::Gone => return Step::Gone,
+            }
+        },
+        State::Pipe(_) => Step::Wait,
+    }
+}
+
+impl Reader<'_> {
+    fn read(&mut self, socket: &mut TcpStream, marks: &mut Marks) -> Taken {
+        if marks.ended {
+            return Taken::End;
+        }
+        if !marks.readable {
+            return Taken::Nothing;
+        }
+        if self.budget == 0 {
+            return Taken::Exhausted;
+        }
+        loop {
+            match socket.read(self.buffer) {
+                Ok(0) => {
+                    marks.readable = false;
+                    marks.ended = true;
+                    return Taken::End;
+                }
+                Ok(bytes) => {
+                    // A short read has emptied the socket, unless its end stands behind it, and
+                    // saves the read that would say so.
+                    marks.readable = bytes == self.buffer.len() || marks.ending;
+                    self.budget = self.budget.saturating_sub(bytes);
+                    self.received += bytes as u64;
+                    return Taken::Bytes(bytes);
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    marks.readable = false;
+                    return Taken::Nothing;
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(_) => return Taken::Gone,
+            }
+        }
+    }
+
+    fn bytes(&self, bytes: usize) -> &[u8] {
+        self.buffer.get(..bytes).unwrap_or_default()
+    }
+}
+
+/// Requests or commands of one connection that are carried out in one turn.
+const STEPS_PER_VISIT: usize = 64;

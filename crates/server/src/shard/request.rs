@@ -1,0 +1,65 @@
+//! What a WebSocket's request asked for, while it travels between threads.
+
+use fanfare_core::code::Code;
+use fanfare_core::cursor::Cursor;
+use fanfare_core::frame::Format;
+use fanfare_core::publication::{Publisher, SessionId};
+use fanfare_core::shard::{Echo, Opening};
+use fanfare_core::start::Subscription;
+use fanfare_protocol::native::reading::{Heartbeat, Pong, Reading, Transport};
+
+/// What a WebSocket's request asked for, decoded and checked.
+#[derive(Debug, Clone)]
+pub(crate) struct SocketRequest {
+    /// [`Format::WebSocketRaw`] or [`Format::WebSocketV1`].
+    pub format: Format,
+    /// The channels of the URL and where each starts.
+    pub subscriptions: Vec<Subscription>,
+    /// Cursor entries of other channels.
+    pub carried: Cursor,
+    /// The identity of the connection.
+    pub session: SessionId,
+    /// Whether it gets its own publications back.
+    pub echo: Echo,
+    /// How often it is pinged.
+    pub heartbeat: Heartbeat,
+    /// How a raw socket's text `ping` is answered.
+    pub pong: Pong,
+    /// Under which name it publishes, or why it may not.
+    pub publisher: Result<Publisher, Code>,
+}
+
+impl SocketRequest {
+    /// The request that `reading`, whose transport is a WebSocket, was read from.
+    pub(crate) fn of(
+        reading: Reading,
+        session: SessionId,
+        publisher: Result<Publisher, Code>,
+    ) -> Self {
+        let pong = match reading.transport {
+            Transport::WebSocket(socket) => socket.pong,
+            _ => Pong::Off,
+        };
+        Self {
+            format: reading.format,
+            subscriptions: reading.subscriptions,
+            carried: reading.carried,
+            session,
+            echo: reading.echo,
+            heartbeat: reading.heartbeat,
+            pong,
+            publisher,
+        }
+    }
+
+    /// What the core is asked to open.
+    pub(super) fn opening(&mut self) -> Box<Opening> {
+        Box::new(Opening {
+            format: self.format,
+            subscriptions: std::mem::take(&mut self.subscriptions),
+            carried: self.carried.clone(),
+            session: self.session,
+            echo: self.echo,
+        })
+    }
+}

@@ -1,0 +1,104 @@
+//! Where a shard sits: its poll and mailbox, made before its thread, and what it is started with.
+
+use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, mpsc};
+use std::thread::JoinHandle;
+
+use fanfare_core::settings::ShardSettings;
+use fanfare_protocol::native::cors::OriginPolicy;
+use fanfare_protocol::native::route::Rules;
+use mio::{Poll, Token, Waker};
+
+use super::event_loop::EventLoop;
+use super::options::ShardOptions;
+use crate::auth::Access;
+use crate::edge::Handoff;
+use crate::engine::Engine;
+use crate::load::Load;
+use crate::node::{Letter, Mailbox, Node, ShardWaker};
+
+/// A shard's poll and the reading end of its mailbox.
+#[derive(Debug)]
+pub(crate) struct Seat {
+    pub(super) poll: Poll,
+    pub(super) waker: Arc<ShardWaker>,
+    pub(super) letters: mpsc::Receiver<Letter>,
+}
+
+/// What a shard is started with.
+#[derive(Debug)]
+pub(crate) struct Parts {
+    /// The bounds and rules of its core.
+    pub settings: ShardSettings,
+    /// The limits and periods of its sockets.
+    pub options: ShardOptions,
+    /// What requests are read by.
+    pub rules: Rules,
+    /// How to reach the other shards and the edge's askers.
+    pub node: Arc<Node>,
+    /// Where connections are counted.
+    pub load: Arc<Load>,
+    /// Where its owners store.
+    pub engine: Engine,
+    /// Who may publish and read.
+    pub access: Arc<Access>,
+    /// Who answers the core's own questions.
+    pub authority: Answerer,
+    /// Which hosts and origins are served.
+    pub policy: Arc<OriginPolicy>,
+    /// Where connections go that the shard does not serve.
+    pub handoff: Handoff,
+}
+
+/// Who answers [`fanfare_core::shard::Effect::Authorise`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Answerer {
+    /// Whatever passed [`Access`] is allowed at once.
+    Access,
+    /// Somebody outside, by [`Letter::Authorised`].
+    #[cfg_attr(not(test), expect(dead_code, reason = "hooks will answer so; until then tests do"))]
+    Letter,
+}
+
+impl Seat {
+    /// A poll, and the mailbox that wakes it.
+    ///
+    /// # Errors
+    /// If the system gives no poll or waker.
+    pub(crate) fn new() -> io::Result<(Mailbox, Self)> {
+        let poll = Poll::new()?;
+        let waker = Arc::new(ShardWaker::new(Waker::new(poll.registry(), WAKER)?));
+        let (mailbox, letters) = Mailbox::new(Arc::clone(&waker));
+        let seat = Self { poll, waker, letters };
+        Ok((mailbox, seat))
+    }
+
+    /// Starts the shard's thread. It ends when the shard is told to stop.
+    ///
+    /// # Errors
+    /// If the thread or its poll cannot be set up.
+    pub(crate) fn start(self, parts: Parts) -> io::Result<JoinHandle<()>> {
+        let name = format!("shard-{}", parts.settings.shard);
+        let event_loop = EventLoop::new(self, parts)?;
+        std::thread::Builder::new().name(name).spawn(move || {
+            // Nothing is looked at after a panic: the process ends.
+            let ended = catch_unwind(AssertUnwindSafe(|| event_loop.run()));
+            if !matches!(ended, Ok(Ok(()))) {
+                tracing::error!(outcome = ?ended.is_ok(), "a shard is broken: the process ends");
+                end_process();
+            }
+        })
+    }
+}
+
+/// Ends the process because a part of it that nobody can do without is broken.
+pub(crate) fn end_process() -> ! {
+    std::process::exit(BROKEN_EXIT_CODE)
+}
+
+/// The poll's name for the waker; no connection has it, since its index would be [`u32::MAX`].
+pub(super) const WAKER: Token = Token(usize::MAX);
+
+/// The exit code of a process whose shard or acceptor broke (`EX_SOFTWARE` of sysexits).
+pub(crate) const BROKEN_EXIT_CODE: i32 = 70;

@@ -1,0 +1,240 @@
+//! The connections of a shard with everything they share: poll, wheel, buffers, figures.
+//!
+//! It stands apart from the core, which delivers into it while it is flushed.
+
+use std::io::Write;
+use std::net::Shutdown;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use fanfare_core::settings::ShardId;
+use fanfare_core::shard::ConnectionId;
+use fanfare_core::time::Now;
+use mio::{Interest, Registry};
+
+use super::connection::{Connection, Link, State, token_of};
+use super::figures::SocketFigures;
+use super::output::{Drained, write_once};
+use super::slab::Slab;
+use super::wheel::{Tick, Wheel};
+use crate::load::Load;
+
+/// Every connection of one shard.
+#[derive(Debug)]
+pub(super) struct Sockets {
+    pub slab: Slab<Connection>,
+    pub wheel: Wheel,
+    pub figures: SocketFigures,
+    pub now: Now,
+    /// Connections to be visited in the next turn of the loop.
+    pub ready: Vec<ConnectionId>,
+    /// Connections whose socket failed while it was written to.
+    pub gone: Vec<ConnectionId>,
+    /// Frames on their way into one write.
+    pub scratch: Vec<u8>,
+    /// Where each of those frames ends.
+    pub ends: Vec<usize>,
+    registry: Registry,
+    load: Arc<Load>,
+    shard: ShardId,
+}
+
+/// What became of output that had waited.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Flushed {
+    /// Nothing waits any more.
+    Empty,
+    /// The socket is full again.
+    Waits,
+}
+
+impl Sockets {
+    pub(super) fn new(registry: Registry, load: Arc<Load>, shard: ShardId, now: Now) -> Self {
+        Self {
+            slab: Slab::new(),
+            wheel: Wheel::new(now.millis),
+            figures: SocketFigures::default(),
+            now,
+            ready: Vec::new(),
+            gone: Vec::new(),
+            scratch: Vec::with_capacity(SCRATCH_BYTES),
+            ends: Vec::new(),
+            registry,
+            load,
+            shard,
+        }
+    }
+
+    /// Takes a connection in. None if the poll does not take its socket, which is then closed.
+    pub(super) fn admit(&mut self, connection: Connection) -> Option<ConnectionId> {
+        let transport = connection.transport();
+        let on_socket = matches!(connection.link, Link::Socket(_));
+        let id = self.slab.insert(connection);
+        let place = self.slab.find_mut(id)?;
+        if let Link::Socket(socket) = &mut place.link {
+            let interest = Interest::READABLE | Interest::WRITABLE;
+            if let Err(error) = self.registry.register(socket, token_of(id), interest) {
+                tracing::warn!(%error, "a socket cannot be polled");
+                let handshaking = place.marks.handshaking;
+                self.slab.remove(id);
+                self.count_out(handshaking);
+                return None;
+            }
+        }
+        if let Some(transport) = transport {
+            self.figures.enter(transport);
+        }
+        debug_assert!(on_socket == transport.is_some(), "pipes are counted elsewhere");
+        Some(id)
+    }
+
+    /// Takes a connection out; dropping it closes its socket.
+    pub(super) fn remove(&mut self, id: ConnectionId) -> Option<Connection> {
+        let mut connection = self.slab.remove(id)?;
+        if let Some(transport) = connection.transport() {
+            self.figures.leave(transport);
+        }
+        if let Link::Socket(socket) = &mut connection.link {
+            // A socket that is handed over must not be polled here any more.
+            let _closed = self.registry.deregister(socket);
+            self.count_out(connection.marks.handshaking);
+        }
+        Some(connection)
+    }
+
+    /// Makes the connection something else.
+    pub(super) fn turn_into(&mut self, id: ConnectionId, state: State) {
+        let Some(connection) = self.slab.find_mut(id) else {
+            return;
+        };
+        let before = connection.transport();
+        connection.state = state;
+        let after = connection.transport();
+        if let Some(before) = before {
+            self.figures.leave(before);
+        }
+        if let Some(after) = after {
+            self.figures.enter(after);
+        }
+    }
+
+    /// Takes note that the first request head is whole, or never will be.
+    pub(super) fn end_handshake(&mut self, id: ConnectionId) {
+        if let Some(connection) = self.slab.find_mut(id)
+            && connection.marks.handshaking
+        {
+            connection.marks.handshaking = false;
+            self.load.end_handshake();
+        }
+    }
+
+    fn count_out(&self, handshaking: bool) {
+        self.load.leave(self.shard);
+        if handshaking {
+            self.load.end_handshake();
+        }
+    }
+
+    /// Has the connection visited in the next turn.
+    pub(super) fn queue(&mut self, id: ConnectionId) {
+        if let Some(connection) = self.slab.find_mut(id)
+            && !connection.marks.queued
+        {
+            connection.marks.queued = true;
+            self.ready.push(id);
+        }
+    }
+
+    /// Has the connection looked at after this long.
+    pub(super) fn set_due(&mut self, id: ConnectionId, after: Duration) {
+        let millis = u64::try_from(after.as_millis()).unwrap_or(u64::MAX);
+        let at = self.now.millis.saturating_add(millis);
+        self.set_due_at(id, self.wheel.tick_of(at));
+    }
+
+    /// Has the connection looked at in this tick; [`Tick::MAX`] for never.
+    pub(super) fn set_due_at(&mut self, id: ConnectionId, at: Tick) {
+        let Some(connection) = self.slab.find_mut(id) else {
+            return;
+        };
+        connection.due = at;
+        if at < connection.armed {
+            connection.armed = self.wheel.arm(id, at);
+        }
+    }
+
+    /// The tick of this moment.
+    pub(super) fn tick(&self) -> Tick {
+        self.wheel.tick_of(self.now.millis)
+    }
+
+    /// Sends what is no frame, behind whatever waits already.
+    pub(super) fn send(&mut self, id: ConnectionId, bytes: &[u8]) {
+        if bytes.is_empty() {
+            return;
+        }
+        let Some(connection) = self.slab.find_mut(id) else {
+            return;
+        };
+        let Link::Socket(socket) = &mut connection.link else {
+            return;
+        };
+        if connection.pending.is_some() {
+            connection.keep_control(Bytes::copy_from_slice(bytes));
+            return;
+        }
+        match write_once(|| socket.write(bytes)) {
+            Ok(written) => {
+                // A short write means as much as a full socket: an edge will come.
+                let written = written.unwrap_or(0);
+                self.figures.written_bytes += written as u64;
+                if let Some(rest) = bytes.get(written..).filter(|rest| !rest.is_empty()) {
+                    connection.keep_control(Bytes::copy_from_slice(rest));
+                }
+            }
+            Err(_) => self.gone.push(id),
+        }
+    }
+
+    /// Writes what waits, now that the socket has room.
+    pub(super) fn flush_pending(&mut self, id: ConnectionId) -> Flushed {
+        let Some(connection) = self.slab.find_mut(id) else {
+            return Flushed::Waits;
+        };
+        let Link::Socket(socket) = &mut connection.link else {
+            return Flushed::Empty;
+        };
+        let Some(pending) = &mut connection.pending else {
+            return Flushed::Empty;
+        };
+        match pending.write_to(socket) {
+            Ok((written, drained)) => {
+                self.figures.written_bytes += written as u64;
+                if drained == Drained::Part {
+                    return Flushed::Waits;
+                }
+                connection.pending = None;
+                Flushed::Empty
+            }
+            Err(_) => {
+                self.gone.push(id);
+                Flushed::Waits
+            }
+        }
+    }
+
+    /// Says that nothing more will be sent, once everything is.
+    pub(super) fn shut_if_drained(&mut self, id: ConnectionId) {
+        if let Some(connection) = self.slab.find_mut(id)
+            && connection.pending.is_none()
+            && let Link::Socket(socket) = &connection.link
+        {
+            // It fails only if the client is gone, which the next read tells as well.
+            let _gone = socket.shutdown(Shutdown::Write);
+        }
+    }
+}
+
+/// Bytes of frames that go with one write.
+pub(super) const SCRATCH_BYTES: usize = 64 * 1024;

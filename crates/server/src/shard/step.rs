@@ -1,0 +1,64 @@
+//! What the code of one connection wants done next.
+
+use fanfare_core::code::Code;
+use fanfare_core::name::ChannelName;
+use fanfare_core::shard::{Opening, Request};
+use fanfare_core::start::Subscription;
+
+/// What is to be done after bytes of a client were decoded. Whatever was appended to the output
+/// goes out before it.
+#[derive(Debug)]
+pub(super) enum Step {
+    /// Nothing until something happens.
+    Wait,
+    /// There is more to read or decode, after everyone else had a turn.
+    Yield,
+    /// A channel's owner is asked; the connection has taken note that it waits.
+    Ask {
+        /// The connection's number for it.
+        request: u64,
+        /// The channel.
+        channel: ChannelName,
+        /// The question.
+        question: Request,
+        /// Bytes that it brings along.
+        bytes: usize,
+    },
+    /// A channel is added.
+    Subscribe {
+        /// The connection's number for it.
+        request: u64,
+        /// The channel and where to start.
+        subscription: Subscription,
+    },
+    /// A channel is dropped.
+    Unsubscribe {
+        /// The connection's number for it.
+        request: u64,
+        /// The channel.
+        channel: ChannelName,
+    },
+    /// The connection becomes a reader.
+    Become(Box<Becoming>),
+    /// The edge takes the connection over.
+    HandOver,
+    /// A WebSocket that has sent its close frame waits for the client's.
+    AwaitClose,
+    /// The same, for this reason, which is counted.
+    Refuse(Code),
+    /// The connection is finished with: what is written goes out, then it is closed.
+    Finish,
+    /// The client is gone.
+    Gone,
+}
+
+/// What an HTTP connection turns into.
+#[derive(Debug)]
+pub(super) enum Becoming {
+    /// A stream, when the core has opened it.
+    Stream(super::stream::Stream, Opening),
+    /// A WebSocket, when the core has opened it.
+    Socket(super::websocket::Session, Box<Opening>),
+    /// A WebSocket that is told by its close frame why it is not opened.
+    Refused(super::websocket::Session),
+}

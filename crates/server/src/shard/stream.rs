@@ -1,0 +1,171 @@
+//! A stream over HTTP/1: what it says beside its publications.
+
+use fanfare_core::cursor::Cursor;
+use fanfare_core::frame::Format;
+use fanfare_core::gap::Gap;
+use fanfare_core::name::ChannelName;
+use fanfare_core::publication::SessionId;
+use fanfare_protocol::native::chunk::{Framing, LAST_CHUNK, append_part};
+use fanfare_protocol::native::cors::AllowedOrigin;
+use fanfare_protocol::native::head::Version;
+use fanfare_protocol::native::opening::Open;
+use fanfare_protocol::native::problem::Problem;
+use fanfare_protocol::native::reading::{Heartbeat, OpeningEvent, Reading};
+use fanfare_protocol::native::response::{
+    BodyLength, Media, Persistence, ResponseHead, append_head, append_problem, stream_length,
+};
+use fanfare_protocol::native::{ndjson, sse};
+
+use std::time::Duration;
+
+/// A reader of a stream.
+#[derive(Debug)]
+pub(super) struct Stream {
+    pub session: SessionId,
+    pub format: Format,
+    pub version: Version,
+    pub heartbeat: Heartbeat,
+    stage: Stage,
+}
+
+#[derive(Debug)]
+enum Stage {
+    /// Its head is not written yet.
+    Opening(Box<Unopened>),
+    Open,
+}
+
+/// What the head and the opening event need.
+#[derive(Debug)]
+struct Unopened {
+    origin: AllowedOrigin,
+    opening: OpeningEvent,
+}
+
+impl Stream {
+    /// The stream that `reading` asks for.
+    pub(super) fn new(reading: &Reading, origin: AllowedOrigin, session: SessionId) -> Self {
+        Self {
+            session,
+            format: reading.format,
+            version: reading.version,
+            heartbeat: reading.heartbeat,
+            stage: Stage::Opening(Box::new(Unopened { origin, opening: reading.opening })),
+        }
+    }
+
+    /// Whether its head is written.
+    pub(super) fn is_open(&self) -> bool {
+        matches!(self.stage, Stage::Open)
+    }
+
+    /// How the parts of its body are framed.
+    pub(super) fn framing(&self) -> Framing {
+        match self.version {
+            Version::Http10 => Framing::Bare,
+            Version::Http11 | Version::Http2 => Framing::Chunked,
+        }
+    }
+
+    /// Writes the head and the opening event.
+    pub(super) fn open(&mut self, open: &Open<'_>, retry: Duration, out: &mut Vec<u8>) {
+        let Stage::Opening(unopened) = std::mem::replace(&mut self.stage, Stage::Open) else {
+            return;
+        };
+        let head = ResponseHead::new(200, self.media(), &unopened.origin).with_cursor(open.cursor);
+        append_head(out, &head, stream_length(self.version), Persistence::KeepAlive);
+        let mut part = Vec::new();
+        if self.is_sse() {
+            sse::append_open(&mut part, open, retry, unopened.opening);
+        } else if self.format == Format::Ndjson && unopened.opening == OpeningEvent::Told {
+            ndjson::append_open(&mut part, open);
+        }
+        append_part(out, &part, self.framing());
+    }
+
+    /// The answer to a reader that has seen the end of everything it asks for.
+    pub(super) fn over(&mut self, cursor: &Cursor, out: &mut Vec<u8>) {
+        let Stage::Opening(unopened) = std::mem::replace(&mut self.stage, Stage::Open) else {
+            return;
+        };
+        let head = ResponseHead::new(204, Media::None, &unopened.origin).with_cursor(cursor);
+        append_head(out, &head, BodyLength::Absent, Persistence::Close);
+    }
+
+    /// The answer to a reader that cannot be attached. One that would give up for ever at any
+    /// status but 200 is asked to come back instead, if that can help.
+    pub(super) fn refuse(&mut self, problem: &Problem, retry: Duration, out: &mut Vec<u8>) {
+        let Stage::Opening(unopened) = std::mem::replace(&mut self.stage, Stage::Open) else {
+            return;
+        };
+        let may_pass = problem.retry() != fanfare_core::code::Retry::Never;
+        if self.is_sse() && may_pass {
+            let head = ResponseHead::new(200, Media::EventStream, &unopened.origin);
+            append_head(out, &head, stream_length(self.version), Persistence::Close);
+            let mut part = Vec::new();
+            sse::append_refusal(&mut part, problem, retry);
+            append_part(out, &part, self.framing());
+        } else {
+            append_problem(out, problem, &unopened.origin, Persistence::Close);
+        }
+    }
+
+    /// Tells a gap.
+    pub(super) fn tell_gap(&self, gap: &Gap, cursor: &Cursor, out: &mut Vec<u8>) {
+        let mut part = Vec::new();
+        if self.is_sse() {
+            sse::append_gap(&mut part, gap, cursor);
+        } else if self.format == Format::Ndjson {
+            ndjson::append_gap(&mut part, gap, cursor);
+        }
+        append_part(out, &part, self.framing());
+    }
+
+    /// Tells that a channel has ended.
+    pub(super) fn tell_end(&self, channel: &ChannelName, cursor: &Cursor, out: &mut Vec<u8>) {
+        let mut part = Vec::new();
+        if self.is_sse() {
+            sse::append_end(&mut part, channel, cursor);
+        } else if self.format == Format::Ndjson {
+            ndjson::append_end(&mut part, channel, cursor);
+        }
+        append_part(out, &part, self.framing());
+    }
+
+    /// Says that the server is still there; nothing where the format has no words for it.
+    pub(super) fn beat(&self, out: &mut Vec<u8>) {
+        if self.is_sse() {
+            append_part(out, sse::heartbeat(self.heartbeat.form), self.framing());
+        } else if self.format == Format::Ndjson {
+            append_part(out, ndjson::KEEPALIVE, self.framing());
+        }
+    }
+
+    /// Ends the body cleanly.
+    pub(super) fn finish(&self, out: &mut Vec<u8>) {
+        if self.framing() == Framing::Chunked && self.is_open() {
+            out.extend_from_slice(LAST_CHUNK);
+        }
+    }
+
+    /// Says when to come back, before the stream is aborted.
+    pub(super) fn drain(&self, retry: Duration, out: &mut Vec<u8>) {
+        if self.is_sse() && self.is_open() {
+            let mut part = Vec::new();
+            sse::append_retry(&mut part, retry);
+            append_part(out, &part, self.framing());
+        }
+    }
+
+    fn is_sse(&self) -> bool {
+        matches!(self.format, Format::Sse | Format::SseChannel | Format::SseEnvelope)
+    }
+
+    fn media(&self) -> Media {
+        match self.format {
+            Format::Ndjson => Media::Ndjson,
+            Format::Text => Media::TextStream,
+            _ => Media::EventStream,
+        }
+    }
+}

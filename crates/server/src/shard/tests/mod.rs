@@ -1,0 +1,171 @@
+//! Shards and the acceptor on real sockets, without the edge: what reaches it is counted.
+
+mod client;
+mod limits;
+mod sockets;
+mod streams;
+
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use fanfare_core::permit::PermitPool;
+use fanfare_core::position::Epoch;
+use fanfare_core::settings::{Authority, Depth, Retention, ShardId, ShardSettings, SlowReader};
+use fanfare_protocol::native::cors::{Hosts, OriginPolicy, Origins};
+use fanfare_protocol::native::route::Rules;
+
+use super::{Answerer, Parts, Seat, ShardOptions};
+use crate::acceptor::{Acceptor, AcceptorOptions};
+use crate::auth::Access;
+use crate::edge::{Handoff, Intake};
+use crate::engine::{Engine, Memory};
+use crate::load::Load;
+use crate::node::{Letter, Node, ShardSnapshot};
+
+/// A running node of shards.
+struct Running {
+    address: SocketAddr,
+    node: Arc<Node>,
+    load: Arc<Load>,
+    intake: Intake,
+    acceptor: Option<Acceptor>,
+    threads: Vec<JoinHandle<()>>,
+}
+
+/// What a test wants to be otherwise.
+struct Wishes {
+    shards: ShardId,
+    options: ShardOptions,
+    connections_max: usize,
+    history_count: usize,
+    slow_reader: SlowReader,
+    authority: Authority,
+    answerer: Answerer,
+}
+
+impl Default for Wishes {
+    fn default() -> Self {
+        Self {
+            shards: 2,
+            options: ShardOptions::default(),
+            connections_max: 1_000,
+            history_count: 10_000,
+            slow_reader: SlowReader::Recover,
+            authority: Authority::Open,
+            answerer: Answerer::Access,
+        }
+    }
+}
+
+impl Running {
+    fn start(wishes: &Wishes) -> Self {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let address = listener.local_addr().unwrap();
+        let load = Load::new(wishes.shards);
+        let seats: Vec<_> = (0..wishes.shards).map(|_| Seat::new().unwrap()).collect();
+        let mailboxes = seats.iter().map(|(mailbox, _)| mailbox.clone()).collect();
+        let node = Node::new(mailboxes, PermitPool::new(1_000, 1 << 26));
+        let (handoff, intake) = Handoff::channel(64);
+        let mut threads = Vec::new();
+        for (shard, (_, seat)) in (0..).zip(seats) {
+            let parts = Parts {
+                settings: settings(shard, wishes),
+                options: wishes.options.clone(),
+                rules: Rules::default(),
+                node: Arc::clone(&node),
+                load: Arc::clone(&load),
+                engine: Engine::Memory(Memory),
+                access: Arc::new(Access::open()),
+                authority: wishes.answerer,
+                policy: Arc::new(OriginPolicy {
+                    hosts: Hosts::Loopback,
+                    origins: Origins::Loopback,
+                }),
+                handoff: handoff.clone(),
+            };
+            threads.push(seat.start(parts).unwrap());
+        }
+        let options = AcceptorOptions {
+            connections_max: wishes.connections_max,
+            handshakes_max: 4_096,
+            retry: Duration::from_secs(1)..Duration::from_secs(2),
+        };
+        let acceptor =
+            Acceptor::start(vec![listener], options, Arc::clone(&node), Arc::clone(&load));
+        Self { address, node, load, intake, acceptor: Some(acceptor.unwrap()), threads }
+    }
+
+    /// What all shards have counted.
+    fn snapshots(&self) -> Vec<ShardSnapshot> {
+        let ask = |mailbox: &crate::node::Mailbox| {
+            let (sender, receiver) = tokio::sync::oneshot::channel();
+            mailbox.put(Letter::Snapshot(sender));
+            receiver.blocking_recv().unwrap()
+        };
+        self.node.mailboxes().iter().map(ask).collect()
+    }
+
+    /// Waits until it is so, at most ten seconds.
+    fn wait_until(&self, what: &str, is_so: impl Fn(&Self) -> bool) {
+        for _ in 0..1_000 {
+            if is_so(self) {
+                return;
+            }
+            // There is no event for what a counter in another thread does.
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        panic!("not within ten seconds: {what}");
+    }
+
+    fn drain(&self, window: Duration) {
+        for mailbox in self.node.mailboxes() {
+            mailbox.put(Letter::Drain(window));
+        }
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        if let Some(acceptor) = self.acceptor.take() {
+            acceptor.stop();
+        }
+        for mailbox in self.node.mailboxes() {
+            mailbox.put(Letter::Stop);
+        }
+        for thread in self.threads.drain(..) {
+            assert!(thread.join().is_ok(), "a shard panicked");
+        }
+    }
+}
+
+fn settings(shard: ShardId, wishes: &Wishes) -> ShardSettings {
+    let history =
+        Retention { count: wishes.history_count, bytes: 1 << 26, age: Duration::from_secs(3_600) };
+    ShardSettings {
+        shard,
+        shards: wishes.shards,
+        generation: Epoch::from_bits(77),
+        mark: 0,
+        seed: 1 + u64::from(shard),
+        encode: super::encoder(),
+        history,
+        feed: Retention { bytes: 1 << 18, ..history },
+        page_bytes: 1 << 16,
+        pages_bytes_max: 1 << 24,
+        sends_per_visit: 256,
+        slow_reader: wishes.slow_reader,
+        authority: wishes.authority,
+        authority_timeout: Duration::from_secs(10),
+        engine_timeout: Duration::from_secs(10),
+        key_window: Duration::from_secs(120),
+        keys_max: 1_000,
+        channels_max: 1_000,
+        subscriptions_max: 64,
+        depth: Depth::Ring,
+    }
+}
+
+/// A moment that no test waits longer for.
+const PATIENCE: Duration = Duration::from_secs(10);

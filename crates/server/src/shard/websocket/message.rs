@@ -1,0 +1,167 @@
+//! What a client's messages ask for.
+
+use bytes::Bytes;
+use fanfare_core::code::Code;
+use fanfare_core::name::ChannelName;
+use fanfare_core::publication::{Content, Data, Detail, Draft, End, Lifetime};
+use fanfare_core::shard::{Echo, Request};
+use fanfare_core::start::Subscription;
+use fanfare_core::time::UnixMillis;
+use fanfare_protocol::native::problem::Problem;
+use fanfare_protocol::native::reading::Pong;
+use fanfare_protocol::native::starts::start_later;
+use fanfare_protocol::native::v1::{self, Ask, CommandId};
+use fanfare_protocol::websocket::{CloseCode, Frame, MessageKind, append_frame};
+
+use super::{Language, Session};
+use crate::shard::http::Judge;
+use crate::shard::step::Step;
+
+impl Session {
+    pub(super) fn hear(
+        &mut self,
+        kind: MessageKind,
+        data: Bytes,
+        judge: &Judge,
+        now: UnixMillis,
+        out: &mut Vec<u8>,
+    ) -> Step {
+        match (&self.language, kind) {
+            (Language::Raw(raw), MessageKind::Text) if data == "ping" => match &raw.pong {
+                Pong::Off => self.publish_raw(kind, data, out),
+                Pong::Text(pong) => {
+                    append_text(out, pong.as_bytes());
+                    Step::Wait
+                }
+            },
+            (Language::Raw(_), _) => self.publish_raw(kind, data, out),
+            (Language::V1(_), MessageKind::Text) => self.command(&data, judge, now, out),
+            (Language::V1(_), MessageKind::Binary) => self.close(
+                CloseCode::UNSUPPORTED_DATA,
+                "fanfare.v1 speaks JSON in text frames",
+                out,
+            ),
+        }
+    }
+
+    fn publish_raw(&mut self, kind: MessageKind, data: Bytes, out: &mut Vec<u8>) -> Step {
+        let Language::Raw(raw) = &self.language else {
+            return Step::Wait;
+        };
+        let publisher = match &self.publisher {
+            Ok(publisher) => publisher.clone(),
+            Err(code) => {
+                let reason = Problem::of(*code).close_reason();
+                return self.close(CloseCode::POLICY_VIOLATION, &reason, out);
+            }
+        };
+        let Some(channel) = raw.channel.clone() else {
+            let reason = "a raw socket of several channels only reads; use fanfare.v1 to publish";
+            return self.close(CloseCode::POLICY_VIOLATION, reason, out);
+        };
+        let data = match kind {
+            MessageKind::Text => Data::Text(data),
+            MessageKind::Binary => Data::Binary(data),
+        };
+        let draft = Draft {
+            content: Some(Content::plain(data)),
+            lifetime: Lifetime::Retained,
+            key: None,
+            publisher,
+            expect: None,
+            end: End::Open,
+        };
+        self.publish(None, channel, Box::new(draft))
+    }
+
+    fn command(&mut self, text: &[u8], judge: &Judge, now: UnixMillis, out: &mut Vec<u8>) -> Step {
+        let nobody = None;
+        let publisher = self.publisher.as_ref().unwrap_or(&nobody);
+        // The decoder has checked that it is UTF-8, so this loses nothing.
+        let text = str::from_utf8(text).unwrap_or_default();
+        let command = match v1::parse(text, publisher, &judge.rules, now) {
+            Ok(command) => command,
+            Err(bad) => {
+                append_error(out, bad.id.as_ref(), &bad.problem);
+                return Step::Wait;
+            }
+        };
+        match command.ask {
+            Ask::Ping => {
+                let mut payload = Vec::new();
+                v1::append_ponged(&mut payload, &command.id);
+                append_text(out, &payload);
+                Step::Wait
+            }
+            Ask::Subscribe { channel, since } => {
+                let start = match &self.language {
+                    Language::V1(carried) => start_later(&channel, since.as_ref(), carried),
+                    Language::Raw(_) => fanfare_core::start::Start::Now,
+                };
+                Step::Subscribe {
+                    request: self.wait_for(Some(command.id)),
+                    subscription: Subscription { channel, start },
+                }
+            }
+            Ask::Unsubscribe(channel) => {
+                Step::Unsubscribe { request: self.wait_for(Some(command.id)), channel }
+            }
+            Ask::History(channel, query) => Step::Ask {
+                request: self.wait_for(Some(command.id)),
+                channel,
+                question: Request::History(*query),
+                bytes: 0,
+            },
+            Ask::Publish(channel, draft) => match self.publisher {
+                Ok(_) => self.publish(Some(command.id), channel, draft),
+                Err(code) => {
+                    append_error(out, Some(&command.id), &Problem::of(code));
+                    Step::Wait
+                }
+            },
+        }
+    }
+
+    fn publish(
+        &mut self,
+        command: Option<CommandId>,
+        channel: ChannelName,
+        mut draft: Box<Draft>,
+    ) -> Step {
+        if let (Echo::Off, Some(content)) = (self.echo, &mut draft.content) {
+            let detail = content.detail.get_or_insert_with(Box::<Detail>::default);
+            detail.exclude = Some(self.id);
+        }
+        Step::Ask {
+            request: self.wait_for(command),
+            channel,
+            bytes: draft.content.as_ref().map_or(0, Content::weight),
+            question: Request::Publish(draft),
+        }
+    }
+}
+
+/// Appends a text frame.
+pub(super) fn append_text(out: &mut Vec<u8>, payload: &[u8]) {
+    let kind = MessageKind::Text;
+    append_frame(out, &Frame::Message { kind, payload }, None);
+}
+
+/// Appends the reply to a command that cannot be carried out.
+pub(super) fn append_error(out: &mut Vec<u8>, id: Option<&CommandId>, problem: &Problem) {
+    let mut payload = Vec::new();
+    v1::append_error(&mut payload, id, problem);
+    append_text(out, &payload);
+}
+
+/// The close code that a refusal is told with: those that may pass later bring a client back.
+pub(super) fn close_code_of(code: Code) -> CloseCode {
+    let number = match code {
+        Code::Unauthorized => 4001,
+        Code::SinceInvalid => 4002,
+        Code::Forbidden => 4003,
+        _ if code.row().retry == fanfare_core::code::Retry::Never => 4004,
+        _ => return CloseCode::TRY_AGAIN_LATER,
+    };
+    CloseCode::new(number).unwrap_or(CloseCode::POLICY_VIOLATION)
+}

@@ -1,0 +1,195 @@
+//! What a client's frames lead to.
+
+use std::sync::Arc;
+
+use fanfare_core::code::Code;
+use fanfare_core::cursor::Cursor;
+use fanfare_core::frame::Format;
+use fanfare_core::name::ChannelName;
+use fanfare_core::publication::{Data, Publisher, SessionId};
+use fanfare_core::settings::SlowReader;
+use fanfare_core::shard::{Answer, Echo, Refusal, Request};
+use fanfare_core::start::{Start, Subscription};
+use fanfare_protocol::native::cors::OriginPolicy;
+use fanfare_protocol::native::opening::Open;
+use fanfare_protocol::native::reading::{Heartbeat, HeartbeatForm, Pong};
+use fanfare_protocol::native::route::Rules;
+use fanfare_protocol::websocket::{Decoder, Event, Frame, MessageKind, Role, append_frame};
+
+use super::{Reply, Session};
+use crate::auth::Access;
+use crate::shard::http::Judge;
+use crate::shard::options::ShardOptions;
+use crate::shard::request::SocketRequest;
+use crate::shard::step::Step;
+
+fn judge() -> Judge {
+    Judge {
+        options: ShardOptions::default(),
+        rules: Rules::default(),
+        access: Arc::new(Access::open()),
+        policy: Arc::new(OriginPolicy::default()),
+    }
+}
+
+fn session(format: Format, publisher: Result<Publisher, Code>, echo: Echo) -> Session {
+    let subscriptions =
+        vec![Subscription { channel: ChannelName::new("a").unwrap(), start: Start::Now }];
+    let request = SocketRequest {
+        format,
+        subscriptions: Vec::new(),
+        carried: Cursor::new(),
+        session: SessionId(9),
+        echo,
+        heartbeat: Heartbeat {
+            every: std::time::Duration::from_secs(15),
+            form: HeartbeatForm::Comment,
+        },
+        pong: Pong::Text("pong".into()),
+        publisher,
+    };
+    let mut session = Session::new(request, &subscriptions, &Rules::default());
+    let mut out = Vec::new();
+    let open = Open {
+        session: SessionId(9),
+        channels: &[],
+        cursor: &Cursor::new(),
+        policy: SlowReader::Recover,
+    };
+    session.open(&open, &mut out);
+    session
+}
+
+fn text(payload: &str) -> Vec<u8> {
+    frame(&Frame::Message { kind: MessageKind::Text, payload: payload.as_bytes() })
+}
+
+fn frame(frame: &Frame<'_>) -> Vec<u8> {
+    let mut out = Vec::new();
+    append_frame(&mut out, frame, Some([1, 2, 3, 4]));
+    out
+}
+
+fn said(out: &[u8]) -> Vec<Event> {
+    let mut decoder = Decoder::new(Role::Client, 1 << 20);
+    let mut input = out;
+    std::iter::from_fn(|| decoder.decode(&mut input).unwrap()).collect()
+}
+
+fn closed_with(out: &[u8]) -> (u16, String) {
+    match said(out).pop() {
+        Some(Event::Close { code, reason }) => (code.unwrap().number(), reason),
+        other => panic!("not closed: {other:?}"),
+    }
+}
+
+#[test]
+fn a_raw_frame_is_a_publication_and_the_next_waits_for_it() {
+    let mut session = session(Format::WebSocketRaw, Ok(None), Echo::Off);
+    let mut out = Vec::new();
+    let both = [text("one"), text("ping"), text("two")].concat();
+    let step = session.receive(&both, &judge(), 0, &mut out);
+    let Step::Ask { request, question: Request::Publish(draft), .. } = step else {
+        panic!("{step:?}");
+    };
+    let content = draft.content.unwrap();
+    assert_eq!(content.exclude(), Some(SessionId(9)), "echo=0");
+    assert_eq!(content.data, Data::Text("one".into()));
+    assert!(!session.listens() && session.has_more());
+    assert!(out.is_empty(), "nothing overtakes the first");
+
+    let channel = ChannelName::new("a").unwrap();
+    let refusal = Refusal { code: Code::Overloaded, head: None };
+    let answer = Answer::Refused(refusal);
+    let stale = session.reply(request + 1, &Reply::Answer(&channel, &answer), &mut out);
+    assert!(matches!(stale, Step::Wait) && out.is_empty());
+    let entry = fanfare_core::cursor::CursorEntry {
+        hash: channel.hash48(),
+        position: fanfare_core::position::Position::new(
+            1,
+            fanfare_core::position::Epoch::from_bits(1),
+        ),
+        ended: false,
+    };
+    let answer = Answer::Removed(entry);
+    session.reply(request, &Reply::Answer(&channel, &answer), &mut out);
+    let step = session.resume(&judge(), 0, &mut out);
+    assert!(matches!(step, Step::Ask { .. }));
+    let pong = Event::Message { kind: MessageKind::Text, data: "pong".into() };
+    assert_eq!(said(&out), [pong], "in between a text ping was answered");
+}
+
+#[test]
+fn a_refused_frame_closes_with_the_reason() {
+    let mut session = session(Format::WebSocketRaw, Ok(None), Echo::On);
+    let mut out = Vec::new();
+    let Step::Ask { request, .. } = session.receive(&text("x"), &judge(), 0, &mut out) else {
+        panic!("no publish");
+    };
+    let channel = ChannelName::new("a").unwrap();
+    let refusal = Refusal { code: Code::ChannelEnded, head: None };
+    let answer = Answer::Refused(refusal);
+    let step = session.reply(request, &Reply::Answer(&channel, &answer), &mut out);
+    assert!(matches!(step, Step::AwaitClose));
+    let (code, reason) = closed_with(&out);
+    assert_eq!(code, 1008);
+    assert!(reason.starts_with("channel-ended"), "{reason}");
+}
+
+#[test]
+fn offences_close_with_their_codes() {
+    let binary = frame(&Frame::Message { kind: MessageKind::Binary, payload: b"x" });
+    let large =
+        frame(&Frame::Message { kind: MessageKind::Binary, payload: &vec![0; (1 << 20) + 1] });
+    let mut unmasked = Vec::new();
+    append_frame(&mut unmasked, &Frame::Ping(b""), None);
+    for (format, bytes, code) in [
+        (Format::WebSocketV1, &binary, 1003),
+        (Format::WebSocketRaw, &large, 1009),
+        (Format::WebSocketRaw, &unmasked, 1002),
+    ] {
+        let mut session = session(format, Ok(None), Echo::On);
+        let mut out = Vec::new();
+        let step = session.receive(bytes, &judge(), 0, &mut out);
+        assert!(matches!(step, Step::AwaitClose), "{code}: {step:?}");
+        assert_eq!(closed_with(&out).0, code);
+        let close = frame(&Frame::Close(None));
+        let step = session.receive(&close, &judge(), 0, &mut Vec::new());
+        assert!(matches!(step, Step::Finish | Step::Wait), "{code}: {step:?}");
+    }
+    let mut session = session(Format::WebSocketRaw, Err(Code::Unauthorized), Echo::On);
+    let mut out = Vec::new();
+    session.receive(&text("x"), &judge(), 0, &mut out);
+    assert_eq!(closed_with(&out).0, 1008);
+}
+
+#[test]
+fn the_close_handshake_is_answered_with_the_same_code() {
+    let mut session = session(Format::WebSocketV1, Ok(None), Echo::On);
+    let mut out = Vec::new();
+    let code = fanfare_protocol::websocket::CloseCode::GOING_AWAY;
+    let close = frame(&Frame::Close(Some((code, "bye"))));
+    let step = session.receive(&close, &judge(), 0, &mut out);
+    assert!(matches!(step, Step::Finish));
+    assert_eq!(closed_with(&out).0, 1001);
+}
+
+#[test]
+fn asking_without_end_lets_others_have_their_turn() {
+    let mut session = session(Format::WebSocketV1, Ok(None), Echo::On);
+    let bytes: Vec<u8> = (0..8_000).flat_map(|_| text("nonsense")).collect();
+    let mut out = Vec::new();
+    let step = session.receive(&bytes, &judge(), 0, &mut out);
+    assert!(matches!(step, Step::Yield), "{step:?}");
+    assert!(out.len() < 32 * 1024, "{} bytes of answers at once", out.len());
+    let mut turns = 0;
+    let mut answers = said(&out).len();
+    while session.has_more() {
+        out.clear();
+        session.resume(&judge(), 0, &mut out);
+        answers += said(&out).len();
+        turns += 1;
+        assert!(turns < 8_000);
+    }
+    assert_eq!(answers, 8_000, "every command is answered");
+}

@@ -1,0 +1,8 @@
+//! The commands, against servers that speak the protocol from a script.
+
+mod fake;
+mod local;
+mod publish;
+mod reading;
+mod resume;
+pub(crate) mod run;

@@ -1,0 +1,6 @@
+//! What the edge serves: kept connections that become streams, polls, large and strange bodies.
+
+mod leaving;
+mod publishing;
+mod reading;
+mod refusing;

@@ -1,0 +1,9 @@
+//! The binary as its users meet it: real processes, real sockets on loopback, a deadline on every
+//! wait.
+
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
+mod cli;
+mod edge;
+mod server;
+mod wire;

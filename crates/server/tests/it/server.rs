@@ -1,0 +1,115 @@
+//! A server of one test: started on a free port, told to leave or killed at its end.
+
+use std::io::{BufRead, BufReader};
+use std::process::{Child, ChildStderr, Stdio};
+use std::sync::mpsc::{Receiver, sync_channel};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::cli::run::fanfare;
+use crate::wire::Wire;
+
+/// Longer than starting or leaving should take, also on a busy machine.
+const DEADLINE: Duration = Duration::from_secs(30);
+
+/// A running server.
+#[derive(Debug)]
+pub(crate) struct Server {
+    child: Child,
+    lines: Receiver<String>,
+    address: String,
+}
+
+impl Server {
+    /// `fanfare dev` with these settings, as `FANFARE_A__B` and value.
+    pub(crate) fn dev(settings: &[(&str, &str)]) -> Self {
+        Self::start(&["dev"], settings)
+    }
+
+    /// `fanfare serve` that takes publications from this key only.
+    pub(crate) fn serve(key: &str) -> Self {
+        let flags = ["serve", "--publisher-key", key, "--anonymous-subscribe"];
+        Self::start(&flags, &[])
+    }
+
+    fn start(flags: &[&str], settings: &[(&str, &str)]) -> Self {
+        let mut command = fanfare(flags);
+        command.args(["--listen", "127.0.0.1:0"]).envs(settings.iter().copied());
+        let mut child = command.stdout(Stdio::null()).spawn().unwrap();
+        let lines = lines(child.stderr.take().unwrap());
+        let mut server = Self { child, lines, address: String::new() };
+        server.address = server.listening();
+        server
+    }
+
+    /// Where it listens, as its first words say.
+    fn listening(&self) -> String {
+        let until = Instant::now() + DEADLINE;
+        loop {
+            let left = until.saturating_duration_since(Instant::now());
+            let line = self.lines.recv_timeout(left).expect("the server tells its address");
+            if let Some((_, rest)) = line.split_once("127.0.0.1:") {
+                let port: String = rest.chars().take_while(char::is_ascii_digit).collect();
+                return format!("127.0.0.1:{port}");
+            }
+        }
+    }
+
+    /// A connection.
+    pub(crate) fn connect(&self) -> Wire {
+        Wire::connect(&self.address)
+    }
+
+    /// A connection that hyper owns: it has answered a chunked POST to `channel`.
+    pub(crate) fn connect_to_edge(&self, channel: &str) -> Wire {
+        let mut wire = self.connect();
+        let answer = wire.post_chunked(channel, "first");
+        assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+        wire
+    }
+
+    /// Publishes over a connection of its own.
+    pub(crate) fn publish(&self, channel: &str, body: &str) {
+        let answer = self.connect().post_chunked(channel, body);
+        assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    }
+
+    /// Sends SIGTERM.
+    pub(crate) fn terminate(&self) {
+        let pid = i32::try_from(self.child.id()).ok().and_then(rustix::process::Pid::from_raw);
+        let signal = rustix::process::Signal::TERM;
+        rustix::process::kill_process(pid.unwrap(), signal).unwrap();
+    }
+
+    /// Waits for its end.
+    pub(crate) fn exit_code(&mut self) -> Option<i32> {
+        let until = Instant::now() + DEADLINE;
+        // Its last line is followed by the end of its stderr.
+        while let Ok(_line) =
+            self.lines.recv_timeout(until.saturating_duration_since(Instant::now()))
+        {}
+        assert!(Instant::now() < until, "the server did not leave in time");
+        self.child.wait().unwrap().code()
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // One that has left already cannot be killed and need not be.
+        let _left = self.child.kill();
+        let _code = self.child.wait();
+    }
+}
+
+fn lines(stderr: ChildStderr) -> Receiver<String> {
+    let (sender, receiver) = sync_channel(1_024);
+    thread::spawn(move || {
+        for line in BufReader::new(stderr).lines() {
+            let Ok(line) = line else { return };
+            if sender.send(line).is_err() {
+                return;
+            }
+        }
+    });
+    receiver
+}
