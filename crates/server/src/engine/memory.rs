@@ -61,9 +61,6 @@ mod tests {
             after: Position::new(1, Epoch::from_bits(9)),
             bytes: 1,
         };
-        assert!(matches!(
-            memory.complete(read),
-            Completion::Page { read: 3, page: Err(_), .. }
-        ));
+        assert!(matches!(memory.complete(read), Completion::Page { read: 3, page: Err(_), .. }));
     }
 }

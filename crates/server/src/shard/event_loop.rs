@@ -260,8 +260,7 @@ impl EventLoop {
         }
         let next = [self.sockets.wheel.next(), self.core.tick_at()];
         let next = next.into_iter().flatten().min()?;
-        let now = read_clocks(self.began).millis;
-        Some(Duration::from_millis(next.saturating_sub(now)))
+        Some(Duration::from_millis(next).saturating_sub(self.began.elapsed()))
     }
 
     /// A moment between the two ends of the time in which clients come back, so that they do not

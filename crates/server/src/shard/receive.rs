@@ -121,6 +121,8 @@ impl EventLoop {
             }
             Step::Yield => return Turn::Later,
             Step::Ask { request, channel, question, bytes } => {
+                // From here on it is the server that is waited for, not the client.
+                self.renew_deadline(id);
                 let permit = match question {
                     Request::Publish(_) => self.node.permits().take(bytes),
                     _ => Some(Permit::free()),

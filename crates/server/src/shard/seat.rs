@@ -84,10 +84,12 @@ impl Seat {
         std::thread::Builder::new().name(name).spawn(move || {
             // Nothing is looked at after a panic: the process ends.
             let ended = catch_unwind(AssertUnwindSafe(|| event_loop.run()));
-            if !matches!(ended, Ok(Ok(()))) {
-                tracing::error!(outcome = ?ended.is_ok(), "a shard is broken: the process ends");
-                end_process();
+            match ended {
+                Ok(Ok(())) => return,
+                Ok(Err(error)) => tracing::error!(%error, "a shard cannot poll: the process ends"),
+                Err(_) => tracing::error!("a shard has panicked: the process ends"),
             }
+            end_process();
         })
     }
 }

@@ -12,6 +12,7 @@ use fanfare_core::time::Millis;
 pub(crate) const TICK_MILLIS: Millis = 64;
 
 const NEAR_SLOTS: u32 = 256;
+const NEAR_WORDS: usize = NEAR_SLOTS as usize / 64;
 const FAR_SLOTS: u32 = 64;
 
 /// A moment counted in ticks since the wheel began; 64 ms each, enough for eight years.
@@ -25,7 +26,8 @@ pub(crate) struct Wheel {
     passed: Tick,
     near: Vec<Vec<Entry>>,
     far: Vec<Vec<Entry>>,
-    near_count: usize,
+    /// A bit for each near slot that holds anything, so that the next one is found at once.
+    near_used: [u64; NEAR_WORDS],
     far_count: usize,
 }
 
@@ -43,7 +45,7 @@ impl Wheel {
             passed: 0,
             near: (0..NEAR_SLOTS).map(|_| Vec::new()).collect(),
             far: (0..FAR_SLOTS).map(|_| Vec::new()).collect(),
-            near_count: 0,
+            near_used: [0; NEAR_WORDS],
             far_count: 0,
         }
     }
@@ -72,7 +74,7 @@ impl Wheel {
         let until = now.saturating_sub(self.began) / TICK_MILLIS;
         let until = Tick::try_from(until).unwrap_or(Tick::MAX);
         while self.passed < until {
-            if self.near_count == 0 && self.far_count == 0 {
+            if self.is_empty() {
                 self.passed = until;
                 return;
             }
@@ -87,12 +89,13 @@ impl Wheel {
     /// A moment up to which nothing becomes due; none when nothing is set at all. Never later than
     /// the first deadline, and in time to bring far ones near.
     pub(crate) fn next(&self) -> Option<Millis> {
-        if self.near_count == 0 && self.far_count == 0 {
+        if self.is_empty() {
             return None;
         }
-        let turn = self.passed - self.passed % NEAR_SLOTS + NEAR_SLOTS;
-        let tick =
-            (self.passed + 1..turn).find(|tick| !self.near_slot(*tick).is_empty()).unwrap_or(turn);
+        // Slots before this one belong to the next turn, which is looked at when it begins.
+        let from = self.passed % NEAR_SLOTS + 1;
+        let turn = self.passed - self.passed % NEAR_SLOTS;
+        let tick = turn + self.next_used(from).unwrap_or(NEAR_SLOTS);
         Some(self.began + Millis::from(tick) * TICK_MILLIS)
     }
 
@@ -101,7 +104,7 @@ impl Wheel {
         if entry.at - self.passed < NEAR_SLOTS {
             let slot = (entry.at % NEAR_SLOTS) as usize;
             self.near[slot].push(entry);
-            self.near_count += 1;
+            self.near_used[slot / 64] |= 1 << (slot % 64);
             return;
         }
         // What lies beyond the second level waits in its last slot and is placed again from there.
@@ -111,8 +114,17 @@ impl Wheel {
         self.far_count += 1;
     }
 
-    fn near_slot(&self, tick: Tick) -> &[Entry] {
-        &self.near[(tick % NEAR_SLOTS) as usize]
+    fn is_empty(&self) -> bool {
+        self.far_count == 0 && self.near_used == [0; NEAR_WORDS]
+    }
+
+    /// The first near slot from `from` on that holds anything.
+    fn next_used(&self, from: u32) -> Option<u32> {
+        (0_u32..).zip(&self.near_used).find_map(|(word, used)| {
+            let skipped = from.saturating_sub(word * 64);
+            let rest = if skipped >= 64 { 0 } else { used >> skipped << skipped };
+            (rest != 0).then(|| word * 64 + rest.trailing_zeros())
+        })
     }
 
     fn bring_near(&mut self) {
@@ -128,7 +140,7 @@ impl Wheel {
     fn expire(&mut self, due: &mut Vec<(ConnectionId, Tick)>) {
         let slot = (self.passed % NEAR_SLOTS) as usize;
         let entries = std::mem::take(&mut self.near[slot]);
-        self.near_count -= entries.len();
+        self.near_used[slot / 64] &= !(1 << (slot % 64));
         due.extend(entries.iter().map(|entry| (entry.connection, entry.at)));
     }
 }

@@ -25,6 +25,34 @@ fn a_dripped_head_and_a_dripped_body_are_answered_408() {
 }
 
 #[test]
+fn the_deadline_of_one_body_is_not_that_of_the_next() {
+    let mut wishes = Wishes::default();
+    wishes.options.body_within = Duration::from_millis(500);
+    let running = Running::start(&wishes);
+    // Of several channels one at least is owned by another shard, whose answer comes later.
+    let mut clients: Vec<_> = ["a", "b", "c", "d"]
+        .map(|channel| {
+            let head = format!("POST /c/{channel} HTTP/1.1\r\nHost: localhost\r\n");
+            let begin = format!("{head}Content-Length: 4\r\n\r\nab");
+            let mut client = Client::connect(running.address);
+            client.send(begin.as_bytes());
+            (client, format!("cd{begin}"))
+        })
+        .into();
+    let began = Instant::now();
+    while began.elapsed() < Duration::from_millis(1_500) {
+        for (client, end_and_begin) in &mut clients {
+            // The next request begins before this one is answered.
+            client.send(end_and_begin.as_bytes());
+            let answer = client.expect("}");
+            assert!(answer.trim_start().starts_with("HTTP/1.1 200 "), "{answer}");
+        }
+        // What is tested is the passing of time.
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+#[test]
 fn a_connection_that_asks_for_nothing_is_closed_in_silence() {
     let mut wishes = Wishes::default();
     wishes.options.head_within = Duration::from_millis(300);
