@@ -188,6 +188,8 @@ fn encode_ndjson(told: Told<'_>) -> Frame {
     draft.chunked()
 }
 
+/// One payload is one line, so that CR and LF inside of it become spaces; who needs them asks for
+/// another format.
 fn encode_text(told: Told<'_>) -> Frame {
     let Told::Publication(publication, _) = told else {
         return Frame::default();

@@ -111,8 +111,29 @@ fn a_body_that_is_not_what_it_says_is_refused() {
     );
     let latin = [("Content-Type", "text/plain; charset=latin1")];
     assert_eq!(code("/c/a", &latin, b"x"), Code::CharsetUnsupported);
-    let nested = "[".repeat(50) + &"]".repeat(50);
-    assert!(post("/c/a", json, nested.as_bytes()).is_ok());
+}
+
+#[test]
+fn json_of_any_depth_is_taken_without_a_deep_stack() {
+    let nested = "[".repeat(400_000) + &"]".repeat(400_000);
+    let rules = Rules::default();
+    let json: &[(&str, &str)] = &[("Content-Type", "application/json")];
+    let Ok(Route::Publish(asked)) = ask("POST", "/c/a", json) else {
+        panic!("no publish");
+    };
+    assert_eq!(
+        asked
+            .drafts(Bytes::from(nested.clone()), &None, &rules)
+            .unwrap()
+            .len(),
+        1
+    );
+    let Ok(Route::Batch(asked)) = ask("POST", "/publish", &[]) else {
+        panic!("no batch");
+    };
+    let body = format!("[{{\"channel\":\"a\",\"data\":{nested}}}]");
+    let items = asked.items(&Bytes::from(body), &None, &rules).unwrap();
+    assert!(matches!(items[..], [BatchItem::One(..)]));
 }
 
 #[test]
