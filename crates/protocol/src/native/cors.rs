@@ -244,7 +244,7 @@ fn shown(text: &str) -> String {
 }
 
 /// What browsers may do here.
-const METHODS: &str = "GET, HEAD, POST, PUT, DELETE, OPTIONS";
+const METHODS: &str = "GET, HEAD, POST, PUT, DELETE";
 
 /// Header names that one preflight is answered with.
 const HEADERS_MAX: usize = 64;

@@ -155,8 +155,30 @@ pub fn parse_position(text: &str) -> Option<Position> {
 /// [`CursorError`] for what is no cursor. An entry of a version that is not known is no error: it
 /// counts as the mark does.
 pub fn parse_cursor(text: &str) -> Result<ReadCursor, CursorError> {
-    let body = text.strip_prefix('~').ok_or(CursorError::NoTilde)?;
+    let (read, damaged) = read_parts(text).ok_or(CursorError::NoTilde)?;
+    match damaged {
+        None => Ok(read),
+        Some(at) => Err(CursorError::Entry(at)),
+    }
+}
+
+/// Reads what can be read of a cursor. An entry that cannot counts as the mark does, because
+/// nobody knows whose it was.
+///
+/// # Errors
+/// [`CursorError::NoTilde`] for what is no cursor at all.
+pub fn parse_damaged_cursor(text: &str) -> Result<ReadCursor, CursorError> {
+    let (mut read, damaged) = read_parts(text).ok_or(CursorError::NoTilde)?;
+    read.marked |= damaged.is_some();
+    Ok(read)
+}
+
+/// The readable entries of a cursor, and where the first unreadable one stands; none if the text
+/// is no cursor at all.
+fn read_parts(text: &str) -> Option<(ReadCursor, Option<usize>)> {
+    let body = text.strip_prefix('~')?;
     let mut read = ReadCursor::default();
+    let mut damaged = None;
     let mut places = std::collections::HashMap::new();
     let mut at = 0;
     for part in body.split('~') {
@@ -173,11 +195,11 @@ pub fn parse_cursor(text: &str) -> Result<ReadCursor, CursorError> {
                 }
             },
             Ok(Part::Mark) => read.marked = true,
-            Err(Unreadable) => return Err(CursorError::Entry(at)),
+            Err(Unreadable) => damaged = damaged.or(Some(at)),
         }
         at += part.len() + 1;
     }
-    Ok(read)
+    Some((read, damaged))
 }
 
 enum Part {

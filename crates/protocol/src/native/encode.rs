@@ -7,7 +7,7 @@ use fanfare_core::position::Offset;
 use fanfare_core::publication::{Data, Publication};
 
 use crate::native::chunk::{CHUNK_END, Framing, append_chunk_head};
-use crate::native::{cursor, envelope, json, sse};
+use crate::native::{cursor, envelope, sse};
 
 /// What a WebSocket frame of the server carries.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -188,15 +188,15 @@ fn encode_ndjson(told: Told<'_>) -> Frame {
     draft.chunked()
 }
 
-/// One payload is one line, so that CR and LF inside of it become spaces; who needs them asks for
-/// another format.
+/// A payload and one line feed; line breaks of its own stay, so that payloads of several lines
+/// cannot be told apart.
 fn encode_text(told: Told<'_>) -> Frame {
     let Told::Publication(publication, _) = told else {
         return Frame::default();
     };
     let mut draft = FrameDraft::new(&told);
     match &publication.content.data {
-        Data::Text(bytes) | Data::Json(bytes) => json::append_on_one_line(&mut draft.body, bytes),
+        Data::Text(bytes) | Data::Json(bytes) => draft.body.extend_from_slice(bytes),
         Data::Binary(bytes) => envelope::append_base64(&mut draft.body, bytes),
     }
     draft.body.push(b'\n');

@@ -111,8 +111,7 @@ fn value(text: &str) -> Option<(String, &str)> {
 }
 
 fn kind_of_essence(essence: &str) -> Kind {
-    let json =
-        essence == "application/json" || essence == "text/json" || essence.ends_with("+json");
+    let json = essence == "application/json" || essence.ends_with("+json");
     if json {
         return Kind::Json;
     }

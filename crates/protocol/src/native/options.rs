@@ -239,8 +239,8 @@ fn media_problem(content_type: &str, error: MediaError) -> Problem {
 /// Tags of one publication.
 const TAGS_MAX: usize = 16;
 
-/// A year of 366 days.
-const TTL_MAX: Duration = Duration::from_secs(366 * 86_400);
+/// A year.
+const TTL_MAX: Duration = Duration::from_secs(365 * 86_400);
 
 /// Bytes of a content type, which every envelope repeats.
 const CONTENT_TYPE_BYTES_MAX: usize = 255;

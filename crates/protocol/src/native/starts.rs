@@ -9,7 +9,7 @@ use fanfare_core::position::Position;
 use fanfare_core::start::{Start, Subscription};
 use fanfare_core::time::UnixMillis;
 
-use crate::native::cursor::{ReadCursor, parse_cursor, parse_position};
+use crate::native::cursor::{ReadCursor, parse_cursor, parse_damaged_cursor, parse_position};
 use crate::native::head::Head;
 use crate::native::moment::{MomentError, parse_age, parse_moment, parse_whole};
 use crate::native::problem::Problem;
@@ -180,7 +180,7 @@ fn parse_id(text: &str) -> LastEventId {
     if let Some(position) = parse_position(text) {
         return LastEventId::Position(position);
     }
-    parse_cursor(text).map_or(LastEventId::Unreadable, LastEventId::Cursor)
+    parse_damaged_cursor(text).map_or(LastEventId::Unreadable, LastEventId::Cursor)
 }
 
 fn last(count: &str) -> Option<Start> {

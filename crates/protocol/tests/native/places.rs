@@ -325,6 +325,110 @@ fn each_channel_starts_where_the_cursors_say_and_the_rest_is_carried() {
 }
 
 #[test]
+fn of_a_damaged_last_event_id_the_whole_entries_still_count() {
+    let a = entry_text(entry("a", 1));
+    for id in [
+        format!("{a}~aAAAA"),
+        format!("~aAAAA{a}"),
+        format!("{a}~"),
+        format!("{a}~!x"),
+    ] {
+        let asked = reading("/c/a,b", &[("Last-Event-ID", &id)]);
+        assert_eq!(
+            asked.subscriptions[0].start,
+            Start::After(position(1)),
+            "{id}"
+        );
+        assert_eq!(asked.subscriptions[1].start, Start::Unreadable, "{id}");
+        assert!(asked.carried.marked());
+        assert_eq!(
+            refused(get(&format!("/c/a?since={id}"))).code(),
+            Code::SinceInvalid
+        );
+    }
+}
+
+#[test]
+fn the_vectors_of_the_protocol_hold() {
+    for (name, bits, offset, ended, text) in [
+        (
+            "news",
+            0x6a09_e667_f3bc_c908,
+            0,
+            false,
+            "~aGfug6ZW5agnmZ_O8yQgA",
+        ),
+        (
+            "news",
+            0x6a09_e667_f3bc_c908,
+            255,
+            false,
+            "~aGfug6ZW5agnmZ_O8yQj_",
+        ),
+        (
+            "news",
+            0x6a09_e667_f3bc_c908,
+            256,
+            false,
+            "~aGfug6ZW5agnmZ_O8yQgBAA",
+        ),
+        (
+            "news",
+            0x6a09_e667_f3bc_c908,
+            OFFSET_END - 1,
+            false,
+            "~aGfug6ZW5agnmZ_O8yQgf________",
+        ),
+        (
+            "news",
+            0x6a09_e667_f3bc_c908,
+            2,
+            true,
+            "~bGfug6ZW5agnmZ_O8yQgC",
+        ),
+        (
+            "news",
+            0xbb67_ae85_84ca_a73b,
+            2,
+            false,
+            "~aGfug6ZW5u2euhYTKpzsC",
+        ),
+        (
+            "runs/1",
+            0x6a09_e667_f3bc_c908,
+            7,
+            false,
+            "~adFq8gZLjagnmZ_O8yQgH",
+        ),
+        (
+            "ñandú",
+            0x6a09_e667_f3bc_c908,
+            7,
+            false,
+            "~aQ9vWv3FIagnmZ_O8yQgH",
+        ),
+    ] {
+        let entry = CursorEntry {
+            hash: channel(name).hash48(),
+            position: Position::new(offset, Epoch::from_bits(bits)),
+            ended,
+        };
+        assert_eq!(entry_text(entry), text);
+        assert_eq!(parse_cursor(text).unwrap().entries, [entry]);
+    }
+    for (bits, text) in [
+        (0x6a09_e667_f3bc_c908, "goJ5mfzvMkI"),
+        (0xbb67_ae85_84ca_a73b, "ltnroWEyqc7"),
+        (1, "aAAAAAAAAAB"),
+        (u64::MAX, "p__________"),
+    ] {
+        assert_eq!(parse_epoch(text), Some(Epoch::from_bits(bits)));
+        let position = Position::new(0, Epoch::from_bits(bits));
+        assert_eq!(position_text(position), format!("0.{text}"));
+    }
+}
+
+#[test]
 fn in_a_marked_cursor_a_channel_without_an_entry_is_a_gap() {
     let id = format!("~!{}", entry_text(entry("a", 1)));
     let asked = reading("/c/a,b?since=all", &[("Last-Event-ID", &id)]);
