@@ -142,13 +142,7 @@ const fn row(
     retry: Retry,
     sentence: &'static str,
 ) -> Row {
-    Row {
-        code,
-        name,
-        status,
-        retry,
-        sentence,
-    }
+    Row { code, name, status, retry, sentence }
 }
 
 /// Every code, in the order of their numbers.
@@ -160,13 +154,7 @@ pub static TABLE: &[Row] = &[
         Never,
         "The channel's name breaks a rule of channel names.",
     ),
-    row(
-        Code::ChannelMissing,
-        "no-channel",
-        400,
-        Never,
-        "The request names no channel.",
-    ),
+    row(Code::ChannelMissing, "no-channel", 400, Never, "The request names no channel."),
     row(
         Code::ChannelsTooMany,
         "too-many-channels",
@@ -174,13 +162,7 @@ pub static TABLE: &[Row] = &[
         Never,
         "The request names more channels than one connection may have.",
     ),
-    row(
-        Code::SinceInvalid,
-        "since-invalid",
-        400,
-        Never,
-        "The place to start from cannot be read.",
-    ),
+    row(Code::SinceInvalid, "since-invalid", 400, Never, "The place to start from cannot be read."),
     row(
         Code::ParameterInvalid,
         "parameter-invalid",
@@ -216,13 +198,7 @@ pub static TABLE: &[Row] = &[
         Never,
         "The payload is larger than the limit.",
     ),
-    row(
-        Code::ItemsTooMany,
-        "too-many-items",
-        413,
-        Never,
-        "A batch has more items than the limit.",
-    ),
+    row(Code::ItemsTooMany, "too-many-items", 413, Never, "A batch has more items than the limit."),
     row(
         Code::HandshakeInvalid,
         "handshake-invalid",
@@ -251,13 +227,7 @@ pub static TABLE: &[Row] = &[
         Never,
         "The request head is larger than the limit.",
     ),
-    row(
-        Code::RequestTimeout,
-        "request-timeout",
-        408,
-        Later,
-        "The request did not arrive in time.",
-    ),
+    row(Code::RequestTimeout, "request-timeout", 408, Later, "The request did not arrive in time."),
     row(
         Code::RequestMalformed,
         "request-malformed",
@@ -265,13 +235,7 @@ pub static TABLE: &[Row] = &[
         Never,
         "The request cannot be read as HTTP.",
     ),
-    row(
-        Code::NotFound,
-        "not-found",
-        404,
-        Never,
-        "Nothing is served under this path.",
-    ),
+    row(Code::NotFound, "not-found", 404, Never, "Nothing is served under this path."),
     row(
         Code::MethodNotAllowed,
         "method-not-allowed",
@@ -286,13 +250,7 @@ pub static TABLE: &[Row] = &[
         Never,
         "The Host is not one this server answers to.",
     ),
-    row(
-        Code::OriginRefused,
-        "origin-refused",
-        403,
-        Never,
-        "The Origin is not allowed.",
-    ),
+    row(Code::OriginRefused, "origin-refused", 403, Never, "The Origin is not allowed."),
     row(
         Code::Unauthorized,
         "unauthorized",
@@ -300,13 +258,7 @@ pub static TABLE: &[Row] = &[
         Never,
         "The request carries no credentials that are known.",
     ),
-    row(
-        Code::Forbidden,
-        "forbidden",
-        403,
-        Never,
-        "The credentials do not allow this.",
-    ),
+    row(Code::Forbidden, "forbidden", 403, Never, "The credentials do not allow this."),
     row(
         Code::ExpectFailed,
         "expect-failed",
@@ -314,13 +266,7 @@ pub static TABLE: &[Row] = &[
         Never,
         "The channel's head is not the expected one.",
     ),
-    row(
-        Code::ChannelEnded,
-        "channel-ended",
-        409,
-        Never,
-        "The channel has ended.",
-    ),
+    row(Code::ChannelEnded, "channel-ended", 409, Never, "The channel has ended."),
     row(
         Code::KeyReused,
         "key-reused",
@@ -342,20 +288,8 @@ pub static TABLE: &[Row] = &[
         Later,
         "The server holds as many connections as it may.",
     ),
-    row(
-        Code::Overloaded,
-        "overloaded",
-        503,
-        Later,
-        "Too much is on its way.",
-    ),
-    row(
-        Code::Unavailable,
-        "unavailable",
-        503,
-        Later,
-        "The publication was certainly not stored.",
-    ),
+    row(Code::Overloaded, "overloaded", 503, Later, "Too much is on its way."),
+    row(Code::Unavailable, "unavailable", 503, Later, "The publication was certainly not stored."),
     row(
         Code::OutcomeUnknown,
         "outcome-unknown",
@@ -363,13 +297,7 @@ pub static TABLE: &[Row] = &[
         SameKey,
         "Nobody knows whether the publication was stored; repeat it with the same key.",
     ),
-    row(
-        Code::Draining,
-        "draining",
-        503,
-        Later,
-        "The server is shutting down.",
-    ),
+    row(Code::Draining, "draining", 503, Later, "The server is shutting down."),
     row(
         Code::AuthorityTimeout,
         "authority-timeout",
@@ -399,20 +327,8 @@ pub static TABLE: &[Row] = &[
         "The command is not one of the protocol.",
     ),
     row(Code::Slow, "slow", 503, Later, "The reader was too slow."),
-    row(
-        Code::SessionUnknown,
-        "session-unknown",
-        404,
-        Never,
-        "The stream of this session is gone.",
-    ),
-    row(
-        Code::Internal,
-        "internal",
-        500,
-        Later,
-        "Something in the server broke.",
-    ),
+    row(Code::SessionUnknown, "session-unknown", 404, Never, "The stream of this session is gone."),
+    row(Code::Internal, "internal", 500, Later, "Something in the server broke."),
 ];
 
 #[cfg(test)]

@@ -48,25 +48,23 @@ impl Cursor {
     /// The entry of a channel.
     #[must_use]
     pub fn entry(&self, hash: ChannelHash) -> Option<CursorEntry> {
-        self.entries
-            .iter()
-            .find(|entry| entry.hash == hash)
-            .copied()
+        self.entries.iter().find(|entry| entry.hash == hash).copied()
     }
 
-    /// Puts the mark: something of this cursor is missing, for ever.
+    /// Puts the mark: something of this cursor is missing.
     pub fn mark(&mut self) {
         self.marked = true;
+    }
+
+    /// Takes the mark away, once every channel that was asked for has an entry again.
+    pub fn unmark(&mut self) {
+        self.marked = false;
     }
 
     /// Sets a channel's entry in its place, or adds it behind the others. Over
     /// [`CURSOR_ENTRIES_MAX`] the new entry is dropped and leaves the mark.
     pub fn set(&mut self, entry: CursorEntry) {
-        if let Some(known) = self
-            .entries
-            .iter_mut()
-            .find(|known| known.hash == entry.hash)
-        {
+        if let Some(known) = self.entries.iter_mut().find(|known| known.hash == entry.hash) {
             *known = entry;
         } else if self.entries.len() < CURSOR_ENTRIES_MAX {
             self.entries.push(entry);
@@ -77,13 +75,23 @@ impl Cursor {
 
     /// Adds a channel's entry before all others, as one that was asked for; what falls off the end
     /// leaves the mark.
-    pub fn set_first(&mut self, place: usize, entry: CursorEntry) {
+    pub fn set_first(&mut self, entry: CursorEntry) {
         self.remove(entry.hash);
-        self.entries.insert(place.min(self.entries.len()), entry);
+        self.entries.insert(0, entry);
         if self.entries.len() > CURSOR_ENTRIES_MAX {
             self.entries.truncate(CURSOR_ENTRIES_MAX);
             self.marked = true;
         }
+    }
+
+    /// Adds what was carried behind what was asked for.
+    pub fn carry(&mut self, carried: &Self) {
+        for entry in &carried.entries {
+            if self.entry(entry.hash).is_none() {
+                self.set(*entry);
+            }
+        }
+        self.marked |= carried.marked;
     }
 
     /// Takes a channel's entry out.

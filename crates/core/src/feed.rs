@@ -1,16 +1,24 @@
 //! A feed: one channel's publications on one shard, encoded for one wire format, read by cursors.
+//!
+//! A reader is a number: the next entry that it has not had. What a slow reader has before it is
+//! the range between its number and the head, and costs nothing but the entries themselves, which
+//! all readers share.
 
-use std::collections::vec_deque;
+use std::collections::{VecDeque, vec_deque};
 use std::iter::Take;
 
 use crate::cursor::{Cursor, CursorEntry};
-use crate::frame::Frame;
+use crate::frame::{Format, Frame};
+use crate::gap::Gap;
+use crate::name::ChannelName;
+use crate::position::{Offset, Position};
 use crate::publication::SessionId;
+use crate::settings::Retention;
 
 /// One entry of a feed.
 #[derive(Debug, Clone)]
 pub struct Entry {
-    /// The encoded bytes.
+    /// The encoded bytes; empty for what is told each reader by itself.
     pub frame: Frame,
     /// The reader's entry after it; none if it has no place in the channel (`ttl=0`).
     pub after: Option<CursorEntry>,
@@ -18,6 +26,16 @@ pub struct Entry {
     pub time: u64,
     /// The session that does not get it.
     pub exclude: Option<SessionId>,
+    pub(crate) mark: Option<Box<FeedMark>>,
+}
+
+/// What a feed holds beside publications. Each reader that comes to it is told by itself.
+#[derive(Debug, Clone)]
+pub(crate) enum FeedMark {
+    /// The channel was removed.
+    Removed(Gap),
+    /// The channel ended.
+    Ended,
 }
 
 /// The frames that one connection has not had yet, oldest first.
@@ -26,6 +44,53 @@ pub struct Run<'a> {
     pub(crate) entries: Take<vec_deque::Iter<'a, Entry>>,
     pub(crate) cursor: Option<&'a Cursor>,
 }
+
+/// A feed's number on its shard.
+pub(crate) type FeedId = u32;
+
+/// The number of an entry. Counting begins in the middle, so that history can be put before.
+pub(crate) type Sequence = u64;
+
+/// One connection that reads a feed.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct FeedReader {
+    /// The connection's place in the slab.
+    pub(crate) connection: u32,
+    /// Which of the connection's channels this is.
+    pub(crate) slot: u16,
+    /// The next entry that it has not had.
+    pub(crate) next: Sequence,
+}
+
+/// See the module.
+#[derive(Debug)]
+pub(crate) struct Feed {
+    pub(crate) channel: ChannelName,
+    pub(crate) format: Format,
+    entries: VecDeque<Entry>,
+    bytes: usize,
+    /// The number of the first entry.
+    first: Sequence,
+    /// The position before the first entry: all that is retained after it stands in the feed.
+    before: Position,
+    pub(crate) readers: Vec<FeedReader>,
+    pub(crate) pass: Pass,
+}
+
+/// How far the visit of all readers has come.
+#[derive(Debug, Default)]
+pub(crate) struct Pass {
+    /// Whether there is, or may be, a reader with something before it.
+    pub(crate) dirty: bool,
+    /// Readers visited so far.
+    pub(crate) visited: usize,
+    /// The end of the feed when the pass began.
+    pub(crate) until: Sequence,
+    /// The least entry that a visited reader still needs.
+    pub(crate) needed: Sequence,
+}
+
+const FIRST: Sequence = 1 << 62;
 
 impl<'a> Run<'a> {
     /// The entries of the run.
@@ -39,4 +104,196 @@ impl<'a> Run<'a> {
     pub fn cursor(&self) -> Option<&'a Cursor> {
         self.cursor
     }
+}
+
+impl Entry {
+    /// A mark, after which a reader stands at `after`.
+    pub(crate) fn mark(mark: FeedMark, after: CursorEntry) -> Self {
+        let mark = Some(Box::new(mark));
+        Self { frame: Frame::default(), after: Some(after), time: 0, exclude: None, mark }
+    }
+
+    fn weight(&self) -> usize {
+        self.frame.weight() + size_of::<Self>()
+    }
+}
+
+impl Feed {
+    /// An empty feed that begins after `position`.
+    pub(crate) fn new(channel: ChannelName, format: Format, position: Position) -> Self {
+        Self {
+            channel,
+            format,
+            entries: VecDeque::new(),
+            bytes: 0,
+            first: FIRST,
+            before: position,
+            readers: Vec::new(),
+            pass: Pass::default(),
+        }
+    }
+
+    /// The number that the next entry will have.
+    pub(crate) fn end(&self) -> Sequence {
+        self.first + self.entries.len() as u64
+    }
+
+    /// The number of the oldest entry.
+    pub(crate) fn first(&self) -> Sequence {
+        self.first
+    }
+
+    /// Bytes that the entries cost.
+    pub(crate) fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// The offset that the next publication's `prev` must not exceed: the last one served here.
+    pub(crate) fn last_offset(&self) -> Offset {
+        self.position_before(self.end()).offset
+    }
+
+    /// The position of a reader whose next entry is `sequence`.
+    pub(crate) fn position_before(&self, sequence: Sequence) -> Position {
+        let count = self.place(sequence);
+        let placed = self.entries.iter().take(count).rev().find_map(|entry| entry.after);
+        placed.map_or(self.before, |entry| entry.position)
+    }
+
+    /// Appends the newest entry.
+    pub(crate) fn push(&mut self, entry: Entry) {
+        self.bytes += entry.weight();
+        self.entries.push_back(entry);
+    }
+
+    /// How many of the oldest entries exceed `bounds`. The newest entry always fits.
+    pub(crate) fn excess(&self, bounds: &Retention) -> usize {
+        let (mut count, mut bytes) = (self.entries.len(), self.bytes);
+        let mut excess = 0;
+        while count > 1 && (count > bounds.count || bytes > bounds.bytes) {
+            count -= 1;
+            bytes -= self.entries.get(excess).map_or(0, Entry::weight);
+            excess += 1;
+        }
+        excess
+    }
+
+    /// Lets go of the oldest entries; nobody may need them any more.
+    pub(crate) fn trim(&mut self, count: usize) {
+        for _ in 0..count {
+            let Some(entry) = self.entries.pop_front() else {
+                return;
+            };
+            self.bytes -= entry.weight();
+            self.first += 1;
+            if let Some(after) = entry.after {
+                self.before = after.position;
+            }
+        }
+    }
+
+    /// The entry with this number, if it is still there.
+    pub(crate) fn entry(&self, sequence: Sequence) -> Option<&Entry> {
+        self.entries.get(usize::try_from(sequence.checked_sub(self.first)?).ok()?)
+    }
+
+    /// `count` entries from `sequence` on.
+    pub(crate) fn entries(
+        &self,
+        sequence: Sequence,
+        count: usize,
+    ) -> Take<vec_deque::Iter<'_, Entry>> {
+        let place = self.place(sequence);
+        let end = (place + count).min(self.entries.len());
+        self.entries.range(place..end).take(count)
+    }
+
+    /// How many entries from `next` on a session gets in one run: up to a mark or to one that it
+    /// does not get.
+    pub(crate) fn run_length(&self, next: Sequence, session: SessionId) -> usize {
+        let plain =
+            |entry: &&Entry| entry.mark.is_none() && entry.exclude.is_none_or(|own| own != session);
+        self.entries.range(self.place(next)..).take_while(plain).count()
+    }
+
+    /// The number of the first entry after `position`, if the feed reaches back that far.
+    pub(crate) fn locate(&self, position: Position) -> Option<Sequence> {
+        let mut known = self.before;
+        let mut place = None;
+        for (index, entry) in self.entries.iter().enumerate() {
+            let Some(after) = entry.after else { continue };
+            if covers(known, position) && !covers(after.position, position) {
+                place = Some(index);
+                break;
+            }
+            known = after.position;
+        }
+        let place = place.or_else(|| covers(known, position).then_some(self.entries.len()))?;
+        Some(self.first + place as u64)
+    }
+
+    /// Puts history before the first entry, so that the feed begins after `from`. `entries` are the
+    /// publications after `from` up to where the feed began.
+    pub(crate) fn extend_back(&mut self, from: Position, entries: Vec<Entry>) {
+        for entry in entries.into_iter().rev() {
+            self.bytes += entry.weight();
+            self.entries.push_front(entry);
+            self.first -= 1;
+        }
+        self.before = from;
+    }
+
+    /// The position before the first entry.
+    pub(crate) fn before(&self) -> Position {
+        self.before
+    }
+
+    /// The first publication that the feed holds, to be encoded anew at a seam.
+    pub(crate) fn oldest_mut(&mut self) -> Option<&mut Entry> {
+        self.entries.iter_mut().find(|entry| entry.after.is_some() && entry.mark.is_none())
+    }
+
+    /// Adds a reader; gives back its place.
+    pub(crate) fn add(&mut self, reader: FeedReader) -> u32 {
+        self.readers.push(reader);
+        u32::try_from(self.readers.len() - 1).unwrap_or(u32::MAX)
+    }
+
+    /// Removes the reader at `place`. Up to two others move into holes; they and their new places
+    /// are given back, so that their connections find them.
+    pub(crate) fn remove(&mut self, place: u32) -> [Option<(FeedReader, u32)>; 2] {
+        let mut hole = place as usize;
+        if hole >= self.readers.len() {
+            return [None, None];
+        }
+        let last = self.readers.len() - 1;
+        let mut moved = [None, None];
+        // Whoever fills the hole must be on the same side of the visit, or would be left out of it.
+        if hole < self.pass.visited {
+            self.pass.visited -= 1;
+            let boundary = self.pass.visited;
+            if hole != boundary {
+                self.readers.swap(hole, boundary);
+                moved[0] = self.readers.get(hole).map(|reader| (*reader, place));
+                hole = boundary;
+            }
+        }
+        self.readers.swap(hole, last);
+        self.readers.pop();
+        if hole != last {
+            let place = u32::try_from(hole).unwrap_or(u32::MAX);
+            moved[1] = self.readers.get(hole).map(|reader| (*reader, place));
+        }
+        moved
+    }
+
+    fn place(&self, sequence: Sequence) -> usize {
+        let place = usize::try_from(sequence.saturating_sub(self.first)).unwrap_or(usize::MAX);
+        place.min(self.entries.len())
+    }
+}
+
+/// Whether everything up to `known` is also behind a reader at `position`.
+fn covers(known: Position, position: Position) -> bool {
+    known.epoch == position.epoch && known.offset <= position.offset
 }

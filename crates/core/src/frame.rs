@@ -57,10 +57,7 @@ impl Format {
     /// Whether a reader of several channels needs frames with a tail of its own.
     #[must_use]
     pub fn composes(self) -> bool {
-        matches!(
-            self,
-            Self::Sse | Self::SseChannel | Self::SseEnvelope | Self::Ndjson
-        )
+        matches!(self, Self::Sse | Self::SseChannel | Self::SseEnvelope | Self::Ndjson)
     }
 
     /// Whether the format has words for a gap; without them a gap ends the connection.
@@ -120,21 +117,18 @@ impl Frame {
     /// The body without the transport's framing, for sinks that frame by themselves.
     #[must_use]
     pub fn body(&self) -> Bytes {
-        self.bytes
-            .slice(self.body.start as usize..self.body.end as usize)
+        self.bytes.slice(self.body.start as usize..self.body.end as usize)
     }
 
     /// The part of the body that all readers share.
     #[must_use]
     pub fn shared(&self) -> &[u8] {
-        self.bytes
-            .get(self.body.start as usize..self.tail as usize)
-            .unwrap_or_default()
+        self.bytes.get(self.body.start as usize..self.tail as usize).unwrap_or_default()
     }
 
     /// The bytes it costs to keep.
     #[must_use]
     pub fn weight(&self) -> usize {
-        self.bytes.len() + std::mem::size_of::<Self>()
+        self.bytes.len() + size_of::<Self>()
     }
 }

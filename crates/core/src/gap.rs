@@ -35,14 +35,8 @@ pub enum GapReason {
 
 impl GapReason {
     /// Every reason, in the order of their numbers.
-    pub const ALL: [Self; 6] = [
-        Self::Trimmed,
-        Self::Epoch,
-        Self::Future,
-        Self::Unreadable,
-        Self::Removed,
-        Self::Slow,
-    ];
+    pub const ALL: [Self; 6] =
+        [Self::Trimmed, Self::Epoch, Self::Future, Self::Unreadable, Self::Removed, Self::Slow];
 
     /// The word on the wire.
     #[must_use]

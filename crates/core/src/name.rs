@@ -59,9 +59,8 @@ impl ChannelName {
         if text.len() > NAME_BYTES_MAX {
             return Err(NameError::TooLong(text.len()));
         }
-        if let Some((at, _)) = text
-            .char_indices()
-            .find(|(_, c)| c.is_control() || c.is_whitespace())
+        if let Some((at, _)) =
+            text.char_indices().find(|(_, c)| c.is_control() || c.is_whitespace())
         {
             return Err(NameError::Forbidden(at));
         }
@@ -71,10 +70,7 @@ impl ChannelName {
         if text.starts_with('$') || text.starts_with("fanfare.") {
             return Err(NameError::Reserved);
         }
-        Ok(Self {
-            text: text.into(),
-            hash: ChannelHash::of(text),
-        })
+        Ok(Self { text: text.into(), hash: ChannelHash::of(text) })
     }
 
     /// The name as it was given, percent-decoded.
@@ -154,17 +150,8 @@ mod tests {
 
     #[test]
     fn the_rules_of_names_hold() {
-        for good in [
-            "news",
-            "a/b",
-            "chat:1",
-            "日本",
-            "a,b",
-            "x.y",
-            "...",
-            "a$",
-            &"n".repeat(255),
-        ] {
+        for good in ["news", "a/b", "chat:1", "日本", "a,b", "x.y", "...", "a$", &"n".repeat(255)]
+        {
             assert_eq!(ChannelName::new(good).unwrap().as_str(), good);
         }
         let long = "n".repeat(256);

@@ -47,13 +47,8 @@ impl PermitPool {
         let count = self.count.fetch_add(1, Ordering::AcqRel);
         let before = self.bytes.fetch_add(bytes, Ordering::AcqRel);
         let fits = count < self.count_max && (before + bytes <= self.bytes_max || before == 0);
-        let held = Held {
-            pool: Arc::clone(self),
-            bytes,
-        };
-        fits.then(|| Permit {
-            _held: Some(Arc::new(held)),
-        })
+        let held = Held { pool: Arc::clone(self), bytes };
+        fits.then(|| Permit { _held: Some(Arc::new(held)) })
     }
 
     /// Publishes on their way now.

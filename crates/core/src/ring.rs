@@ -1,1 +1,117 @@
-//! (being written)
+//! The ring: the publications of one channel that its owner keeps in memory.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use crate::position::Offset;
+use crate::publication::Publication;
+use crate::settings::Retention;
+use crate::shard::Served;
+use crate::time::UnixMillis;
+
+/// A channel's retained publications, oldest first.
+///
+/// The floor is the offset up to which retention removed publications: a reader below it has missed
+/// some. Expiry by a publisher's own `ttl` leaves the floor where it is, because nothing that is
+/// still wanted was lost.
+#[derive(Debug)]
+pub(crate) struct Ring {
+    publications: VecDeque<Arc<Publication>>,
+    bytes: usize,
+    floor: Offset,
+    expires_next: Option<UnixMillis>,
+}
+
+impl Ring {
+    /// An empty ring whose channel's offsets begin above `floor`.
+    pub(crate) fn new(floor: Offset) -> Self {
+        Self { publications: VecDeque::new(), bytes: 0, floor, expires_next: None }
+    }
+
+    /// Appends the newest publication and lets go of what `retention` no longer keeps.
+    pub(crate) fn push(&mut self, publication: Arc<Publication>, retention: &Retention) {
+        self.bytes += publication.weight();
+        self.expires_next = earlier(self.expires_next, publication.expires_at);
+        self.publications.push_back(publication);
+        while self.publications.len() > 1
+            && (self.publications.len() > retention.count || self.bytes > retention.bytes)
+        {
+            self.trim_oldest();
+        }
+    }
+
+    /// Lets go of what is too old or has expired by `now`.
+    pub(crate) fn age(&mut self, now: UnixMillis, retention: &Retention) {
+        let age = u64::try_from(retention.age.as_millis()).unwrap_or(u64::MAX);
+        while self.publications.front().is_some_and(|oldest| oldest.time.saturating_add(age) <= now)
+        {
+            self.trim_oldest();
+        }
+        if self.expires_next.is_some_and(|at| at <= now) {
+            self.publications.retain(|publication| !publication.expired(now));
+            self.bytes = self.publications.iter().map(|kept| kept.weight()).sum();
+            self.expires_next =
+                self.publications.iter().fold(None, |next, kept| earlier(next, kept.expires_at));
+        }
+    }
+
+    /// The offset up to which retention removed publications.
+    pub(crate) fn floor(&self) -> Offset {
+        self.floor
+    }
+
+    /// Bytes that the publications cost.
+    pub(crate) fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// The number of publications.
+    pub(crate) fn len(&self) -> usize {
+        self.publications.len()
+    }
+
+    /// Whether nothing is retained.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.publications.is_empty()
+    }
+
+    /// The place of the first publication after `offset`.
+    pub(crate) fn place_after(&self, offset: Offset) -> usize {
+        self.publications.partition_point(|publication| publication.offset() <= offset)
+    }
+
+    /// The place of the first publication of `time` or later.
+    pub(crate) fn place_since(&self, time: UnixMillis) -> usize {
+        self.publications
+            .iter()
+            .position(|publication| publication.time >= time)
+            .unwrap_or(self.publications.len())
+    }
+
+    /// The offset before the publication at `place`, as it is served: the retained one before it,
+    /// or the floor. At the end of the ring it is the newest one's.
+    pub(crate) fn offset_before(&self, place: usize) -> Offset {
+        let before = place.checked_sub(1).and_then(|before| self.publications.get(before));
+        before.map_or(self.floor, |publication| publication.offset())
+    }
+
+    /// The publication at `place` as it is served.
+    pub(crate) fn served(&self, place: usize) -> Option<Served> {
+        let publication = Arc::clone(self.publications.get(place)?);
+        Some(Served { publication, prev: self.offset_before(place) })
+    }
+
+    fn trim_oldest(&mut self) {
+        if let Some(oldest) = self.publications.pop_front() {
+            self.bytes -= oldest.weight();
+            self.floor = self.floor.max(oldest.offset());
+        }
+    }
+}
+
+fn earlier(a: Option<UnixMillis>, b: Option<UnixMillis>) -> Option<UnixMillis> {
+    match (a, b) {
+        (Some(a), Some(b)) => Some(a.min(b)),
+        (one, None) | (None, one) => one,
+    }
+}

@@ -40,6 +40,16 @@ pub enum Authority {
     Asks,
 }
 
+/// How far back the engine remembers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Depth {
+    /// The ring is all there is.
+    #[default]
+    Ring,
+    /// The engine holds publications that the ring has let go of, and is asked for them.
+    Engine,
+}
+
 /// The bounds and rules of one shard.
 #[derive(Debug, Clone)]
 pub struct ShardSettings {
@@ -80,4 +90,8 @@ pub struct ShardSettings {
     pub keys_max: usize,
     /// Channels that this shard owns at most.
     pub channels_max: usize,
+    /// Channels that one connection reads at most.
+    pub subscriptions_max: usize,
+    /// Whether the engine holds more history than the ring.
+    pub depth: Depth,
 }

@@ -39,11 +39,7 @@ impl Start {
     /// The start that a cursor's entry stands for.
     #[must_use]
     pub fn of_entry(entry: CursorEntry) -> Self {
-        if entry.ended {
-            Self::AfterEnd(entry.position)
-        } else {
-            Self::After(entry.position)
-        }
+        if entry.ended { Self::AfterEnd(entry.position) } else { Self::After(entry.position) }
     }
 
     /// The position that the reader claims, if it claims one.

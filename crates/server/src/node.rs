@@ -117,10 +117,7 @@ pub(crate) struct Node {
 impl ShardWaker {
     /// A waker for the poll that `waker` belongs to.
     pub(crate) fn new(waker: mio::Waker) -> Self {
-        Self {
-            waker,
-            pending: std::sync::atomic::AtomicBool::new(false),
-        }
+        Self { waker, pending: std::sync::atomic::AtomicBool::new(false) }
     }
 
     /// Wakes the shard unless it is woken already.
@@ -192,28 +189,16 @@ impl Node {
     ) -> oneshot::Receiver<Answer> {
         let (sender, receiver) = oneshot::channel();
         let number = self.next_request.fetch_add(1, Ordering::Relaxed);
-        self.waiting
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .insert(number, sender);
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner).insert(number, sender);
         if let Some(mailbox) = self.mailboxes.get(usize::from(self.owner(&channel))) {
-            mailbox.put(Letter::Ask {
-                origin: Origin::Edge(number),
-                channel,
-                request,
-                permit,
-            });
+            mailbox.put(Letter::Ask { origin: Origin::Edge(number), channel, request, permit });
         }
         receiver
     }
 
     /// Hands an answer to whoever waits for it at the edge.
     pub(crate) fn answer(&self, number: u64, answer: Answer) {
-        let waiting = self
-            .waiting
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .remove(&number);
+        let waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner).remove(&number);
         if let Some(sender) = waiting {
             // Whoever asked may have gone; the answer then has no reader, which loses nothing.
             let _gone = sender.send(answer);

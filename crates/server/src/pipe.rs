@@ -94,16 +94,8 @@ struct State {
 
 /// A pipe whose reader tells `shard` about room and about its end.
 pub(crate) fn pipe(shard: Mailbox) -> (PipeWriter, PipeReader) {
-    let shared = Arc::new(Shared {
-        state: Mutex::default(),
-        filled: Notify::new(),
-    });
-    (
-        PipeWriter {
-            shared: Arc::clone(&shared),
-        },
-        PipeReader { shared, shard },
-    )
+    let shared = Arc::new(Shared { state: Mutex::default(), filled: Notify::new() });
+    (PipeWriter { shared: Arc::clone(&shared) }, PipeReader { shared, shard })
 }
 
 impl Shared {
@@ -171,11 +163,7 @@ impl PipeReader {
     fn take(&self) -> (Result<Option<PipeItem>, Empty>, Option<ConnectionId>) {
         let mut state = self.shared.lock();
         let Some(item) = state.items.pop_front() else {
-            let end = if state.writer_gone {
-                Ok(None)
-            } else {
-                Err(Empty)
-            };
+            let end = if state.writer_gone { Ok(None) } else { Err(Empty) };
             return (end, None);
         };
         if let PipeItem::Frame { body, .. } = &item {

@@ -1,1 +1,199 @@
-//! (being written)
+//! The owner: the shard that sequences a channel and keeps its ring.
+//!
+//! Owners are two-phase. A publish is assigned an offset and handed to the engine; only when the
+//! engine says that it is stored does it enter the ring, reach readers and get its answer. Attach
+//! and history see the committed head only.
+//!
+//! - `channel`: the state of one channel, and where a start lies in it
+//! - `publish`: assigning, and what follows from the engine's answers
+//! - `attach`: readers of shards, pages, one-off questions
+//! - `forget`: marks, expiry, the limit on channels
+
+mod attach;
+mod channel;
+mod forget;
+mod publish;
+
+pub(crate) use attach::Attaching;
+
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, HashMap, VecDeque};
+use std::sync::Arc;
+
+use crate::code::Code;
+use crate::cursor::CursorEntry;
+use crate::hash::NameHash;
+use crate::name::ChannelName;
+use crate::owner::attach::PageReader;
+use crate::owner::channel::Channel;
+use crate::permit::Permit;
+use crate::position::{Epoch, Offset, Position};
+use crate::settings::{ShardId, ShardSettings};
+use crate::shard::{
+    Answer, Completion, Effect, EngineCommand, Figures, Message, Origin, Refusal, Request,
+};
+use crate::time::{Millis, Now};
+
+/// The channels that a shard owns.
+#[derive(Debug)]
+pub(crate) struct Owner {
+    settings: Arc<ShardSettings>,
+    channels: HashMap<ChannelName, Channel, NameHash>,
+    /// Channels created from now on begin above the highest offset ever forgotten.
+    mark: Offset,
+    random: u64,
+    /// The next number of an append, a resync or a read.
+    number: u64,
+    keys: usize,
+    reads: HashMap<u64, PageReader>,
+    /// Channels in the order in which they are looked at for expiry.
+    sweep: VecDeque<(Millis, ChannelName)>,
+    /// Channels by when they were last touched, at the earliest.
+    idle: BinaryHeap<Reverse<(Millis, ChannelName)>>,
+    /// Channels with something on its way, by when the engine has to have answered.
+    deadlines: VecDeque<(Millis, ChannelName)>,
+}
+
+/// Where an owner's and a shard's consequences go.
+#[derive(Debug)]
+pub(crate) struct Outlet<'a> {
+    pub(crate) shard: ShardId,
+    pub(crate) now: Now,
+    pub(crate) effects: &'a mut Vec<Effect>,
+    /// Messages of this shard to itself, in the same order as to any other.
+    pub(crate) local: &'a mut VecDeque<Message>,
+    pub(crate) figures: &'a mut Figures,
+}
+
+impl Outlet<'_> {
+    /// Sends a message to a shard.
+    pub(crate) fn post(&mut self, to: ShardId, message: Message) {
+        if to == self.shard {
+            self.local.push_back(message);
+        } else {
+            self.effects.push(Effect::Forward { to, message });
+        }
+    }
+
+    /// Tells whoever waits.
+    pub(crate) fn answer(&mut self, origin: Origin, channel: &ChannelName, answer: Answer) {
+        let channel = channel.clone();
+        match origin {
+            Origin::Connection { shard, .. } if shard != self.shard => {
+                let message = Message::Answer { origin, channel, answer };
+                self.effects.push(Effect::Forward { to: shard, message });
+            }
+            _ => self.effects.push(Effect::Answer { origin, channel, answer }),
+        }
+    }
+
+    /// Refuses whoever waits.
+    pub(crate) fn refuse(
+        &mut self,
+        origin: Origin,
+        channel: &ChannelName,
+        code: Code,
+        head: Option<CursorEntry>,
+    ) {
+        self.figures.publishes_refused += 1;
+        self.answer(origin, channel, Answer::Refused(Refusal { code, head }));
+    }
+
+    /// Hands a command to the engine.
+    pub(crate) fn engine(&mut self, command: EngineCommand) {
+        self.effects.push(Effect::Engine(command));
+    }
+}
+
+impl Owner {
+    /// An owner without channels.
+    pub(crate) fn new(settings: Arc<ShardSettings>) -> Self {
+        Self {
+            channels: HashMap::with_hasher(NameHash::new(settings.seed)),
+            mark: settings.mark,
+            random: settings.seed,
+            number: 0,
+            keys: 0,
+            reads: HashMap::new(),
+            sweep: VecDeque::new(),
+            idle: BinaryHeap::new(),
+            deadlines: VecDeque::new(),
+            settings,
+        }
+    }
+
+    /// Takes a client's request.
+    pub(crate) fn ask(
+        &mut self,
+        origin: Origin,
+        name: &ChannelName,
+        request: Request,
+        permit: Permit,
+        out: &mut Outlet<'_>,
+    ) {
+        match request {
+            Request::Publish(draft) => self.publish(origin, name, draft, permit, out),
+            Request::Remove => self.remove(origin, name, permit, out),
+            Request::History(query) => {
+                let page = self.history(name, &query, out.now);
+                out.answer(origin, name, Answer::History(Box::new(page)));
+            }
+            Request::Resolve(start) => {
+                let resolved = self.resolve(name, start, out.now);
+                out.answer(origin, name, Answer::Resolved(resolved));
+            }
+        }
+    }
+
+    /// Takes an engine's answer.
+    pub(crate) fn complete(&mut self, completion: Completion, out: &mut Outlet<'_>) {
+        match completion {
+            Completion::Committed { channel, append } => self.committed(&channel, append, out),
+            Completion::Failed { channel, append } => self.failed(&channel, append, out),
+            Completion::Unknown { channel, append } => self.unknown(&channel, append, out),
+            Completion::Resynced { resync, channel, publications, ended } => {
+                self.resynced(&channel, resync, publications, ended, out);
+            }
+            Completion::Removed { channel, epoch, outcome } => {
+                self.removed(&channel, epoch, outcome, out);
+            }
+            Completion::Forgotten { channel, mark } => self.forgotten(&channel, mark, out),
+            Completion::Page { read, page, .. } => self.page(read, page, out),
+        }
+    }
+
+    /// The position of a channel without state.
+    fn blank(&self) -> Position {
+        Position::new(self.mark, self.settings.generation)
+    }
+
+    /// A channel's state, made if it has none.
+    fn channel(&mut self, name: &ChannelName, out: &mut Outlet<'_>) -> Result<&mut Channel, Code> {
+        if !self.channels.contains_key(name) {
+            self.make_room(out)?;
+            let blank = self.blank();
+            let now = out.now.millis;
+            let mut channel = Channel::new(name.clone(), blank.epoch, blank.offset, now);
+            channel.sweep_at = now + forget::SWEEP_EVERY;
+            self.sweep.push_back((channel.sweep_at, name.clone()));
+            self.channels.insert(name.clone(), channel);
+            self.idle.push(Reverse((now, name.clone())));
+            out.figures.channels += 1;
+        }
+        self.channels.get_mut(name).ok_or(Code::Internal)
+    }
+
+    fn next_number(&mut self) -> u64 {
+        self.number += 1;
+        self.number
+    }
+
+    /// Draws an epoch (SplitMix64).
+    fn draw_epoch(&mut self) -> Epoch {
+        self.random = self.random.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut bits = self.random;
+        bits = (bits ^ bits >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        bits = (bits ^ bits >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
+        Epoch::from_bits(bits ^ bits >> 31)
+    }
+}

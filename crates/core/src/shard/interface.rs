@@ -314,7 +314,7 @@ pub struct Item {
     /// The publication and the offset before it as live readers are served.
     pub served: Served,
     /// A frame for each format that was wanted.
-    pub frames: [Option<Frame>; Format::COUNT],
+    pub frames: Vec<(Format, Frame)>,
 }
 
 /// What the owner says to a reader that attaches.
@@ -341,8 +341,11 @@ pub struct Attachment {
 pub enum Coverage {
     /// Up to the head: live publications follow it on the same way.
     Live,
-    /// One page: the reader attaches again from its end when it has drained.
+    /// One page: the reader attaches again from its end when it has drained, unless the channel
+    /// has ended there.
     Page,
+    /// The channel has ended and the reader has seen that.
+    Over,
 }
 
 /// What an owner wants of its engine.
@@ -353,6 +356,8 @@ pub enum EngineCommand {
     /// Answer with what is stored after `after`; settles every earlier append of the channel: what
     /// the answer does not hold will never be stored.
     Resync {
+        /// The owner's number for it.
+        resync: u64,
         /// The channel.
         channel: ChannelName,
         /// The position that the owner knows to be committed.
@@ -426,6 +431,8 @@ pub enum Completion {
     },
     /// What is stored after the position that [`EngineCommand::Resync`] named.
     Resynced {
+        /// The number of the resync.
+        resync: u64,
         /// The channel.
         channel: ChannelName,
         /// In order.
@@ -455,8 +462,9 @@ pub enum Completion {
         read: u64,
         /// The channel.
         channel: ChannelName,
-        /// The publications, or none if the engine no longer holds what follows the position.
-        publications: Option<Vec<Arc<Publication>>>,
+        /// The publications after the position, at least one; or, if the engine no longer holds
+        /// what follows it, the offset before the oldest that it holds.
+        page: Result<Vec<Arc<Publication>>, Offset>,
     },
 }
 

@@ -1,11 +1,35 @@
 //! One shard: the state machine that owns connections' subscriptions and owns channels.
+//!
+//! - `interface`: what goes in and what comes out
+//! - `reader`, `slab`: what is known of a connection
+//! - `interest`: channels that this shard reads, their feeds, messages of owners
+//! - `attach`: how readers come to their place in a feed, and how they leave
+//! - `flush`: how frames come from feeds to sinks
+//! - `authorise`: requests that wait for an answer from elsewhere
 
+mod attach;
+mod authorise;
+mod flush;
+mod interest;
 mod interface;
+mod reader;
+mod slab;
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
 
 pub use interface::*;
 
-use crate::feed::Run;
-use crate::settings::ShardSettings;
+use crate::feed::{FeedId, Run};
+use crate::hash::NameHash;
+use crate::name::ChannelName;
+use crate::owner::{Attaching, Outlet, Owner};
+use crate::settings::{ShardId, ShardSettings};
+use crate::shard::attach::Ticket;
+use crate::shard::authorise::Parked;
+use crate::shard::interest::{Feeds, Interest};
+use crate::shard::reader::{Flow, Reader};
+use crate::shard::slab::Slab;
 use crate::time::{Millis, Now};
 
 /// Where a shard puts frames: sockets and pipes in production, lists in the simulation.
@@ -33,56 +57,12 @@ pub enum Room {
     Full,
 }
 
-/// One shard of the hub.
-#[derive(Debug)]
-pub struct Shard {
-    settings: ShardSettings,
-    figures: Figures,
-}
-
-impl Shard {
-    /// An empty shard.
-    #[must_use]
-    pub fn new(settings: ShardSettings) -> Self {
-        Self {
-            settings,
-            figures: Figures::default(),
-        }
-    }
-
-    /// Takes one input and appends what has to be done for it to `effects`.
-    pub fn handle(&mut self, _input: Input, _now: Now, _effects: &mut Vec<Effect>) {}
-
-    /// Delivers from dirty feeds, round robin, up to `budget` sends. Says whether there is more.
-    pub fn flush(
-        &mut self,
-        _sink: &mut impl Sink,
-        _now: Now,
-        _budget: usize,
-        _effects: &mut Vec<Effect>,
-    ) -> Backlog {
-        Backlog::Empty
-    }
-
-    /// When [`Input::Tick`] is wanted next.
-    #[must_use]
-    pub fn tick_at(&self) -> Option<Millis> {
-        None
-    }
-
-    /// The counters and gauges of this shard.
-    #[must_use]
-    pub fn figures(&self) -> &Figures {
-        &self.figures
-    }
-}
-
 /// Whether a flush left anything to deliver.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Backlog {
     /// Nothing that a connection has room for.
     Empty,
-    /// Some feed is still dirty.
+    /// Some feed or reader is still to be visited.
     More,
 }
 
@@ -97,7 +77,7 @@ pub struct Figures {
     pub publishes_refused: u64,
     /// Frames taken by connections.
     pub deliveries: u64,
-    /// Gaps told, by the number of their reason in [`crate::gap::GapReason::ALL`].
+    /// Gaps told, by the place of their reason in [`crate::gap::GapReason::ALL`].
     pub gaps: [u64; 6],
     /// Readers that the ring passed.
     pub slow_readers: u64,
@@ -113,6 +93,201 @@ pub struct Figures {
     pub feed_bytes: u64,
     /// Bytes of pages on their way.
     pub page_bytes: u64,
-    /// Publications between the slowest reader's place and the head of its feed, at the last visit.
+    /// Entries between the slowest reader's place and the head of its feed, at the last visit.
     pub lag_max: u64,
+}
+
+/// One shard of the hub.
+///
+/// [`Shard::handle`] takes what happened, [`Shard::flush`] delivers. Effects of both are to be
+/// carried out, in order, before the next flush.
+#[derive(Debug)]
+pub struct Shard {
+    settings: Arc<ShardSettings>,
+    owner: Owner,
+    readers: Slab<Reader>,
+    feeds: Feeds,
+    interests: HashMap<ChannelName, Interest, NameHash>,
+    tickets: HashMap<u64, Ticket>,
+    next_ticket: u64,
+    parked: VecDeque<Parked>,
+    next_question: u64,
+    /// Feeds with something before a reader.
+    dirty: VecDeque<FeedId>,
+    /// Readers to be visited by themselves.
+    ready: VecDeque<ConnectionId>,
+    /// Readers that are told something before their next frame.
+    held: Vec<ConnectionId>,
+    /// Readers that wait for room in the budget of pages.
+    page_queue: VecDeque<(ConnectionId, u16)>,
+    local: VecDeque<Message>,
+    figures: Figures,
+}
+
+impl Shard {
+    /// An empty shard.
+    #[must_use]
+    pub fn new(settings: ShardSettings) -> Self {
+        let settings = Arc::new(settings);
+        Self {
+            owner: Owner::new(Arc::clone(&settings)),
+            readers: Slab::new(),
+            feeds: Feeds::default(),
+            interests: HashMap::with_hasher(NameHash::new(settings.seed)),
+            tickets: HashMap::new(),
+            next_ticket: 0,
+            parked: VecDeque::new(),
+            next_question: 0,
+            dirty: VecDeque::new(),
+            ready: VecDeque::new(),
+            held: Vec::new(),
+            page_queue: VecDeque::new(),
+            local: VecDeque::new(),
+            figures: Figures::default(),
+            settings,
+        }
+    }
+
+    /// Takes one input and appends what has to be done for it to `effects`.
+    pub fn handle(&mut self, input: Input, now: Now, effects: &mut Vec<Effect>) {
+        if let Some(input) = self.authorise(input, now, effects) {
+            self.proceed(input, now, effects);
+        }
+        self.settle(now, effects);
+    }
+
+    /// When [`Input::Tick`] is wanted next.
+    #[must_use]
+    pub fn tick_at(&self) -> Option<Millis> {
+        let parked = self.parked.front().map(|parked| parked.deadline);
+        self.owner.tick_at().into_iter().chain(parked).min()
+    }
+
+    /// The counters and gauges of this shard.
+    #[must_use]
+    pub fn figures(&self) -> &Figures {
+        &self.figures
+    }
+
+    /// The shard that owns a channel.
+    fn owner_of(&self, channel: &ChannelName) -> ShardId {
+        let shards = u64::from(self.settings.shards.max(1));
+        ShardId::try_from(channel.hash48().value() % shards).unwrap_or_default()
+    }
+
+    /// Takes an input that needs no permission, or has it.
+    fn proceed(&mut self, input: Input, now: Now, effects: &mut Vec<Effect>) {
+        match input {
+            Input::Open { connection, opening } => self.open(connection, *opening, effects),
+            Input::Subscribe { connection, request, subscription } => {
+                self.subscribe(connection, request, subscription, effects);
+            }
+            Input::Unsubscribe { connection, request, channel } => {
+                self.unsubscribe(connection, request, channel, effects);
+            }
+            Input::Close(connection) => self.close(connection, effects),
+            Input::Writable(connection) => {
+                if let Some(reader) = self.reader_mut(connection) {
+                    reader.flow = reader.flow.drained();
+                    self.make_ready(connection);
+                }
+            }
+            Input::Ask { origin, channel, request, permit } => {
+                let message = Message::Ask { origin, channel, request, permit };
+                self.post_to_owner(message, effects);
+            }
+            Input::Message(message) => self.local.push_back(message),
+            Input::Completion(completion) => {
+                let (owner, mut out) = self.owner(now, effects);
+                owner.complete(completion, &mut out);
+            }
+            Input::Authorised { connection, question, verdict } => {
+                self.authorised(connection, question, verdict, now, effects);
+            }
+            Input::Tick => {
+                self.expire_parked(now, effects);
+                let (owner, mut out) = self.owner(now, effects);
+                owner.overdue(&mut out);
+                owner.sweep(&mut out);
+            }
+        }
+    }
+
+    /// Works off what this shard has to say to itself, which may lead to more of it.
+    fn settle(&mut self, now: Now, effects: &mut Vec<Effect>) {
+        while let Some(message) = self.local.pop_front() {
+            self.receive(message, now, effects);
+        }
+    }
+
+    /// Takes a message of another shard, or of this one.
+    fn receive(&mut self, message: Message, now: Now, effects: &mut Vec<Effect>) {
+        match message {
+            Message::Ask { origin, channel, request, permit } => {
+                let (owner, mut out) = self.owner(now, effects);
+                owner.ask(origin, &channel, request, permit, &mut out);
+            }
+            Message::Answer { origin, channel, answer } => {
+                effects.push(Effect::Answer { origin, channel, answer });
+            }
+            Message::Attach { shard, ticket, channel, start, format } => {
+                let attaching = Attaching { shard, ticket, start, format };
+                let (owner, mut out) = self.owner(now, effects);
+                owner.attach(&channel, &attaching, &mut out);
+            }
+            Message::Detach { shard, channel } => {
+                let (owner, out) = self.owner(now, effects);
+                owner.detach(&channel, shard, out.now);
+            }
+            Message::Attached { ticket, outcome } => self.attached(ticket, outcome, effects),
+            Message::Live { item, permit } => {
+                self.feed_live(&item, effects);
+                drop(permit);
+            }
+            Message::Removed(gap) => self.feed_removed(&gap, effects),
+            Message::Ended(channel, position) => self.feed_ended(&channel, position, effects),
+        }
+    }
+
+    /// The owner in this shard, and where its consequences go.
+    fn owner<'a>(
+        &'a mut self,
+        now: Now,
+        effects: &'a mut Vec<Effect>,
+    ) -> (&'a mut Owner, Outlet<'a>) {
+        let Self { owner, local, figures, settings, .. } = self;
+        (owner, Outlet { shard: settings.shard, now, effects, local, figures })
+    }
+
+    /// Sends a message to the owner of its channel.
+    fn post_to_owner(&mut self, message: Message, effects: &mut Vec<Effect>) {
+        let (Message::Ask { channel, .. }
+        | Message::Attach { channel, .. }
+        | Message::Detach { channel, .. }) = &message
+        else {
+            return;
+        };
+        let to = self.owner_of(channel);
+        if to == self.settings.shard {
+            self.local.push_back(message);
+        } else {
+            effects.push(Effect::Forward { to, message });
+        }
+    }
+
+    fn reader_mut(&mut self, connection: ConnectionId) -> Option<&mut Reader> {
+        let reader = self.readers.get_mut(connection.index)?;
+        (reader.generation == connection.generation).then_some(reader)
+    }
+
+    /// Has a reader visited with the next flush.
+    fn make_ready(&mut self, connection: ConnectionId) {
+        let Some(reader) = self.reader_mut(connection) else {
+            return;
+        };
+        if !reader.queued && reader.flow == Flow::Open {
+            reader.queued = true;
+            self.ready.push_back(connection);
+        }
+    }
 }

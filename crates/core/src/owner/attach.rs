@@ -1,0 +1,285 @@
+//! Readers: where they start, what they get at once, what comes in pages, and one-off questions.
+
+use std::sync::Arc;
+
+use crate::code::Code;
+use crate::gap::{Gap, GapReason};
+use crate::name::ChannelName;
+use crate::owner::channel::{Channel, Located};
+use crate::owner::{Outlet, Owner};
+use crate::position::{Offset, Position};
+use crate::publication::Publication;
+use crate::settings::{Depth, Retention, ShardId};
+use crate::shard::{
+    Attachment, Coverage, EngineCommand, HistoryPage, HistoryQuery, Message, Order, Resolved,
+    Served, Until,
+};
+use crate::start::Start;
+use crate::time::Now;
+
+/// A reader that waits for a page of the engine's.
+#[derive(Debug)]
+pub(super) struct PageReader {
+    shard: ShardId,
+    ticket: u64,
+    channel: ChannelName,
+    from: Position,
+    gap: Option<Gap>,
+}
+
+/// A reader that attaches.
+#[derive(Debug)]
+pub(crate) struct Attaching {
+    pub(crate) shard: ShardId,
+    pub(crate) ticket: u64,
+    pub(crate) start: Start,
+    pub(crate) format: crate::frame::Format,
+}
+
+impl Owner {
+    /// Attaches a reader of a shard, or gives it the page that it has to read first.
+    pub(crate) fn attach(&mut self, name: &ChannelName, reader: &Attaching, out: &mut Outlet<'_>) {
+        let Attaching { shard, ticket, start, format } = *reader;
+        let settings = Arc::clone(&self.settings);
+        let channel = match self.channel(name, out) {
+            Ok(channel) => channel,
+            Err(code) => {
+                return out.post(shard, Message::Attached { ticket, outcome: Err(code) });
+            }
+        };
+        channel.touched = out.now.millis;
+        channel.age(&settings.history, out);
+        if settings.depth == Depth::Engine
+            && let Some(from) = channel.below_ring(start)
+        {
+            return self
+                .read(PageReader { shard, ticket, channel: name.clone(), from, gap: None }, out);
+        }
+        let Located { from, gap, over } = channel.locate(start);
+        let mut attachment = channel.attachment(from, gap, &settings.feed, settings.page_bytes);
+        if over {
+            attachment.coverage = Coverage::Over;
+        }
+        if attachment.coverage == Coverage::Live {
+            channel.interest(shard, format);
+        }
+        let outcome = Ok(Box::new(attachment));
+        out.post(shard, Message::Attached { ticket, outcome });
+    }
+
+    /// A shard has no reader of the channel any more.
+    pub(crate) fn detach(&mut self, name: &ChannelName, shard: ShardId, now: Now) {
+        let Some(channel) = self.channels.get_mut(name) else {
+            return;
+        };
+        channel.disinterest(shard);
+        channel.touched = now.millis;
+    }
+
+    /// Says where a start lies, without attaching.
+    pub(super) fn resolve(&mut self, name: &ChannelName, start: Start, now: Now) -> Resolved {
+        let blank = self.blank();
+        let history = self.settings.history;
+        let located = match self.channels.get_mut(name) {
+            Some(channel) => {
+                channel.ring.age(now.unix, &history);
+                channel.locate(start)
+            }
+            None => Channel::new(name.clone(), blank.epoch, blank.offset, now.millis).locate(start),
+        };
+        let entry = |position| crate::cursor::CursorEntry {
+            hash: name.hash48(),
+            position,
+            ended: located.over,
+        };
+        let claimed = located.gap.as_ref().map(|gap| gap.from);
+        let entry = claimed.unwrap_or(Some(located.from)).map(entry);
+        Resolved { entry, over: located.over, gap: located.gap }
+    }
+
+    /// Reads a part of the history once.
+    pub(super) fn history(
+        &mut self,
+        name: &ChannelName,
+        query: &HistoryQuery,
+        now: Now,
+    ) -> HistoryPage {
+        let blank = self.blank();
+        let history = self.settings.history;
+        if let Some(channel) = self.channels.get_mut(name) {
+            channel.ring.age(now.unix, &history);
+            return channel.history(query);
+        }
+        Channel::new(name.clone(), blank.epoch, blank.offset, now.millis).history(query)
+    }
+
+    /// Asks the engine for a page that the ring no longer holds.
+    fn read(&mut self, reader: PageReader, out: &mut Outlet<'_>) {
+        let read = self.next_number();
+        let (channel, after) = (reader.channel.clone(), reader.from);
+        self.reads.insert(read, reader);
+        let bytes = self.settings.page_bytes;
+        out.engine(EngineCommand::Read { read, channel, after, bytes });
+    }
+
+    /// The engine's page, or the offset before the oldest publication that it holds.
+    pub(super) fn page(
+        &mut self,
+        read: u64,
+        page: Result<Vec<Arc<Publication>>, Offset>,
+        out: &mut Outlet<'_>,
+    ) {
+        let Some(reader) = self.reads.remove(&read) else {
+            return;
+        };
+        let PageReader { shard, ticket, channel, from, gap } = reader;
+        match page {
+            Ok(publications) => {
+                let mut prev = from.offset;
+                let history: Vec<Served> = publications
+                    .into_iter()
+                    .map(|publication| {
+                        let before = std::mem::replace(&mut prev, publication.offset());
+                        Served { publication, prev: before }
+                    })
+                    .collect();
+                let to = from.at(prev);
+                let coverage = Coverage::Page;
+                let attachment =
+                    Attachment { channel, from, gap, history, to, ended: false, coverage };
+                let outcome = Ok(Box::new(attachment));
+                out.post(shard, Message::Attached { ticket, outcome });
+            }
+            Err(floor) => {
+                let to = from.at(floor);
+                let reason = GapReason::Trimmed;
+                // Who asked for everything from below the floor has not claimed a position.
+                let gap = (from.offset > 0).then(|| Gap {
+                    channel: channel.clone(),
+                    from: Some(from),
+                    to,
+                    reason,
+                });
+                self.read(PageReader { shard, ticket, channel, from: to, gap }, out);
+            }
+        }
+    }
+}
+
+impl Channel {
+    /// Lets go of what has grown too old.
+    pub(super) fn age(&mut self, history: &Retention, out: &mut Outlet<'_>) {
+        let before = self.ring.bytes() as u64;
+        self.ring.age(out.now.unix, history);
+        out.figures.ring_bytes += self.ring.bytes() as u64;
+        out.figures.ring_bytes -= before;
+    }
+
+    /// The position of a start that lies before the ring, where the engine may know more.
+    fn below_ring(&self, start: Start) -> Option<Position> {
+        let position = match start {
+            Start::After(position) | Start::AfterEnd(position) => position,
+            Start::All => self.position().at(self.start),
+            _ => return None,
+        };
+        let below = position.epoch == self.epoch && position.offset < self.ring.floor();
+        below.then_some(position)
+    }
+
+    /// Everything after `from` if it fits a feed, else one page of it.
+    fn attachment(
+        &self,
+        from: Position,
+        gap: Option<Gap>,
+        feed: &Retention,
+        page_bytes: usize,
+    ) -> Attachment {
+        let first = self.ring.place_after(from.offset);
+        let (mut history, mut bytes) = (Vec::new(), 0);
+        let mut page_end = None;
+        for place in first..self.ring.len() {
+            let Some(served) = self.ring.served(place) else {
+                break;
+            };
+            bytes += served.publication.weight();
+            if bytes > page_bytes && page_end.is_none() && !history.is_empty() {
+                page_end = Some(history.len());
+            }
+            history.push(served);
+            if bytes > feed.bytes || history.len() > feed.count {
+                break;
+            }
+        }
+        let whole = history.len() <= feed.count && bytes <= feed.bytes || history.len() == 1;
+        let whole = whole && first + history.len() == self.ring.len();
+        if !whole {
+            history.truncate(page_end.unwrap_or(history.len()));
+        }
+        let last = history.last().map(|served| served.publication.offset());
+        let to = if whole { self.position() } else { from.at(last.unwrap_or(from.offset)) };
+        // Nothing live follows an end, so that its readers need no feed: they get it in pages.
+        let ended = self.ended && whole;
+        let coverage = if whole && !self.ended { Coverage::Live } else { Coverage::Page };
+        Attachment { channel: self.name.clone(), from, gap, history, to, ended, coverage }
+    }
+
+    fn history(&self, query: &HistoryQuery) -> HistoryPage {
+        let Located { from, gap, .. } = self.locate(query.since);
+        let first = self.ring.place_after(from.offset);
+        let last = match query.until {
+            None => self.ring.len(),
+            Some(Until::Position(until)) if until.epoch == self.epoch => {
+                self.ring.place_after(until.offset)
+            }
+            Some(Until::Position(_)) => self.ring.len(),
+            Some(Until::Time(until)) => self.ring.place_since(until.saturating_add(1)),
+        };
+        let mut left = query.bytes;
+        let mut taken = Vec::new();
+        let mut places = first..last.max(first);
+        while taken.len() < query.limit {
+            let place = match query.order {
+                Order::Ascending => places.next(),
+                Order::Descending => places.next_back(),
+            };
+            let Some(served) = place.and_then(|place| self.ring.served(place)) else {
+                break;
+            };
+            let weight = served.publication.weight();
+            if weight > left && !taken.is_empty() {
+                // Given back, so that the next page starts with it.
+                places = match query.order {
+                    Order::Ascending => places.start - 1..places.end,
+                    Order::Descending => places.start..places.end + 1,
+                };
+                break;
+            }
+            left = left.saturating_sub(weight);
+            taken.push(served);
+        }
+        let more = !places.is_empty();
+        let newest = |served: Option<&Served>| served.map(|served| served.publication.offset());
+        let (next, seen) = match query.order {
+            Order::Ascending => {
+                let seen = newest(taken.last()).unwrap_or(from.offset);
+                (seen, if query.until.is_none() && !more { self.head } else { seen })
+            }
+            Order::Descending => {
+                let seen = newest(taken.first()).unwrap_or(from.offset);
+                let whole = query.until.is_none() || taken.is_empty();
+                let seen = if whole { seen.max(from.offset) } else { seen };
+                (self.ring.offset_before(places.end), seen)
+            }
+        };
+        let next = more.then(|| self.position().at(next));
+        let cursor = self.entry_at(self.position().at(seen));
+        let ended = self.ended && !more && query.until.is_none();
+        HistoryPage { publications: taken, cursor, next, gap, ended }
+    }
+}
+
+impl From<Code> for crate::shard::Refusal {
+    fn from(code: Code) -> Self {
+        Self { code, head: None }
+    }
+}

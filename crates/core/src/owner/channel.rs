@@ -1,0 +1,232 @@
+//! One channel as its owner knows it.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use crate::cursor::CursorEntry;
+use crate::frame::Format;
+use crate::gap::{Gap, GapReason};
+use crate::idempotency::{KeyId, KeyTable};
+use crate::name::ChannelName;
+use crate::permit::Permit;
+use crate::position::{Epoch, Offset, Position};
+use crate::publication::{Draft, End, Publication};
+use crate::ring::Ring;
+use crate::settings::ShardId;
+use crate::shard::Origin;
+use crate::start::Start;
+use crate::time::Millis;
+
+/// A channel with state: it has readers, publications, keys or something on its way.
+#[derive(Debug)]
+pub(crate) struct Channel {
+    pub(crate) name: ChannelName,
+    pub(crate) epoch: Epoch,
+    /// Where the offsets of this epoch begin: nothing was published while the head is here.
+    pub(crate) start: Offset,
+    /// The committed head: all that readers may know of.
+    pub(crate) head: Offset,
+    /// The head once everything that is pending is committed.
+    pub(crate) assigned: Offset,
+    pub(crate) ended: bool,
+    pub(crate) ring: Ring,
+    pub(crate) keys: KeyTable,
+    pub(crate) interested: Vec<Interested>,
+    pub(crate) pending: VecDeque<Pending>,
+    pub(crate) waiting: VecDeque<Waiting>,
+    pub(crate) barrier: Barrier,
+    pub(crate) touched: Millis,
+    /// Its one valid entry in the owner's order of sweeping.
+    pub(crate) sweep_at: Millis,
+    /// Its one valid entry in the owner's order of idleness.
+    pub(crate) idle_at: Millis,
+}
+
+/// A shard with readers of the channel, and what their frames look like.
+#[derive(Debug)]
+pub(crate) struct Interested {
+    pub(crate) shard: ShardId,
+    formats: u8,
+}
+
+/// An append that the engine has not answered.
+#[derive(Debug)]
+pub(crate) struct Pending {
+    pub(crate) append: u64,
+    pub(crate) publication: Option<Arc<Publication>>,
+    pub(crate) end: End,
+    pub(crate) key: Option<KeyId>,
+    /// Who waits; none once it was told that nobody knows.
+    pub(crate) origin: Option<Origin>,
+    pub(crate) permit: Permit,
+    pub(crate) deadline: Millis,
+}
+
+/// A request that has to wait until what is on its way is settled.
+#[derive(Debug)]
+pub(crate) struct Waiting {
+    pub(crate) origin: Origin,
+    pub(crate) change: Change,
+    pub(crate) permit: Permit,
+}
+
+/// What changes a channel.
+#[derive(Debug)]
+pub(crate) enum Change {
+    Publish(Box<Draft>),
+    Remove,
+}
+
+/// Why nothing may be assigned at the moment.
+#[derive(Debug)]
+pub(crate) enum Barrier {
+    /// Nothing in the way.
+    None,
+    /// An end is pending: whether later publishes are refused depends on it.
+    End,
+    /// The engine is asked what it holds.
+    Resync { resync: u64, deadline: Millis },
+    /// A new history is about to begin.
+    Removal(Removal),
+}
+
+/// A removal that the engine has not answered.
+#[derive(Debug)]
+pub(crate) struct Removal {
+    pub(crate) origin: Option<Origin>,
+    pub(crate) epoch: Epoch,
+    pub(crate) mark: Offset,
+    pub(crate) deadline: Millis,
+    /// Held until it is settled.
+    pub(crate) _permit: Permit,
+}
+
+/// Where a start lies in a channel.
+#[derive(Debug)]
+pub(crate) struct Located {
+    /// The position that the reader has seen everything up to, the gap included.
+    pub(crate) from: Position,
+    /// What it has to be told first.
+    pub(crate) gap: Option<Gap>,
+    /// Whether the reader knows that the channel has ended.
+    pub(crate) over: bool,
+}
+
+impl Channel {
+    /// A channel whose offsets begin above `mark`.
+    pub(crate) fn new(name: ChannelName, epoch: Epoch, mark: Offset, now: Millis) -> Self {
+        Self {
+            name,
+            epoch,
+            start: mark,
+            head: mark,
+            assigned: mark,
+            ended: false,
+            ring: Ring::new(mark),
+            keys: KeyTable::default(),
+            interested: Vec::new(),
+            pending: VecDeque::new(),
+            waiting: VecDeque::new(),
+            barrier: Barrier::None,
+            touched: now,
+            sweep_at: now,
+            idle_at: now,
+        }
+    }
+
+    /// The committed head.
+    pub(crate) fn position(&self) -> Position {
+        Position::new(self.head, self.epoch)
+    }
+
+    /// The committed head as a cursor's entry.
+    pub(crate) fn entry(&self) -> CursorEntry {
+        self.entry_at(self.position())
+    }
+
+    /// A position as a cursor's entry.
+    pub(crate) fn entry_at(&self, position: Position) -> CursorEntry {
+        CursorEntry { hash: self.name.hash48(), position, ended: false }
+    }
+
+    /// Whether a change has to wait for what is on its way.
+    pub(crate) fn blocked(&self) -> bool {
+        !matches!(self.barrier, Barrier::None) || !self.waiting.is_empty()
+    }
+
+    /// Whether the channel can be forgotten without anyone missing it.
+    pub(crate) fn expendable(&self) -> bool {
+        self.idle() && self.ring.is_empty() && self.keys.len() == 0
+    }
+
+    /// Whether nobody reads it and nothing is on its way.
+    pub(crate) fn idle(&self) -> bool {
+        self.interested.is_empty() && self.pending.is_empty() && !self.blocked()
+    }
+
+    /// Notes that a shard reads the channel in a format.
+    pub(crate) fn interest(&mut self, shard: ShardId, format: Format) {
+        let bit = 1 << format.index();
+        match self.interested.iter_mut().find(|interested| interested.shard == shard) {
+            Some(interested) => interested.formats |= bit,
+            None => self.interested.push(Interested { shard, formats: bit }),
+        }
+    }
+
+    /// Notes that a shard no longer reads the channel.
+    pub(crate) fn disinterest(&mut self, shard: ShardId) {
+        self.interested.retain(|interested| interested.shard != shard);
+    }
+
+    /// The formats that someone reads the channel in.
+    pub(crate) fn formats(&self) -> impl Iterator<Item = Format> + use<> {
+        let wanted = self.interested.iter().fold(0, |all, interested| all | interested.formats);
+        Format::ALL.into_iter().filter(move |format| wanted >> format.index() & 1 == 1)
+    }
+
+    /// The position before the oldest publication that is retained; the head if none is.
+    pub(crate) fn floor(&self) -> Position {
+        let floor = if self.ring.is_empty() { self.head } else { self.ring.floor() };
+        Position::new(floor, self.epoch)
+    }
+
+    /// Finds where a start lies, and whether a gap comes before it.
+    pub(crate) fn locate(&self, start: Start) -> Located {
+        let at = |offset| Located { from: self.position().at(offset), gap: None, over: false };
+        let before = |place| at(self.ring.offset_before(place));
+        match start {
+            Start::Now => at(self.head),
+            Start::All => before(0),
+            Start::Last(count) => {
+                let count = usize::try_from(count).unwrap_or(usize::MAX);
+                before(self.ring.len().saturating_sub(count))
+            }
+            Start::Since(time) => before(self.ring.place_since(time)),
+            Start::After(position) => self.locate_position(position),
+            Start::AfterEnd(position) => {
+                let over = self.ended && position == self.position();
+                Located { over, ..self.locate_position(position) }
+            }
+            Start::Unreadable => self.gap(None, GapReason::Unreadable),
+        }
+    }
+
+    fn locate_position(&self, position: Position) -> Located {
+        let reason = if position.epoch != self.epoch {
+            GapReason::Epoch
+        } else if position.offset > self.head {
+            GapReason::Future
+        } else if position.offset < self.ring.floor() {
+            GapReason::Trimmed
+        } else {
+            return Located { from: position, gap: None, over: false };
+        };
+        self.gap(Some(position), reason)
+    }
+
+    fn gap(&self, from: Option<Position>, reason: GapReason) -> Located {
+        let to = self.floor();
+        let gap = Gap { channel: self.name.clone(), from, to, reason };
+        Located { from: to, gap: Some(gap), over: false }
+    }
+}

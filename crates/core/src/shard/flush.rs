@@ -1,0 +1,327 @@
+//! How frames come from feeds to sinks.
+//!
+//! Dirty feeds take turns, so many sends each; a reader is offered everything between its place and
+//! the head at once, so that it costs one write a visit. A reader whose sink is full is passed
+//! over until it says that it has room; then it is visited by itself.
+
+use std::collections::VecDeque;
+
+use crate::cursor::CursorEntry;
+use crate::feed::{Entry, Feed, FeedId, FeedMark, Run};
+use crate::gap::Gap;
+use crate::shard::reader::{Away, AwayState, Flow, Page, Reader, Slot};
+use crate::shard::{Backlog, ConnectionId, Effect, Room, Shard, Sink};
+use crate::time::Now;
+
+/// Entries offered at once; a sink takes what it has room for.
+const RUN_MAX: usize = 64;
+
+/// Readers that one visit of a feed looks at for each send it may make.
+const LOOKS_PER_SEND: usize = 16;
+
+/// What a reader came to that each reader is told by itself.
+struct Hit {
+    connection: ConnectionId,
+    slot: u16,
+    mark: FeedMark,
+    after: CursorEntry,
+}
+
+impl Shard {
+    /// Delivers from dirty feeds, round robin, up to about `budget` sends.
+    pub fn flush(
+        &mut self,
+        sink: &mut impl Sink,
+        now: Now,
+        budget: usize,
+        effects: &mut Vec<Effect>,
+    ) -> Backlog {
+        for connection in std::mem::take(&mut self.held) {
+            if let Some(reader) = self.reader_mut(connection) {
+                reader.flow = reader.flow.released();
+            }
+            self.make_ready(connection);
+        }
+        let mut left = budget;
+        let mut hits = Vec::new();
+        while left > 0 && !(self.ready.is_empty() && self.dirty.is_empty()) {
+            if let Some(connection) = self.ready.pop_front() {
+                let sends = self.visit_reader(connection, sink, &mut hits, effects);
+                left = left.saturating_sub(sends.max(1));
+            }
+            if let Some(id) = self.dirty.pop_front() {
+                let most = self.settings.sends_per_visit.min(left);
+                let sends = self.visit_feed(id, sink, most, &mut hits, effects);
+                left = left.saturating_sub(sends.max(1));
+            }
+            self.tell_hits(&mut hits, effects);
+        }
+        self.settle(now, effects);
+        if self.ready.is_empty() && self.dirty.is_empty() && self.held.is_empty() {
+            Backlog::Empty
+        } else {
+            Backlog::More
+        }
+    }
+
+    /// Visits a feed's readers, from where the last visit stopped.
+    fn visit_feed(
+        &mut self,
+        id: FeedId,
+        sink: &mut impl Sink,
+        most: usize,
+        hits: &mut Vec<Hit>,
+        effects: &mut Vec<Effect>,
+    ) -> usize {
+        let Some(mut feed) = self.feeds.take(id) else {
+            return 0;
+        };
+        if !feed.pass.dirty {
+            self.feeds.put(id, feed);
+            return 0;
+        }
+        if feed.pass.visited == 0 {
+            feed.pass.until = feed.end();
+            feed.pass.needed = feed.end();
+        }
+        let (mut sends, mut looks) = (0, 0);
+        while feed.pass.visited < feed.readers.len()
+            && sends < most
+            && looks < most * LOOKS_PER_SEND
+        {
+            let place = feed.pass.visited;
+            sends += self.deliver(&mut feed, place, sink, hits);
+            looks += 1;
+            let next = feed.readers.get(place).map_or(feed.end(), |reader| reader.next);
+            let lag = feed.end() - next;
+            self.figures.lag_max = self.figures.lag_max.max(lag);
+            feed.pass.needed = feed.pass.needed.min(next);
+            feed.pass.visited += 1;
+        }
+        if feed.pass.visited >= feed.readers.len() {
+            feed.pass.visited = 0;
+            feed.pass.dirty = feed.end() > feed.pass.until;
+            let bytes = feed.bytes() as u64;
+            let consumed = feed.pass.needed.saturating_sub(feed.first());
+            feed.trim(usize::try_from(consumed).unwrap_or(usize::MAX));
+            self.figures.feed_bytes = self.figures.feed_bytes + feed.bytes() as u64 - bytes;
+        }
+        if feed.pass.dirty {
+            self.dirty.push_back(id);
+        }
+        self.feeds.put(id, feed);
+        self.close_feed_if_unread(id, effects);
+        sends
+    }
+
+    /// Visits one reader's channels, after it had been full or has just attached.
+    fn visit_reader(
+        &mut self,
+        connection: ConnectionId,
+        sink: &mut impl Sink,
+        hits: &mut Vec<Hit>,
+        effects: &mut Vec<Effect>,
+    ) -> usize {
+        let Some(reader) = self.reader_mut(connection) else {
+            return 0;
+        };
+        reader.queued = false;
+        let mut sends = 0;
+        for slot in 0..reader.slots.as_slice().len() {
+            let slot = u16::try_from(slot).unwrap_or(u16::MAX);
+            let Some(reader) = self.reader_mut(connection) else {
+                return sends;
+            };
+            if reader.flow != Flow::Open {
+                return sends;
+            }
+            match reader.slots.get_mut(slot) {
+                Some(&mut Slot::Live { feed: id, place }) => {
+                    let Some(mut feed) = self.feeds.take(id) else {
+                        continue;
+                    };
+                    sends += self.deliver(&mut feed, place as usize, sink, hits);
+                    self.feeds.put(id, feed);
+                }
+                Some(Slot::Away(away)) => match away.state {
+                    AwayState::Lagging(position) => {
+                        self.resume(connection, slot, position, effects);
+                    }
+                    AwayState::Page(_) => {
+                        sends += self.deliver_page(connection, slot, sink, hits, effects);
+                    }
+                    AwayState::Attaching { .. } | AwayState::AwaitingPage(_) => {}
+                },
+                Some(Slot::Free) | None => {}
+            }
+        }
+        sends
+    }
+
+    /// Delivers to one reader of a feed what it has not had.
+    fn deliver(
+        &mut self,
+        feed: &mut Feed,
+        place: usize,
+        sink: &mut impl Sink,
+        hits: &mut Vec<Hit>,
+    ) -> usize {
+        let Some(at) = feed.readers.get(place).copied() else {
+            return 0;
+        };
+        let Some(reader) = self.readers.get_mut(at.connection) else {
+            return 0;
+        };
+        let connection = ConnectionId { index: at.connection, generation: reader.generation };
+        let (mut next, mut sends) = (at.next, 0);
+        while reader.flow == Flow::Open
+            && let Some(entry) = feed.entry(next)
+        {
+            if entry.exclude == Some(reader.session) {
+                next += 1;
+                move_cursor(reader, entry.after);
+                continue;
+            }
+            if let (Some(mark), Some(after)) = (&entry.mark, entry.after) {
+                next += 1;
+                let mark = (**mark).clone();
+                hits.push(Hit { connection, slot: at.slot, mark, after });
+                reader.flow = reader.flow.held();
+                self.held.push(connection);
+                break;
+            }
+            let count = feed.run_length(next, reader.session).min(RUN_MAX);
+            let cursor = reader.extra.as_ref().and_then(|extra| extra.cursor.as_ref());
+            let run = Run { entries: feed.entries(next, count), cursor };
+            let delivery = sink.deliver(connection, run);
+            let taken = delivery.taken.min(count);
+            sends += 1;
+            self.figures.deliveries += taken as u64;
+            let seen = feed.entries(next, taken).rev().find_map(|entry| entry.after);
+            move_cursor(reader, seen);
+            next += taken as u64;
+            if delivery.room == Room::Full || taken == 0 {
+                reader.flow = Flow::Full;
+            }
+        }
+        if let Some(reader) = feed.readers.get_mut(place) {
+            reader.next = next;
+        }
+        sends
+    }
+
+    /// Delivers a page to its reader; at its end the reader attaches again.
+    fn deliver_page(
+        &mut self,
+        connection: ConnectionId,
+        slot: u16,
+        sink: &mut impl Sink,
+        hits: &mut Vec<Hit>,
+        effects: &mut Vec<Effect>,
+    ) -> usize {
+        let Some(reader) = self.readers.get_mut(connection.index) else {
+            return 0;
+        };
+        let Reader { slots, extra, flow, .. } = reader;
+        let Some(Slot::Away(away)) = slots.get_mut(slot) else {
+            return 0;
+        };
+        let Away { state: AwayState::Page(Page { entries, charged, to }), .. } = &mut **away else {
+            return 0;
+        };
+        let mut sends = 0;
+        while *flow == Flow::Open && !entries.is_empty() {
+            let count = entries.iter().take(RUN_MAX).take_while(|entry| entry.mark.is_none());
+            let count = count.count();
+            if count == 0 {
+                if let Some(Entry { mark: Some(mark), after: Some(after), .. }) =
+                    entries.pop_front()
+                {
+                    hits.push(Hit { connection, slot, mark: *mark, after });
+                    *flow = flow.held();
+                    self.held.push(connection);
+                }
+                continue;
+            }
+            let cursor = extra.as_ref().and_then(|extra| extra.cursor.as_ref());
+            let delivery = sink
+                .deliver(connection, Run { entries: entries.range(..count).take(count), cursor });
+            let taken = delivery.taken.min(count);
+            sends += 1;
+            self.figures.deliveries += taken as u64;
+            let seen = entries.drain(..taken).rev().find_map(|entry: Entry| entry.after);
+            if let (Some(entry), Some(cursor)) =
+                (seen, extra.as_mut().and_then(|extra| extra.cursor.as_mut()))
+            {
+                cursor.set(entry);
+            }
+            if delivery.room == Room::Full || taken == 0 {
+                *flow = Flow::Full;
+            }
+        }
+        if entries.is_empty() {
+            let (to, charged) = (*to, std::mem::take(charged));
+            *entries = VecDeque::new();
+            // After an end there is nothing to attach to; the hit takes the slot away.
+            if *flow != Flow::Held {
+                self.resume(connection, slot, to, effects);
+            }
+            self.return_page(charged, effects);
+        }
+        sends
+    }
+
+    /// Tells readers what they came to.
+    fn tell_hits(&mut self, hits: &mut Vec<Hit>, effects: &mut Vec<Effect>) {
+        for Hit { connection, slot, mark, after } in hits.drain(..) {
+            match mark {
+                FeedMark::Removed(gap) => self.tell_removed(connection, gap, effects),
+                FeedMark::Ended => self.tell_ended(connection, slot, after, effects),
+            }
+        }
+    }
+
+    fn tell_removed(&mut self, connection: ConnectionId, gap: Gap, effects: &mut Vec<Effect>) {
+        self.tell_gap(connection, gap, effects);
+    }
+
+    fn tell_ended(
+        &mut self,
+        connection: ConnectionId,
+        slot: u16,
+        entry: CursorEntry,
+        effects: &mut Vec<Effect>,
+    ) {
+        let Some(channel) = self.channel_of(connection, slot) else {
+            return;
+        };
+        self.leave(connection, slot, effects);
+        let cursor = self.set_cursor(connection, entry);
+        effects.push(Effect::End { connection, channel, entry, cursor });
+        let Some(reader) = self.reader_mut(connection) else {
+            return;
+        };
+        if reader.slots.used() == 0 && reader.format != crate::frame::Format::WebSocketV1 {
+            effects.push(Effect::Finished(connection));
+        }
+    }
+
+    fn channel_of(
+        &mut self,
+        connection: ConnectionId,
+        slot: u16,
+    ) -> Option<crate::name::ChannelName> {
+        let reader = self.readers.get_mut(connection.index)?;
+        match reader.slots.get_mut(slot)? {
+            Slot::Free => None,
+            Slot::Live { feed, .. } => Some(self.feeds.get(*feed)?.channel.clone()),
+            Slot::Away(away) => Some(away.channel.clone()),
+        }
+    }
+}
+
+fn move_cursor(reader: &mut Reader, seen: Option<CursorEntry>) {
+    if let (Some(entry), Some(cursor)) = (seen, reader.cursor_mut()) {
+        cursor.set(entry);
+    }
+}

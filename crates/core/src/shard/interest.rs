@@ -1,0 +1,310 @@
+//! The channels that a shard reads, and their feeds.
+
+use std::sync::Arc;
+
+use crate::cursor::CursorEntry;
+use crate::feed::{Entry, Feed, FeedId, FeedMark};
+use crate::frame::{Format, Told};
+use crate::gap::Gap;
+use crate::name::ChannelName;
+use crate::position::{Offset, Position};
+use crate::publication::Publication;
+use crate::settings::{ShardSettings, SlowReader};
+use crate::shard::reader::{Away, AwayState, Flow, Slot};
+use crate::shard::{ConnectionId, Disconnect, Effect, Item, Message, Shard};
+
+/// A channel that this shard reads, or is about to.
+#[derive(Debug)]
+pub(super) struct Interest {
+    pub(super) feeds: [Option<FeedId>; Format::COUNT],
+    /// Readers whose attach the owner has not answered: until then the interest stays.
+    pub(super) attaching: u32,
+    /// The head as this shard knows it, once the owner has answered an attach.
+    pub(super) head: Option<Position>,
+    pub(super) ended: bool,
+}
+
+/// The feeds of a shard, by number.
+#[derive(Debug, Default)]
+pub(super) struct Feeds {
+    slots: Vec<Option<Box<Feed>>>,
+    free: Vec<FeedId>,
+}
+
+impl Interest {
+    pub(super) fn new() -> Self {
+        Self { feeds: [None; Format::COUNT], attaching: 0, head: None, ended: false }
+    }
+
+    fn unread(&self) -> bool {
+        self.attaching == 0 && self.feeds.iter().all(Option::is_none)
+    }
+}
+
+impl Feeds {
+    pub(super) fn get_mut(&mut self, id: FeedId) -> Option<&mut Feed> {
+        self.slots.get_mut(id as usize)?.as_deref_mut()
+    }
+
+    pub(super) fn get(&self, id: FeedId) -> Option<&Feed> {
+        self.slots.get(id as usize)?.as_deref()
+    }
+
+    /// Takes a feed out while its readers are visited.
+    pub(super) fn take(&mut self, id: FeedId) -> Option<Box<Feed>> {
+        self.slots.get_mut(id as usize)?.take()
+    }
+
+    /// Puts a feed back.
+    pub(super) fn put(&mut self, id: FeedId, feed: Box<Feed>) {
+        if let Some(slot) = self.slots.get_mut(id as usize) {
+            *slot = Some(feed);
+        }
+    }
+
+    fn insert(&mut self, feed: Feed) -> FeedId {
+        let id = self.free.pop().unwrap_or_else(|| {
+            self.slots.push(None);
+            FeedId::try_from(self.slots.len() - 1).unwrap_or(FeedId::MAX)
+        });
+        self.put(id, Box::new(feed));
+        id
+    }
+
+    fn remove(&mut self, id: FeedId) -> Option<Box<Feed>> {
+        let feed = self.take(id)?;
+        self.free.push(id);
+        Some(feed)
+    }
+}
+
+impl Shard {
+    /// The feed of a channel in a format, opened at the shard's head if there is none.
+    pub(super) fn feed_of(&mut self, channel: &ChannelName, format: Format) -> Option<FeedId> {
+        let interest = self.interests.get_mut(channel)?;
+        let head = interest.head?;
+        let id = *interest.feeds.get_mut(format.index())?.get_or_insert_with(|| {
+            self.figures.feeds += 1;
+            self.feeds.insert(Feed::new(channel.clone(), format, head))
+        });
+        Some(id)
+    }
+
+    /// Closes a feed without readers, and the interest in its channel with the last one.
+    pub(super) fn close_feed_if_unread(&mut self, id: FeedId, effects: &mut Vec<Effect>) {
+        if self.feeds.get(id).is_none_or(|feed| !feed.readers.is_empty()) {
+            return;
+        }
+        let Some(feed) = self.feeds.remove(id) else {
+            return;
+        };
+        self.figures.feeds -= 1;
+        self.figures.feed_bytes -= feed.bytes() as u64;
+        if let Some(interest) = self.interests.get_mut(&feed.channel)
+            && let Some(slot) = interest.feeds.get_mut(feed.format.index())
+        {
+            *slot = None;
+        }
+        self.release_if_unread(&feed.channel, effects);
+    }
+
+    /// Ends the interest in a channel that nobody here reads or is about to read.
+    pub(super) fn release_if_unread(&mut self, channel: &ChannelName, effects: &mut Vec<Effect>) {
+        if !self.interests.get(channel).is_some_and(Interest::unread) {
+            return;
+        }
+        let known = self.interests.remove(channel).is_some_and(|interest| interest.head.is_some());
+        if known {
+            let (shard, channel) = (self.settings.shard, channel.clone());
+            self.post_to_owner(Message::Detach { shard, channel }, effects);
+        }
+    }
+
+    /// A publication for this shard's readers.
+    pub(super) fn feed_live(&mut self, item: &Arc<Item>, effects: &mut Vec<Effect>) {
+        let publication = &item.served.publication;
+        let Some(interest) = self.interests.get_mut(&publication.channel) else {
+            return;
+        };
+        if interest.head.is_none() {
+            return;
+        }
+        if let Some(position) = publication.position {
+            interest.head = Some(position);
+        }
+        for id in interest.feeds.into_iter().flatten() {
+            let Some(feed) = self.feeds.get_mut(id) else {
+                continue;
+            };
+            let entry = live_entry(item, feed, &self.settings);
+            self.push_entry(id, entry, effects);
+        }
+    }
+
+    /// The channel was removed: its readers are told in their place.
+    pub(super) fn feed_removed(&mut self, gap: &Gap, effects: &mut Vec<Effect>) {
+        let Some(interest) = self.interests.get_mut(&gap.channel) else {
+            return;
+        };
+        if interest.head.is_none() {
+            return;
+        }
+        interest.head = Some(gap.to);
+        interest.ended = false;
+        let entry = CursorEntry { hash: gap.channel.hash48(), position: gap.to, ended: false };
+        for id in interest.feeds.into_iter().flatten() {
+            let mark = Entry::mark(FeedMark::Removed(gap.clone()), entry);
+            self.push_entry(id, mark, effects);
+        }
+    }
+
+    /// The channel ended: its readers are told in their place.
+    pub(super) fn feed_ended(
+        &mut self,
+        channel: &ChannelName,
+        position: Position,
+        effects: &mut Vec<Effect>,
+    ) {
+        let Some(interest) = self.interests.get_mut(channel) else {
+            return;
+        };
+        if interest.head.is_none() {
+            return;
+        }
+        interest.ended = true;
+        let entry = CursorEntry { hash: channel.hash48(), position, ended: true };
+        for id in interest.feeds.into_iter().flatten() {
+            self.push_entry(id, Entry::mark(FeedMark::Ended, entry), effects);
+        }
+    }
+
+    /// Appends to a feed; readers that it passes thereby are behind from then on.
+    fn push_entry(&mut self, id: FeedId, entry: Entry, effects: &mut Vec<Effect>) {
+        let Some(feed) = self.feeds.get_mut(id) else {
+            return;
+        };
+        let before = feed.bytes() as u64;
+        feed.push(entry);
+        let excess = feed.excess(&self.settings.feed);
+        if !feed.pass.dirty {
+            feed.pass.dirty = true;
+            self.dirty.push_back(id);
+        }
+        if excess > 0 {
+            self.pass_readers(id, excess, effects);
+        }
+        let after = self.feeds.get(id).map_or(0, |feed| feed.bytes() as u64);
+        self.figures.feed_bytes = self.figures.feed_bytes + after - before;
+    }
+
+    /// Lets go of a feed's oldest entries and takes out the readers that still needed them.
+    fn pass_readers(&mut self, id: FeedId, excess: usize, effects: &mut Vec<Effect>) {
+        let Some(feed) = self.feeds.get_mut(id) else {
+            return;
+        };
+        let first = feed.first() + excess as u64;
+        let passed: Vec<_> = feed
+            .readers
+            .iter()
+            .filter(|reader| reader.next < first)
+            .map(|reader| (reader.connection, reader.slot, feed.position_before(reader.next)))
+            .collect();
+        feed.trim(excess);
+        for (index, slot, position) in passed {
+            let Some(reader) = self.readers.get(index) else {
+                continue;
+            };
+            let connection = ConnectionId { index, generation: reader.generation };
+            self.figures.slow_readers += 1;
+            self.make_lagging(connection, slot, position);
+            if self.settings.slow_reader == SlowReader::Disconnect {
+                self.disconnect(connection, Disconnect::Slow, effects);
+            }
+            self.make_ready(connection);
+        }
+    }
+
+    /// Takes a reader out of a feed that it can no longer read from.
+    fn make_lagging(&mut self, connection: ConnectionId, slot: u16, position: Position) {
+        let Some(reader) = self.readers.get_mut(connection.index) else {
+            return;
+        };
+        let Some(slot) = reader.slots.get_mut(slot) else {
+            return;
+        };
+        let Slot::Live { feed, place } = *slot else {
+            return;
+        };
+        let Some(feed) = self.feeds.get_mut(feed) else {
+            return;
+        };
+        let channel = feed.channel.clone();
+        *slot = Slot::Away(Box::new(Away { channel, state: AwayState::Lagging(position) }));
+        let moved = feed.remove(place);
+        self.replace(moved);
+    }
+
+    /// Tells the connections of readers that moved within a feed where they stand now.
+    pub(super) fn replace(&mut self, moved: [Option<(crate::feed::FeedReader, u32)>; 2]) {
+        for (reader, now) in moved.into_iter().flatten() {
+            let slot = self
+                .readers
+                .get_mut(reader.connection)
+                .and_then(|connection| connection.slots.get_mut(reader.slot));
+            if let Some(Slot::Live { place, .. }) = slot {
+                *place = now;
+            }
+        }
+    }
+
+    /// Has a connection ended; nothing more is delivered to it.
+    pub(super) fn disconnect(
+        &mut self,
+        connection: ConnectionId,
+        why: Disconnect,
+        effects: &mut Vec<Effect>,
+    ) {
+        let Some(reader) = self.reader_mut(connection) else {
+            return;
+        };
+        if reader.flow != Flow::Gone {
+            reader.flow = Flow::Gone;
+            effects.push(Effect::Disconnect { connection, why });
+        }
+    }
+}
+
+/// A live publication as an entry of this feed.
+fn live_entry(item: &Item, feed: &Feed, settings: &ShardSettings) -> Entry {
+    let publication = &item.served.publication;
+    // Where a reader came in from before publications that have expired since, what it saw last
+    // lies before the stored predecessor: this one frame is encoded anew.
+    let prev = match publication.position {
+        Some(_) => item.served.prev.min(feed.last_offset()),
+        None => item.served.prev,
+    };
+    let shared = item.frames.iter().find(|(format, _)| *format == feed.format);
+    let frame = match shared {
+        Some((_, frame)) if prev == item.served.prev => frame.clone(),
+        _ => (settings.encode)(Told::Publication(publication, prev), feed.format),
+    };
+    entry(publication, frame)
+}
+
+/// A publication of the history as an entry of a feed or a page.
+pub(super) fn history_entry(
+    publication: &Publication,
+    prev: Offset,
+    format: Format,
+    settings: &ShardSettings,
+) -> Entry {
+    let frame = (settings.encode)(Told::Publication(publication, prev), format);
+    entry(publication, frame)
+}
+
+fn entry(publication: &Publication, frame: crate::frame::Frame) -> Entry {
+    let hash = publication.channel.hash48();
+    let after = publication.position.map(|position| CursorEntry { hash, position, ended: false });
+    let exclude = publication.content.exclude();
+    Entry { frame, after, time: publication.time, exclude, mark: None }
+}

@@ -1,0 +1,211 @@
+//! What a shard knows of one connection that reads.
+
+use std::collections::VecDeque;
+
+use crate::cursor::Cursor;
+use crate::feed::{Entry, FeedId};
+use crate::frame::Format;
+use crate::gap::Gap;
+use crate::name::ChannelName;
+use crate::position::Position;
+use crate::publication::SessionId;
+use crate::shard::{ConnectionId, Opened, Opening};
+
+/// One reading connection. Idle, it is this and its places in feeds.
+#[derive(Debug)]
+pub(crate) struct Reader {
+    pub(crate) generation: u32,
+    pub(crate) format: Format,
+    pub(crate) session: SessionId,
+    pub(crate) flow: Flow,
+    /// Whether it stands in the list of readers to visit.
+    pub(crate) queued: bool,
+    pub(crate) slots: Slots,
+    pub(crate) extra: Option<Box<Extra>>,
+}
+
+/// Whether frames may go to a reader.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Flow {
+    /// Its channels have not all answered: nothing goes before its opening.
+    Opening,
+    /// It takes frames.
+    Open,
+    /// Its sink is full until it says otherwise.
+    Full,
+    /// It has to be told something before the next frame; taken up again with the next flush.
+    Held,
+    /// Full and held.
+    FullHeld,
+    /// It is about to be disconnected.
+    Gone,
+}
+
+/// A reader's channels; most have one.
+#[derive(Debug)]
+pub(crate) enum Slots {
+    /// At most one channel.
+    One(Slot),
+    /// Any number; a slot keeps its number while it is used.
+    Many(Vec<Slot>),
+}
+
+/// One channel of a reader.
+#[derive(Debug)]
+pub(crate) enum Slot {
+    /// Nothing.
+    Free,
+    /// In a feed, at a place among its readers.
+    Live { feed: FeedId, place: u32 },
+    /// Not in a feed at the moment.
+    Away(Box<Away>),
+}
+
+/// A channel that a reader is not following live.
+#[derive(Debug)]
+pub(crate) struct Away {
+    pub(crate) channel: ChannelName,
+    pub(crate) state: AwayState,
+}
+
+/// Why a reader is not in a feed.
+#[derive(Debug)]
+pub(crate) enum AwayState {
+    /// The owner is asked.
+    Attaching { ticket: u64 },
+    /// The feed has passed it; it attaches again from here when it has drained.
+    Lagging(Position),
+    /// It waits for room in the budget of pages.
+    AwaitingPage(Position),
+    /// It reads a page of its own.
+    Page(Page),
+}
+
+/// One page of history on its way to one reader.
+#[derive(Debug)]
+pub(crate) struct Page {
+    pub(crate) entries: VecDeque<Entry>,
+    /// Bytes charged to the budget of pages.
+    pub(crate) charged: usize,
+    /// Where the reader attaches again.
+    pub(crate) to: Position,
+}
+
+/// The rarer parts of a reader.
+#[derive(Debug, Default)]
+pub(crate) struct Extra {
+    /// Its cursor, if its frames need tails of their own.
+    pub(crate) cursor: Option<Cursor>,
+    /// What its opening waits for.
+    pub(crate) opening: Option<OpeningState>,
+}
+
+/// A reader whose channels have not all answered.
+#[derive(Debug)]
+pub(crate) struct OpeningState {
+    pub(crate) left: usize,
+    pub(crate) channels: Vec<Option<Opened>>,
+    pub(crate) gaps: Vec<Gap>,
+    pub(crate) carried: Cursor,
+}
+
+impl Reader {
+    pub(crate) fn new(connection: ConnectionId, opening: &mut Opening) -> Self {
+        let count = opening.subscriptions.len();
+        let carried = std::mem::take(&mut opening.carried);
+        let channels = (0..count).map(|_| None).collect();
+        let state = OpeningState { left: count, channels, gaps: Vec::new(), carried };
+        let extra = Extra { cursor: None, opening: Some(state) };
+        Self {
+            generation: connection.generation,
+            format: opening.format,
+            session: opening.session,
+            flow: Flow::Opening,
+            queued: false,
+            slots: Slots::One(Slot::Free),
+            extra: Some(Box::new(extra)),
+        }
+    }
+
+    /// The reader's own cursor, if it needs one.
+    pub(crate) fn cursor_mut(&mut self) -> Option<&mut Cursor> {
+        self.extra.as_mut()?.cursor.as_mut()
+    }
+
+    /// Drops the rarer parts when nothing is in them.
+    pub(crate) fn shed(&mut self) {
+        let empty = |extra: &Extra| extra.cursor.is_none() && extra.opening.is_none();
+        if self.extra.as_deref().is_some_and(empty) {
+            self.extra = None;
+        }
+    }
+}
+
+impl Flow {
+    /// The flow once the sink has room.
+    pub(crate) fn drained(self) -> Self {
+        match self {
+            Self::Full => Self::Open,
+            Self::FullHeld => Self::Held,
+            other => other,
+        }
+    }
+
+    /// The flow while something has to be told first.
+    pub(crate) fn held(self) -> Self {
+        match self {
+            Self::Open => Self::Held,
+            Self::Full => Self::FullHeld,
+            other => other,
+        }
+    }
+
+    /// The flow once it was told.
+    pub(crate) fn released(self) -> Self {
+        match self {
+            Self::Held => Self::Open,
+            Self::FullHeld => Self::Full,
+            other => other,
+        }
+    }
+}
+
+impl Slots {
+    /// The slots in use and free, by number.
+    pub(crate) fn as_slice(&self) -> &[Slot] {
+        match self {
+            Self::One(slot) => std::slice::from_ref(slot),
+            Self::Many(slots) => slots,
+        }
+    }
+
+    /// The slot with this number.
+    pub(crate) fn get_mut(&mut self, number: u16) -> Option<&mut Slot> {
+        match self {
+            Self::One(slot) => (number == 0).then_some(slot),
+            Self::Many(slots) => slots.get_mut(usize::from(number)),
+        }
+    }
+
+    /// Puts a channel into a free slot; gives back its number.
+    pub(crate) fn insert(&mut self, away: Away) -> u16 {
+        let free = self.as_slice().iter().position(|slot| matches!(slot, Slot::Free));
+        let number = free.unwrap_or(self.as_slice().len());
+        let slot = Slot::Away(Box::new(away));
+        match self {
+            Self::One(only) if number == 0 => *only = slot,
+            Self::One(only) => {
+                let first = std::mem::replace(only, Slot::Free);
+                *self = Self::Many(vec![first, slot]);
+            }
+            Self::Many(slots) if number < slots.len() => slots[number] = slot,
+            Self::Many(slots) => slots.push(slot),
+        }
+        u16::try_from(number).unwrap_or(u16::MAX)
+    }
+
+    /// The number of channels.
+    pub(crate) fn used(&self) -> usize {
+        self.as_slice().iter().filter(|slot| !matches!(slot, Slot::Free)).count()
+    }
+}

@@ -1,0 +1,51 @@
+# The commands of a working day. `just` itself is optional: each recipe is one plain command.
+
+# List the recipes.
+default:
+    @just --list
+
+# Build everything, as the tests use it.
+build:
+    cargo build --workspace
+
+# All tests: the same command that the README names and CI calls.
+test:
+    scripts/test
+
+# What must hold without running anything; `cargo deny` must be installed.
+lint:
+    cargo fmt --all --check
+    cargo clippy --workspace --all-targets -- -D warnings
+    cargo deny check
+
+# Format the sources.
+fmt:
+    cargo fmt --all
+
+# Start the development server on http://127.0.0.1:8300.
+dev *flags:
+    cargo run --release -- dev {{flags}}
+
+# Memory per idle connection and CPU per delivery, beside a bare epoll loop in the same run.
+bench *flags:
+    cargo bench -p fanfare -- {{flags}}
+
+# Every decoder for `seconds` each; `cargo fuzz` must be installed.
+fuzz seconds="60":
+    cargo fuzz list | xargs -I '{}' cargo fuzz run -s none '{}' -- -max_total_time={{seconds}}
+
+# The long runs: slow readers, black holes, floods of connections.
+soak:
+    cargo test --release -p fanfare --test it -- --nocapture soak
+
+# The browser and client tests alone.
+browser:
+    scripts/test browser
+
+# The documentation of the crates.
+docs:
+    cargo doc --workspace --no-deps
+
+# What CI runs.
+ci:
+    .ci/run
