@@ -15,10 +15,7 @@ pub(crate) enum Seen {
 /// Panics if the decoder breaks a promise.
 pub(crate) fn run(data: &[u8]) -> Seen {
     let text = String::from_utf8_lossy(data);
-    let rules = Rules {
-        payload_bytes_max: 64,
-        ..Rules::default()
-    };
+    let rules = Rules { payload_bytes_max: 64, ..Rules::default() };
     let mut reply = Vec::new();
     let seen = match parse(&text, &None, &rules, 1_700_000_000_000) {
         Ok(command) => {

@@ -29,17 +29,10 @@ pub(crate) fn run(data: &[u8]) -> Seen {
     }
     if let Ok(cursor) = parse_cursor(text) {
         assert!(text.starts_with('~'));
-        let again: String = cursor
-            .entries
-            .iter()
-            .map(|entry| entry_text(*entry))
-            .collect();
+        let again: String = cursor.entries.iter().map(|entry| entry_text(*entry)).collect();
         assert!(again.len() <= text.len(), "an entry has one text");
         if !again.is_empty() {
-            assert_eq!(
-                parse_cursor(&again).map(|read| read.entries),
-                Ok(cursor.entries)
-            );
+            assert_eq!(parse_cursor(&again).map(|read| read.entries), Ok(cursor.entries));
         }
     }
     match parse_since(text, 1_700_000_000_000) {

@@ -41,14 +41,8 @@ pub(crate) fn run(data: &[u8]) -> Seen {
         .collect();
     let body: Vec<u8> = lines.collect::<Vec<_>>().join(&b'\n');
     let head = Head::new(method, target, Version::Http11, &headers);
-    let rules = Rules {
-        payload_bytes_max: 64,
-        ..Rules::default()
-    };
-    let policy = OriginPolicy {
-        hosts: Hosts::Loopback,
-        origins: Origins::Loopback,
-    };
+    let rules = Rules { payload_bytes_max: 64, ..Rules::default() };
+    let policy = OriginPolicy { hosts: Hosts::Loopback, origins: Origins::Loopback };
     if let Err(problem) = check(&head, &policy) {
         assert_eq!(problem.status(), 403);
         check_answer(&problem);
@@ -97,16 +91,9 @@ fn check_answer(problem: &Problem) {
     assert!((400..=426).contains(&problem.status()), "{problem:?}");
     assert!(problem.close_reason().len() <= CLOSE_REASON_BYTES_MAX);
     let mut answer = Vec::new();
-    append_problem(
-        &mut answer,
-        problem,
-        &AllowedOrigin::None,
-        Persistence::Close,
-    );
+    append_problem(&mut answer, problem, &AllowedOrigin::None, Persistence::Close);
     let end = answer.windows(4).position(|four| four == b"\r\n\r\n");
-    let body = end
-        .and_then(|end| answer.get(end + 4..))
-        .unwrap_or_default();
+    let body = end.and_then(|end| answer.get(end + 4..)).unwrap_or_default();
     assert_eq!(body, problem.body());
     assert!(serde_json::from_slice::<serde_json::Value>(body).is_ok());
 }

@@ -150,9 +150,7 @@ fn native_request_keeps_its_promises() {
     let mut dice = Dice(0x5eed_0002);
     let mut seen = [0, 0, 0];
     for _ in 0..ROUNDS {
-        let method = dice.pick(&[
-            "GET", "GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "X",
-        ]);
+        let method = dice.pick(&["GET", "GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "X"]);
         let mut input = format!("{method} ").into_bytes();
         input.extend(dice.mutate(TARGETS));
         for _ in 0..dice.roll(8) {

@@ -70,21 +70,15 @@ impl Tail {
     /// its shared part ends within the `data:` line, and that of a gap or an end behind it.
     fn of(format: Format, shared: &[u8]) -> Self {
         match format {
-            Format::Ndjson => Self {
-                before: envelope::CURSOR_OPEN,
-                between: None,
-                behind: b"\"}\n",
-            },
+            Format::Ndjson => {
+                Self { before: envelope::CURSOR_OPEN, between: None, behind: b"\"}\n" }
+            }
             Format::SseEnvelope if !shared.ends_with(b"\n") => Self {
                 before: envelope::CURSOR_OPEN,
                 between: Some(b"\"}\nid: "),
                 behind: sse::BLOCK_END,
             },
-            _ => Self {
-                before: sse::ID,
-                between: None,
-                behind: sse::BLOCK_END,
-            },
+            _ => Self { before: sse::ID, between: None, behind: sse::BLOCK_END },
         }
     }
 
@@ -269,10 +263,7 @@ impl FrameDraft {
         };
         let mut body = Vec::with_capacity(HEADROOM + estimate);
         body.resize(HEADROOM, 0);
-        Self {
-            body,
-            tail: HEADROOM,
-        }
+        Self { body, tail: HEADROOM }
     }
 
     /// Closes an SSE block: the `id:` line if there is one, then the empty line.

@@ -41,13 +41,7 @@ impl Problem {
         detail: impl Into<Cow<'static, str>>,
         hint: impl Into<Cow<'static, str>>,
     ) -> Self {
-        Self {
-            code,
-            detail: detail.into(),
-            hint: hint.into(),
-            place: None,
-            headers: &[],
-        }
+        Self { code, detail: detail.into(), hint: hint.into(), place: None, headers: &[] }
     }
 
     /// A refusal in the general words of its code.
@@ -65,10 +59,7 @@ impl Problem {
     /// The same, about a channel and, if the code is about it, its head.
     #[must_use]
     pub fn about(mut self, channel: &ChannelName, head: Option<CursorEntry>) -> Self {
-        self.place = Some(Box::new(Place {
-            channel: channel.clone(),
-            head,
-        }));
+        self.place = Some(Box::new(Place { channel: channel.clone(), head }));
         self
     }
 

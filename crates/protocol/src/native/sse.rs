@@ -65,10 +65,7 @@ pub fn append_refusal(out: &mut Vec<u8>, problem: &Problem, retry: Duration) {
     out.extend_from_slice(b": ");
     // A detail may quote what the client sent, so a line break in it must not begin a field.
     out.extend(
-        problem
-            .detail()
-            .bytes()
-            .map(|byte| if byte.is_ascii_control() { b' ' } else { byte }),
+        problem.detail().bytes().map(|byte| if byte.is_ascii_control() { b' ' } else { byte }),
     );
     out.push(b'\n');
     append_retry(out, retry);
@@ -88,10 +85,7 @@ pub(crate) fn append_data(out: &mut Vec<u8>, content: &Content) {
         Data::Binary(bytes) => {
             out.extend_from_slice(DATA);
             out.extend_from_slice(b"data:");
-            let named = content
-                .detail
-                .as_ref()
-                .and_then(|detail| detail.content_type.as_deref());
+            let named = content.detail.as_ref().and_then(|detail| detail.content_type.as_deref());
             media::append_data_url_type(out, named);
             out.extend_from_slice(b";base64,");
             envelope::append_base64(out, bytes);
@@ -135,10 +129,7 @@ fn append_data_lines(out: &mut Vec<u8>, bytes: &[u8]) {
         let (line, tail) = rest.split_at(at);
         out.extend_from_slice(line);
         out.push(b'\n');
-        rest = tail
-            .strip_prefix(b"\r\n")
-            .or_else(|| tail.get(1..))
-            .unwrap_or_default();
+        rest = tail.strip_prefix(b"\r\n").or_else(|| tail.get(1..)).unwrap_or_default();
     }
 }
 
@@ -151,11 +142,7 @@ fn append_listening(out: &mut Vec<u8>, channels: &[Opened]) {
         }
         out.extend_from_slice(opened.channel.as_str().as_bytes());
     }
-    let at_head = |opened: &Opened| {
-        opened
-            .entry
-            .is_some_and(|entry| entry.position == opened.head)
-    };
+    let at_head = |opened: &Opened| opened.entry.is_some_and(|entry| entry.position == opened.head);
     out.extend_from_slice(if channels.iter().all(at_head) {
         b", from now\n".as_slice()
     } else {

@@ -106,10 +106,7 @@ pub fn parse(
     };
     match ask(&members, publisher, rules, now) {
         Ok(ask) => Ok(Command { id, ask }),
-        Err(problem) => Err(BadCommand {
-            id: Some(id),
-            problem,
-        }),
+        Err(problem) => Err(BadCommand { id: Some(id), problem }),
     }
 }
 
@@ -187,10 +184,9 @@ fn ask(
 ) -> Result<Ask, Problem> {
     let kind = members.string("type")?.unwrap_or_default();
     match kind.as_str() {
-        "subscribe" => Ok(Ask::Subscribe {
-            channel: members.channel()?,
-            since: since(members, now)?,
-        }),
+        "subscribe" => {
+            Ok(Ask::Subscribe { channel: members.channel()?, since: since(members, now)? })
+        }
         "unsubscribe" => members.channel().map(Ask::Unsubscribe),
         "publish" => {
             let channel = members.channel()?;
@@ -220,17 +216,13 @@ fn ask(
 
 fn history(members: &Members<'_>, now: UnixMillis) -> Result<Ask, Problem> {
     let channel = members.channel()?;
-    let start = since(members, now)?.map_or(Start::All, |since| {
-        start_of_since(&channel, &since, Start::All)
-    });
+    let start = since(members, now)?
+        .map_or(Start::All, |since| start_of_since(&channel, &since, Start::All));
     let until = members.text("until")?;
     let limit = members.text("limit")?;
     let order = members.string("order")?;
-    let written = Written {
-        until: until.as_deref(),
-        limit: limit.as_deref(),
-        order: order.as_deref(),
-    };
+    let written =
+        Written { until: until.as_deref(), limit: limit.as_deref(), order: order.as_deref() };
     let query = written.query(&channel, start, now)?;
     Ok(Ask::History(channel, Box::new(query)))
 }

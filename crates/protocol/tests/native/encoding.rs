@@ -34,11 +34,7 @@ pub(crate) fn parse_sse(stream: &str) -> Vec<Event> {
             if had_data {
                 data.pop();
                 let kind = if kind.is_empty() { "message" } else { &kind };
-                events.push(Event {
-                    kind: kind.to_owned(),
-                    data: data.clone(),
-                    id: id.clone(),
-                });
+                events.push(Event { kind: kind.to_owned(), data: data.clone(), id: id.clone() });
             }
             kind.clear();
             data.clear();
@@ -71,10 +67,7 @@ fn publication(data: Data, detail: Option<Detail>) -> Publication {
         prev: 6,
         time: NOW,
         expires_at: None,
-        content: Content {
-            data,
-            detail: detail.map(Box::new),
-        },
+        content: Content { data, detail: detail.map(Box::new) },
     }
 }
 
@@ -186,19 +179,13 @@ fn the_bytes_of_sse_are_as_the_protocol_says() {
         ("Hello", "data: Hello\n"),
         ("", "data: \n"),
         (" two  spaces", "data:  two  spaces\n"),
-        (
-            "a\nb\rc\r\nd\n",
-            "data: a\ndata: b\ndata: c\ndata: d\ndata: \n",
-        ),
+        ("a\nb\rc\r\nd\n", "data: a\ndata: b\ndata: c\ndata: d\ndata: \n"),
         ("id: 1\n\ndata: x", "data: id: 1\ndata: \ndata: data: x\n"),
     ] {
         let written = written(&text(payload), Format::Sse);
         assert_eq!(written, format!("{expected}id: {own}\n\n"), "{payload:?}");
     }
-    let detail = Detail {
-        event: Some("goal".into()),
-        ..Detail::default()
-    };
+    let detail = Detail { event: Some("goal".into()), ..Detail::default() };
     let named = publication(Data::Text("x".into()), Some(detail));
     let expected = format!("event: goal\ndata: x\nid: {own}\n\n");
     assert_eq!(written(&named, Format::Sse), expected);
@@ -210,18 +197,12 @@ fn the_bytes_of_sse_are_as_the_protocol_says() {
 fn json_is_embedded_with_its_own_bytes_on_one_line() {
     let data = Data::Json("{\"a\" :\r\n 1.0e2,\"b\":\"\\u00e9\\n\"}".into());
     let line = written(&publication(data, None), Format::Ndjson);
-    assert!(
-        line.contains("\"data\":{\"a\" :   1.0e2,\"b\":\"\\u00e9\\n\"},\"cursor\""),
-        "{line}"
-    );
+    assert!(line.contains("\"data\":{\"a\" :   1.0e2,\"b\":\"\\u00e9\\n\"},\"cursor\""), "{line}");
 }
 
 #[test]
 fn a_live_only_publication_has_no_place() {
-    let live = Publication {
-        position: None,
-        ..text("x")
-    };
+    let live = Publication { position: None, ..text("x") };
     assert_eq!(written(&live, Format::Sse), "data: x\n\n");
     let line: Value = serde_json::from_str(&written(&live, Format::Ndjson)).unwrap();
     for absent in ["offset", "prev", "cursor", "epoch"] {
@@ -229,10 +210,9 @@ fn a_live_only_publication_has_no_place() {
     }
     assert_eq!(line["data"], "x");
     let frame = encode(Told::Publication(&live, 6), Format::Sse);
-    for (framing, expected) in [
-        (Framing::Bare, "data: x\n\n"),
-        (Framing::Chunked, "9\r\ndata: x\n\n\r\n"),
-    ] {
+    for (framing, expected) in
+        [(Framing::Bare, "data: x\n\n"), (Framing::Chunked, "9\r\ndata: x\n\n\r\n")]
+    {
         let mut out = Vec::new();
         append_frame(&mut out, &frame, framing);
         assert_eq!(String::from_utf8(out).unwrap(), expected);
@@ -285,10 +265,7 @@ fn websocket_frames_carry_the_right_header_at_every_size() {
 fn read_websocket(frame: &[u8]) -> (u8, &[u8]) {
     let (length, start) = match frame[1] {
         126 => (usize::from(u16::from_be_bytes([frame[2], frame[3]])), 4),
-        127 => (
-            usize::try_from(u64::from_be_bytes(frame[2..10].try_into().unwrap())).unwrap(),
-            10,
-        ),
+        127 => (usize::try_from(u64::from_be_bytes(frame[2..10].try_into().unwrap())).unwrap(), 10),
         short => (usize::from(short), 2),
     };
     assert_eq!(frame.len(), start + length);
@@ -297,16 +274,9 @@ fn read_websocket(frame: &[u8]) -> (u8, &[u8]) {
 
 #[test]
 fn gaps_and_ends_are_told_in_every_format_that_has_words() {
-    let gap = Gap {
-        channel: channel("news"),
-        from: None,
-        to: position(5),
-        reason: GapReason::Removed,
-    };
-    let ended = CursorEntry {
-        ended: true,
-        ..entry("news", 7)
-    };
+    let gap =
+        Gap { channel: channel("news"), from: None, to: position(5), reason: GapReason::Removed };
+    let ended = CursorEntry { ended: true, ..entry("news", 7) };
     let name = channel("news");
     let to = position_text(position(5));
     let members = json!({"channel": "news", "from": null, "to": to, "reason": "removed"});
@@ -314,10 +284,7 @@ fn gaps_and_ends_are_told_in_every_format_that_has_words() {
         let gap = encode(Told::Gap(&gap), format);
         let end = encode(Told::End(&name, ended), format);
         if !format.tells_gaps() {
-            assert!(
-                gap.bytes().is_empty() && end.bytes().is_empty(),
-                "{format:?}"
-            );
+            assert!(gap.bytes().is_empty() && end.bytes().is_empty(), "{format:?}");
             continue;
         }
         let objects = match format {
@@ -328,10 +295,7 @@ fn gaps_and_ends_are_told_in_every_format_that_has_words() {
                 let events = parse_sse(&(body(&gap) + &body(&end)));
                 assert_eq!(events[0].kind, "fanfare.gap");
                 assert_eq!(events[0].id, entry_text(entry("news", 5)));
-                assert_eq!(
-                    serde_json::from_str::<Value>(&events[0].data).unwrap(),
-                    members
-                );
+                assert_eq!(serde_json::from_str::<Value>(&events[0].data).unwrap(), members);
                 assert_eq!(events[1].kind, "fanfare.end");
                 assert_eq!(events[1].id, entry_text(ended));
                 assert_eq!(events[1].data, "{\"channel\":\"news\"}");
