@@ -4,6 +4,7 @@ use bytes::Bytes;
 use fanfare_core::cursor::{Cursor, CursorEntry};
 use fanfare_core::frame::{Format, Frame, Told};
 use fanfare_core::gap::{Gap, GapReason};
+use fanfare_core::position::{Epoch, Position};
 use fanfare_core::publication::{Content, Data, Detail, Publication};
 use fanfare_protocol::native::chunk::Framing;
 use fanfare_protocol::native::cursor::{cursor_text, entry_text, position_text};
@@ -198,6 +199,50 @@ fn json_is_embedded_with_its_own_bytes_on_one_line() {
     let data = Data::Json("{\"a\" :\r\n 1.0e2,\"b\":\"\\u00e9\\n\"}".into());
     let line = written(&publication(data, None), Format::Ndjson);
     assert!(line.contains("\"data\":{\"a\" :   1.0e2,\"b\":\"\\u00e9\\n\"},\"cursor\""), "{line}");
+}
+
+/// The one line of a JSON block of the written protocol.
+fn written_down(title: &str) -> &'static str {
+    let protocol = include_str!("../../../../docs/protocol.md");
+    let (_, block) = protocol.split_once(&format!("```json title={title}\n")).unwrap();
+    block.lines().next().unwrap()
+}
+
+#[test]
+fn the_envelopes_and_gaps_of_the_written_protocol_hold() {
+    let epoch = Epoch::from_bits(0x6a09_e667_f3bc_c908);
+    let detail = Detail {
+        event: Some("price".into()),
+        tags: vec!["eu".into()],
+        conflate: Some("ACME".into()),
+        content_type: Some("application/json".into()),
+        exclude: None,
+    };
+    let data = Data::Json("{\"symbol\":\"ACME\",\n\"value\":42}".into());
+    let price = Publication {
+        position: Some(Position::new(2, epoch)),
+        time: 1_777_887_000_456,
+        ..publication(data, Some(detail))
+    };
+    let line = body(&encode(Told::Publication(&price, 1), Format::Ndjson));
+    assert_eq!(line.trim_end(), written_down("envelope"));
+    let detail = Detail { content_type: Some("image/png".into()), ..Detail::default() };
+    let data = Data::Binary((&b"\x89PNG\r\n\x1a\n"[..]).into());
+    let image = Publication {
+        position: Some(Position::new(3, epoch)),
+        time: 1_777_887_000_789,
+        ..publication(data, Some(detail))
+    };
+    let line = body(&encode(Told::Publication(&image, 2), Format::Ndjson));
+    assert_eq!(line.trim_end(), written_down("envelope-binary"));
+    let gap = Gap {
+        channel: channel("news"),
+        from: Some(Position::new(2, epoch)),
+        to: Position::new(7, epoch),
+        reason: GapReason::Trimmed,
+    };
+    let block = body(&encode(Told::Gap(&gap), Format::Sse));
+    assert_eq!(parse_sse(&block)[0].data, written_down("gap"));
 }
 
 #[test]
