@@ -12,6 +12,7 @@ export class Browser {
   #chromium;
   #site;
   #pages = new Map();
+  #bundle;
 
   /**
    * @param {string[]} flags more command-line flags for Chromium
@@ -58,7 +59,8 @@ export class Browser {
     const read = (name) => readFileSync(new URL(`page/${name}`, import.meta.url), "utf8");
     this.publish("/", { type: "text/html", text: read("index.html") });
     this.publish("/readers.js", { type: "text/javascript", text: read("readers.js") });
-    this.publish("/fetch-event-source.js", { type: "text/javascript", text: await bundleFetchEventSource() });
+    this.#bundle ??= bundleFetchEventSource();
+    this.publish("/fetch-event-source.js", { type: "text/javascript", text: await this.#bundle });
     const page = await this.newPage();
     await page.goto(this.origin);
     await page.waitForFunction(() => window.ready === true);
@@ -90,6 +92,14 @@ export class PageReader {
     const reader = new PageReader();
     reader.#page = page;
     reader.#number = await page.evaluate(([kind, options]) => window.startReader(kind, options), [kind, options]);
+    return reader;
+  }
+
+  /** The same in a tab of its own, which ends with it; Chromium slows a tab's WebSockets when some have failed. */
+  static async startAlone(browser, kind, options) {
+    const page = await browser.newReaderPage();
+    const reader = await PageReader.start(page, kind, options);
+    reader.stop = () => page.context().close();
     return reader;
   }
 

@@ -11,6 +11,8 @@ import { Proxy } from "./proxy.mjs";
 import { Server } from "./server.mjs";
 import { deadline, until } from "./waiting.mjs";
 
+const SPOKEN = { kill: "it crashed", stop: "it was asked to end" };
+
 describe("after a restart of the server", TOGETHER, () => {
   let browser;
   let page;
@@ -73,5 +75,3 @@ async function received(reader, channels, end) {
   assert.deepEqual(report.received, wanted, "each publication once, in the order of its channel");
   return report;
 }
-
-const SPOKEN = { kill: "it crashed", stop: "it was asked to end" };

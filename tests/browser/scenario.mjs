@@ -90,7 +90,7 @@ export async function surviveCuts({ server, startReader, name, way, connections,
     await publish(server, channels, 0, 20);
     await cutWhilePublishing({ server, proxy, channels, way, connections }, 20, 33);
     await receivedAll(reader, channels, 33, promised);
-    await standing(proxy, connections);
+    await attached(reader, connections);
     await publish(server, channels, 33, 45);
     await cutWhilePublishing({ server, proxy, channels, way, connections }, 45, 66);
     await receivedAll(reader, channels, 66, promised);
@@ -133,13 +133,9 @@ export async function attached(reader, connections) {
   await until(
     "the reader to be attached",
     deadline(15_000),
-    async () => (await reader.look()).opened >= connections,
+    async () => (await reader.look()).attached === connections,
     () => reader.look(),
   );
-}
-
-async function standing(proxy, connections) {
-  await until("all connections to stand again", deadline(15_000), () => proxy.open >= connections, () => proxy.counts);
 }
 
 async function cutWhilePublishing({ server, proxy, channels, way, connections }, first, end) {

@@ -21,22 +21,24 @@ describe("a page with a native WebSocket", TOGETHER, () => {
   });
 
   describe("that speaks fanfare.v1", TOGETHER, () => {
-    const reader = () => ({
+    const reader = (startReader) => ({
       server,
       name: "websocket",
-      startReader: (options) => PageReader.start(page, "websocket", options),
+      startReader,
       connections: 1,
       promised: "exactly-once",
     });
-    declareCuts(reader, ["fin", "reset", "silence"]);
-    declareCutPoints(reader, FRAME_CUTS, ["fin", "reset"]);
+    const alone = (options) => PageReader.startAlone(browser, "websocket", options);
+    const shared = (options) => PageReader.start(page, "websocket", options);
+    declareCuts(() => reader(alone), ["fin", "reset", "silence"]);
+    declareCutPoints(() => reader(shared), FRAME_CUTS, ["fin", "reset"]);
   });
 
   describe("for each channel, raw", TOGETHER, () => {
     const reader = () => ({
       server,
       name: "raw-websocket",
-      startReader: (options) => PageReader.start(page, "raw-websocket", options),
+      startReader: (options) => PageReader.startAlone(browser, "raw-websocket", options),
       connections: 3,
       promised: "at-least-once",
     });

@@ -14,11 +14,12 @@
  * @typedef {object} Report
  * @property {Record<string, number[]>} received the numbers of the publications that arrived, for each channel
  * @property {object[]} gaps what `fanfare.gap` said
+ * @property {number} attached how many connections stand now, each at a position it knows
  * @property {number} opened how often a connection stood and, where the protocol says so, told its position
  * @property {number} reopened how often this code, and not the browser, opened anew
  */
 export function start(kind, options) {
-  const report = { received: {}, gaps: [], opened: 0, reopened: 0 };
+  const report = { received: {}, gaps: [], attached: 0, opened: 0, reopened: 0 };
   for (const channel of options.channels) report.received[channel] = [];
   return { report, stop: READERS[kind](options, report) };
 }
@@ -38,6 +39,7 @@ function readEventSource({ host, channels, EventSource, comeBackBy = "since" }, 
   const silence = watch(SILENT_STREAM_MS, () => {
     if (source.readyState === source.CONNECTING) return silence.heard();
     source.close();
+    report.attached = 0;
     report.reopened += 1;
     open();
   });
@@ -52,8 +54,10 @@ function readEventSource({ host, channels, EventSource, comeBackBy = "since" }, 
       hear(event);
       take(report, event.data);
     };
+    source.onerror = () => (report.attached = 0);
     source.addEventListener("fanfare.open", (event) => {
       hear(event);
+      report.attached = 1;
       report.opened += 1;
     });
     source.addEventListener("fanfare.gap", (event) => {
@@ -76,6 +80,7 @@ function readFetchEventSource({ host, channels, fetchEventSource }, report) {
   let cursor = null;
   const silence = watch(SILENT_STREAM_MS, () => {
     attempt.abort();
+    report.attached = 0;
     report.reopened += 1;
     open();
   });
@@ -88,9 +93,14 @@ function readFetchEventSource({ host, channels, fetchEventSource }, report) {
       onmessage({ id, event, data }) {
         silence.heard();
         if (id) cursor = id;
-        if (event === "fanfare.open") report.opened += 1;
-        else if (event === "fanfare.gap") report.gaps.push(JSON.parse(data));
+        if (event === "fanfare.open") {
+          report.attached = 1;
+          report.opened += 1;
+        } else if (event === "fanfare.gap") report.gaps.push(JSON.parse(data));
         else if (event === "") take(report, data);
+      },
+      onerror() {
+        report.attached = 0;
       },
     });
     silence.heard();
@@ -109,12 +119,11 @@ function readWebSocket({ host, channels, WebSocket }, report) {
     url: () => `ws://${host}/c/${channels.join(",")}${query([...cursors.values()].join(""))}`,
     subprotocols: ["fanfare.v1"],
     ping: (count) => JSON.stringify({ id: count, type: "ping" }),
-    opened: () => {},
-    message(text) {
+    message(text, attached) {
       const message = JSON.parse(text);
       if (message.type === "open") {
         for (const { channel, cursor } of message.channels) cursors.set(channel, cursor);
-        report.opened += 1;
+        attached();
       } else if (message.type === "message") {
         cursors.set(message.channel, message.cursor);
         take(report, message.data);
@@ -134,9 +143,9 @@ function readRawWebSockets({ host, channels, WebSocket }, report) {
       url: () => `ws://${host}/c/${channel}${since}`,
       subprotocols: [],
       ping: () => "ping",
-      opened() {
+      opened(attached) {
         since = "?since=30s";
-        report.opened += 1;
+        attached();
       },
       message(text) {
         if (text !== "pong") take(report, text);
@@ -151,30 +160,49 @@ function keepOpen(report, WebSocket, { url, subprotocols, ping, opened, message 
   let socket;
   let again;
   let pings = 0;
+  let attachments = 0;
   const silence = watch(SILENT_SOCKET_MS, reopen);
   const pinging = setInterval(() => {
     pings += 1;
     if (socket.readyState === WebSocket.OPEN) socket.send(ping(pings));
   }, PING_EVERY_MS);
+  const attached = () => {
+    attachments = 1;
+    report.attached += 1;
+    report.opened += 1;
+  };
+  const detached = () => {
+    report.attached -= attachments;
+    attachments = 0;
+  };
 
   function open() {
     const mine = new WebSocket(url(), subprotocols);
     socket = mine;
-    silence.heard();
-    mine.onopen = () => socket === mine && opened();
+    // Chromium itself delays handshakes after others have failed, by up to five seconds.
+    silence.heard(CONNECT_WITHIN_MS);
+    mine.onopen = () => {
+      if (socket !== mine) return;
+      silence.heard();
+      opened?.(attached);
+    };
     mine.onmessage = ({ data }) => {
       if (socket !== mine) return;
       silence.heard();
-      message(data);
+      message(data, attached);
     };
     mine.onclose = () => {
-      if (socket === mine) again = setTimeout(reopen, COME_BACK_AFTER_MS);
+      if (socket !== mine) return;
+      detached();
+      silence.stop();
+      again = setTimeout(reopen, COME_BACK_AFTER_MS);
     };
   }
 
   // A silent socket reports `onclose` only a minute after `close()`, so nothing here waits for it.
   function reopen() {
     clearTimeout(again);
+    detached();
     const old = socket;
     report.reopened += 1;
     open();
@@ -192,11 +220,11 @@ function keepOpen(report, WebSocket, { url, subprotocols, ping, opened, message 
   };
 }
 
-/** Calls `silent` whenever nothing was heard for so long. */
-function watch(milliseconds, silent) {
+/** Calls `silent` when nothing more was heard for so long. */
+function watch(usual, silent) {
   let timer;
   return {
-    heard() {
+    heard(milliseconds = usual) {
       clearTimeout(timer);
       timer = setTimeout(silent, milliseconds);
     },
@@ -218,5 +246,6 @@ function take(report, payload) {
 
 const SILENT_STREAM_MS = 7_000;
 const SILENT_SOCKET_MS = 3_000;
+const CONNECT_WITHIN_MS = 10_000;
 const PING_EVERY_MS = 1_000;
 const COME_BACK_AFTER_MS = 200;
