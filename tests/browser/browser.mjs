@@ -46,11 +46,14 @@ export class Browser {
     this.#pages.set(path, content);
   }
 
-  /** A new tab with an empty profile of its own. */
+  /** A new tab with an empty profile of its own; `complaints` collects what its console and its scripts report. */
   async newPage() {
     const context = await this.#chromium.newContext();
     const page = await context.newPage();
     page.setDefaultTimeout(20_000);
+    page.complaints = [];
+    page.on("console", (line) => line.type() === "error" && page.complaints.push(line.text()));
+    page.on("pageerror", (error) => page.complaints.push(String(error)));
     return page;
   }
 

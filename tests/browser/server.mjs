@@ -35,13 +35,16 @@ export class Server {
   /**
    * Starts `fanfare dev` and waits until it is ready.
    *
-   * @param {{port?: number}} options the port to listen on; a free one by default
+   * @param {object} options
+   * @param {number} [options.port] the port to listen on; a free one if none is given
+   * @param {"as-told"|"by-default"} [options.listen] `by-default` leaves out the flag; `port` is then the default port
    */
   static async start(options = {}) {
     const server = new Server();
     server.port = options.port ?? (await freePort());
     const command = binary();
-    server.#process = spawn(command, ["dev", "--listen", `127.0.0.1:${server.port}`], {
+    const listen = options.listen === "by-default" ? [] : ["--listen", `127.0.0.1:${server.port}`];
+    server.#process = spawn(command, ["dev", ...listen], {
       stdio: ["ignore", "pipe", "pipe"],
       cwd: repository,
     });
