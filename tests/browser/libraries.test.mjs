@@ -13,7 +13,8 @@ describe("libraries that read event streams", TOGETHER, () => {
   let browser;
   let page;
   before(async () => {
-    [server, browser] = await Promise.all([Server.start(), Browser.start()]);
+    server = await Server.start();
+    browser = await Browser.start();
     page = await browser.newReaderPage();
   });
   after(async () => {

@@ -3,7 +3,7 @@
 
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { accessSync, constants } from "node:fs";
+import { accessSync, constants, statSync } from "node:fs";
 import net from "node:net";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
@@ -12,15 +12,15 @@ import { deadline, until } from "./waiting.mjs";
 /** The root of the repository. */
 export const repository = path.resolve(path.dirname(fileURLToPath(import.meta.url)), "../..");
 
-/** The binary under test: `FANFARE_BIN`, else the release build, else the debug build. */
+/** The binary under test: `FANFARE_BIN`, else the newest of the release and the debug build. */
 export function binary() {
   const asked = process.env.FANFARE_BIN;
   const candidates = asked
     ? [path.resolve(asked)]
     : ["release", "debug"].map((profile) => path.join(repository, "target", profile, "fanfare"));
-  for (const candidate of candidates) {
-    if (isExecutable(candidate)) return candidate;
-  }
+  const age = (file) => Date.now() - statSync(file).mtimeMs;
+  const [newest] = candidates.filter(isExecutable).sort((one, other) => age(one) - age(other));
+  if (newest !== undefined) return newest;
   throw new Error(`no fanfare binary at ${candidates.join(" or ")}: run \`cargo build\`, or set FANFARE_BIN`);
 }
 

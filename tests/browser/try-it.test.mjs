@@ -11,7 +11,8 @@ describe("opened in a browser", { timeout: 55_000 }, () => {
   let server;
   let browser;
   before(async () => {
-    [server, browser] = await Promise.all([Server.start(), Browser.start()]);
+    server = await Server.start();
+    browser = await Browser.start();
   });
   after(async () => {
     await browser?.stop();

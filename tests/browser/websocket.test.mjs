@@ -12,7 +12,8 @@ describe("a page with a native WebSocket", TOGETHER, () => {
   let browser;
   let page;
   before(async () => {
-    [server, browser] = await Promise.all([Server.start(), Browser.start()]);
+    server = await Server.start();
+    browser = await Browser.start();
     page = await browser.newReaderPage();
   });
   after(async () => {
