@@ -14,38 +14,24 @@ pub(crate) struct Seen {
 
 /// Panics if the decoder breaks a promise.
 pub(crate) fn run(data: &[u8]) -> Seen {
-    let nothing = Seen {
-        events: 0,
-        violation: None,
-    };
+    let nothing = Seen { events: 0, violation: None };
     let Some((&[first, limit], rest)) = data.split_first_chunk::<2>() else {
         return nothing;
     };
     let Some((sizes, stream)) = rest.split_at_checked(usize::from(first >> 4)) else {
         return nothing;
     };
-    let role = if first & 1 == 0 {
-        Role::Server
-    } else {
-        Role::Client
-    };
+    let role = if first & 1 == 0 { Role::Server } else { Role::Client };
     let payload_bytes_max = u32::from(limit) * 16;
 
     let mut whole = Decoder::new(role, payload_bytes_max);
     let (events, violation) = decode(&mut whole, stream, &[]);
     let mut chunked = Decoder::new(role, payload_bytes_max);
     let again = decode(&mut chunked, stream, sizes);
-    assert_eq!(
-        (&events, &violation),
-        (&again.0, &again.1),
-        "cutting changed the meaning"
-    );
+    assert_eq!((&events, &violation), (&again.0, &again.1), "cutting changed the meaning");
     assert_eq!(whole.is_at_frame_boundary(), chunked.is_at_frame_boundary());
     resend(&events);
-    Seen {
-        events: events.len(),
-        violation,
-    }
+    Seen { events: events.len(), violation }
 }
 
 fn decode(decoder: &mut Decoder, stream: &[u8], sizes: &[u8]) -> (Vec<Event>, Option<Violation>) {
@@ -65,10 +51,7 @@ fn decode(decoder: &mut Decoder, stream: &[u8], sizes: &[u8]) -> (Vec<Event>, Op
         }
         assert!(input.is_empty(), "asking for more left bytes behind");
         let received = stream.len() - rest.len();
-        assert!(
-            decoder.pinned_bytes() <= 2 * received + 256,
-            "more is held than was received"
-        );
+        assert!(decoder.pinned_bytes() <= 2 * received + 256, "more is held than was received");
     }
     (events, None)
 }
@@ -77,24 +60,13 @@ fn resend(events: &[Event]) {
     let mut stream = Vec::new();
     for (count, event) in (0_u32..).zip(events) {
         let frame = match event {
-            Event::Message { kind, data } => Frame::Message {
-                kind: *kind,
-                payload: data,
-            },
+            Event::Message { kind, data } => Frame::Message { kind: *kind, payload: data },
             Event::Ping(data) => Frame::Ping(data),
             Event::Pong(data) => Frame::Pong(data),
             Event::Close { code, reason } => Frame::Close(code.map(|code| (code, &reason[..]))),
         };
-        append_frame(
-            &mut stream,
-            &frame,
-            Some(count.wrapping_mul(0x9E37_79B9).to_le_bytes()),
-        );
+        append_frame(&mut stream, &frame, Some(count.wrapping_mul(0x9E37_79B9).to_le_bytes()));
     }
     let heard = decode(&mut Decoder::new(Role::Server, u32::MAX), &stream, &[]);
-    assert_eq!(
-        heard,
-        (events.to_vec(), None),
-        "what was heard does not survive being sent"
-    );
+    assert_eq!(heard, (events.to_vec(), None), "what was heard does not survive being sent");
 }

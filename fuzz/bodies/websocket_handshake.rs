@@ -22,10 +22,7 @@ pub(crate) fn run(data: &[u8]) -> Seen {
     let method = lines.next().unwrap_or_default();
     let headers = lines
         .map(|line| {
-            let colon = line
-                .iter()
-                .position(|byte| *byte == b':')
-                .unwrap_or(line.len());
+            let colon = line.iter().position(|byte| *byte == b':').unwrap_or(line.len());
             (&line[..colon], line.get(colon + 1..).unwrap_or_default())
         })
         .collect::<Vec<_>>();
@@ -46,13 +43,7 @@ pub(crate) fn run(data: &[u8]) -> Seen {
 }
 
 fn opening<'a>() -> Opening<'a> {
-    Opening {
-        target: "/",
-        host: "a",
-        nonce: [7; 16],
-        protocols: &["fanfare.v1"],
-        headers: &[],
-    }
+    Opening { target: "/", host: "a", nonce: [7; 16], protocols: &["fanfare.v1"], headers: &[] }
 }
 
 fn answer(handshake: &Handshake<'_>) {
@@ -66,20 +57,13 @@ fn answer(handshake: &Handshake<'_>) {
     };
     assert_eq!(selected.is_none(), handshake.protocols.is_empty());
     let mut head = Vec::new();
-    append_response(
-        &mut head,
-        &handshake.accept,
-        selected.map(|selected| selected.name()),
-    );
+    append_response(&mut head, &handshake.accept, selected.map(|selected| selected.name()));
     let lines = head.split(|byte| *byte == b'\n').count() - 1;
     assert_eq!(lines, if selected.is_some() { 5 } else { 4 });
 }
 
 fn check_refusal(refusal: Refusal) {
-    let demanded = refusal
-        .headers()
-        .iter()
-        .any(|(name, _)| *name == "Sec-WebSocket-Version");
+    let demanded = refusal.headers().iter().any(|(name, _)| *name == "Sec-WebSocket-Version");
     assert_eq!(refusal.status() == 426, demanded);
     assert!(refusal.status() == 426 || refusal.status() == 400);
 }

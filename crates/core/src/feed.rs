@@ -6,13 +6,14 @@
 
 use std::collections::{VecDeque, vec_deque};
 use std::iter::Take;
+use std::sync::Arc;
 
 use crate::cursor::{Cursor, CursorEntry};
 use crate::frame::{Format, Frame};
 use crate::gap::Gap;
 use crate::name::ChannelName;
 use crate::position::{Offset, Position};
-use crate::publication::SessionId;
+use crate::publication::{Publication, SessionId};
 use crate::settings::Retention;
 
 /// One entry of a feed.
@@ -26,7 +27,16 @@ pub struct Entry {
     pub time: u64,
     /// The session that does not get it.
     pub exclude: Option<SessionId>,
-    pub(crate) mark: Option<Box<FeedMark>>,
+    pub(crate) body: EntryBody,
+}
+
+/// What an entry stands for.
+#[derive(Debug, Clone)]
+pub(crate) enum EntryBody {
+    /// A publication, kept to be encoded anew at a seam.
+    Publication(Arc<Publication>),
+    /// Something that each reader is told by itself.
+    Mark(Box<FeedMark>),
 }
 
 /// What a feed holds beside publications. Each reader that comes to it is told by itself.
@@ -109,8 +119,16 @@ impl<'a> Run<'a> {
 impl Entry {
     /// A mark, after which a reader stands at `after`.
     pub(crate) fn mark(mark: FeedMark, after: CursorEntry) -> Self {
-        let mark = Some(Box::new(mark));
-        Self { frame: Frame::default(), after: Some(after), time: 0, exclude: None, mark }
+        let body = EntryBody::Mark(Box::new(mark));
+        Self { frame: Frame::default(), after: Some(after), time: 0, exclude: None, body }
+    }
+
+    /// The mark, if the entry is one.
+    pub(crate) fn as_mark(&self) -> Option<&FeedMark> {
+        match &self.body {
+            EntryBody::Mark(mark) => Some(mark),
+            EntryBody::Publication(_) => None,
+        }
     }
 
     fn weight(&self) -> usize {
@@ -211,8 +229,9 @@ impl Feed {
     /// How many entries from `next` on a session gets in one run: up to a mark or to one that it
     /// does not get.
     pub(crate) fn run_length(&self, next: Sequence, session: SessionId) -> usize {
-        let plain =
-            |entry: &&Entry| entry.mark.is_none() && entry.exclude.is_none_or(|own| own != session);
+        let plain = |entry: &&Entry| {
+            entry.as_mark().is_none() && entry.exclude.is_none_or(|own| own != session)
+        };
         self.entries.range(self.place(next)..).take_while(plain).count()
     }
 
@@ -248,9 +267,13 @@ impl Feed {
         self.before
     }
 
-    /// The first publication that the feed holds, to be encoded anew at a seam.
-    pub(crate) fn oldest_mut(&mut self) -> Option<&mut Entry> {
-        self.entries.iter_mut().find(|entry| entry.after.is_some() && entry.mark.is_none())
+    /// The first publication with a place that the feed holds, to be encoded anew at a seam.
+    pub(crate) fn oldest_mut(&mut self) -> Option<(&mut Frame, &Arc<Publication>)> {
+        let oldest = self.entries.iter_mut().find(|entry| entry.after.is_some())?;
+        match &oldest.body {
+            EntryBody::Publication(publication) => Some((&mut oldest.frame, publication)),
+            EntryBody::Mark(_) => None,
+        }
     }
 
     /// Adds a reader; gives back its place.

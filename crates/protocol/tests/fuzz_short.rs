@@ -30,14 +30,8 @@ fn websocket_decode_keeps_its_promises() {
         unharmed += usize::from(seen.violation.is_none());
     }
     assert!(events > INPUTS, "the generator reaches events: {events}");
-    assert!(
-        violations > INPUTS / 10,
-        "the generator reaches violations: {violations}"
-    );
-    assert!(
-        unharmed > INPUTS / 10,
-        "the generator leaves streams whole: {unharmed}"
-    );
+    assert!(violations > INPUTS / 10, "the generator reaches violations: {violations}");
+    assert!(unharmed > INPUTS / 10, "the generator leaves streams whole: {unharmed}");
 }
 
 #[test]
@@ -55,11 +49,7 @@ fn websocket_handshake_keeps_its_promises() {
             websocket_handshake::Seen::NotAsked => not_asked += 1,
         }
     }
-    for (reached, count) in [
-        ("opened", opened),
-        ("refused", refused),
-        ("not asked", not_asked),
-    ] {
+    for (reached, count) in [("opened", opened), ("refused", refused), ("not asked", not_asked)] {
         assert!(count > INPUTS / 20, "{reached}: {count}");
     }
 }
@@ -72,14 +62,8 @@ fn frames(random: &mut Random, is_client: bool) -> Vec<u8> {
         let payload = "Größe 🎺 abc".repeat(random.below(12));
         let start = out.len();
         let frame = match random.below(8) {
-            0..4 => Frame::Message {
-                kind: MessageKind::Text,
-                payload: payload.as_bytes(),
-            },
-            4 => Frame::Message {
-                kind: MessageKind::Binary,
-                payload: payload.as_bytes(),
-            },
+            0..4 => Frame::Message { kind: MessageKind::Text, payload: payload.as_bytes() },
+            4 => Frame::Message { kind: MessageKind::Binary, payload: payload.as_bytes() },
             5 => Frame::Ping(payload.as_bytes()),
             6 => Frame::Pong(b""),
             _ => Frame::Close(Some((CloseCode::NORMAL, "Größe"))),

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use crate::code::Code;
+use crate::frame::Format;
 use crate::gap::{Gap, GapReason};
 use crate::name::ChannelName;
 use crate::owner::channel::{Channel, Located};
@@ -22,8 +23,14 @@ use crate::time::Now;
 pub(super) struct PageReader {
     shard: ShardId,
     ticket: u64,
+    format: Format,
     channel: ChannelName,
+    /// What the reader has seen.
     from: Position,
+    /// What is read after: beyond `from` lies only what has expired.
+    after: Position,
+    /// The position that the reader had, if it had one.
+    claimed: Option<Position>,
     gap: Option<Gap>,
 }
 
@@ -33,7 +40,7 @@ pub(crate) struct Attaching {
     pub(crate) shard: ShardId,
     pub(crate) ticket: u64,
     pub(crate) start: Start,
-    pub(crate) format: crate::frame::Format,
+    pub(crate) format: Format,
 }
 
 impl Owner {
@@ -49,13 +56,18 @@ impl Owner {
         };
         channel.touched = out.now.millis;
         channel.age(&settings.history, out);
-        if settings.depth == Depth::Engine
-            && let Some(from) = channel.below_ring(start)
-        {
-            return self
-                .read(PageReader { shard, ticket, channel: name.clone(), from, gap: None }, out);
-        }
         let Located { from, gap, over } = channel.locate(start);
+        if settings.depth == Depth::Engine
+            && let Some(from) = channel.below_ring(start, gap.as_ref())
+        {
+            let channel = name.clone();
+            let gap = gap.filter(|gap| gap.from != Some(from));
+            let gap = gap.map(|gap| Gap { to: from, ..gap });
+            let claimed = start.position();
+            let after = from;
+            let reader = PageReader { shard, ticket, format, channel, from, after, claimed, gap };
+            return self.read(reader, out);
+        }
         let mut attachment = channel.attachment(from, gap, &settings.feed, settings.page_bytes);
         if over {
             attachment.coverage = Coverage::Over;
@@ -116,7 +128,7 @@ impl Owner {
     /// Asks the engine for a page that the ring no longer holds.
     fn read(&mut self, reader: PageReader, out: &mut Outlet<'_>) {
         let read = self.next_number();
-        let (channel, after) = (reader.channel.clone(), reader.from);
+        let (channel, after) = (reader.channel.clone(), reader.after);
         self.reads.insert(read, reader);
         let bytes = self.settings.page_bytes;
         out.engine(EngineCommand::Read { read, channel, after, bytes });
@@ -132,37 +144,62 @@ impl Owner {
         let Some(reader) = self.reads.remove(&read) else {
             return;
         };
-        let PageReader { shard, ticket, channel, from, gap } = reader;
         match page {
-            Ok(publications) => {
-                let mut prev = from.offset;
-                let history: Vec<Served> = publications
-                    .into_iter()
-                    .map(|publication| {
-                        let before = std::mem::replace(&mut prev, publication.offset());
-                        Served { publication, prev: before }
-                    })
-                    .collect();
-                let to = from.at(prev);
-                let coverage = Coverage::Page;
-                let attachment =
-                    Attachment { channel, from, gap, history, to, ended: false, coverage };
-                let outcome = Ok(Box::new(attachment));
-                out.post(shard, Message::Attached { ticket, outcome });
-            }
+            Ok(publications) => self.page_read(reader, publications, out),
             Err(floor) => {
-                let to = from.at(floor);
-                let reason = GapReason::Trimmed;
-                // Who asked for everything from below the floor has not claimed a position.
-                let gap = (from.offset > 0).then(|| Gap {
-                    channel: channel.clone(),
-                    from: Some(from),
-                    to,
-                    reason,
+                let to = reader.from.at(floor);
+                let trimmed = reader.claimed.map(|claimed| {
+                    let (channel, reason) = (reader.channel.clone(), GapReason::Trimmed);
+                    Gap { channel, from: Some(claimed), to, reason }
                 });
-                self.read(PageReader { shard, ticket, channel, from: to, gap }, out);
+                let gap = reader.gap.map(|gap| Gap { to, ..gap }).or(trimmed);
+                self.read(PageReader { from: to, after: to, gap, ..reader }, out);
             }
         }
+    }
+
+    /// Gives a reader its page; where all of it has expired, what comes after it.
+    fn page_read(
+        &mut self,
+        reader: PageReader,
+        publications: Vec<Arc<Publication>>,
+        out: &mut Outlet<'_>,
+    ) {
+        let settings = Arc::clone(&self.settings);
+        let after = publications.last().map_or(reader.after, |last| reader.after.at(last.offset()));
+        let moved = after != reader.after;
+        let mut to = reader.from;
+        let history: Vec<Served> = publications
+            .into_iter()
+            .filter(|publication| !publication.expired(out.now.unix))
+            .map(|publication| {
+                let prev = to.offset;
+                to = to.at(publication.offset());
+                Served { publication, prev }
+            })
+            .collect();
+        let channel = self.channels.get_mut(&reader.channel);
+        let current = channel.filter(|channel| channel.epoch == after.epoch);
+        let attachment = match current {
+            Some(channel) if history.is_empty() && after.offset >= channel.ring.floor() => {
+                let PageReader { from, gap, .. } = reader;
+                let attachment = channel.attachment(from, gap, &settings.feed, settings.page_bytes);
+                if attachment.coverage == Coverage::Live {
+                    channel.interest(reader.shard, reader.format);
+                }
+                attachment
+            }
+            Some(_) if history.is_empty() && moved => {
+                return self.read(PageReader { after, ..reader }, out);
+            }
+            _ => {
+                let PageReader { channel, from, gap, .. } = reader;
+                let (ended, coverage) = (false, Coverage::Page);
+                Attachment { channel, from, gap, history, to, ended, coverage }
+            }
+        };
+        let outcome = Ok(Box::new(attachment));
+        out.post(reader.shard, Message::Attached { ticket: reader.ticket, outcome });
     }
 }
 
@@ -175,15 +212,20 @@ impl Channel {
         out.figures.ring_bytes -= before;
     }
 
-    /// The position of a start that lies before the ring, where the engine may know more.
-    fn below_ring(&self, start: Start) -> Option<Position> {
-        let position = match start {
-            Start::After(position) | Start::AfterEnd(position) => position,
-            Start::All => self.position().at(self.start),
-            _ => return None,
+    /// Where the engine has to be asked from, for a start before the ring: it may hold more.
+    fn below_ring(&self, start: Start, gap: Option<&Gap>) -> Option<Position> {
+        let begin = self.position().at(self.start);
+        let from = match (start, gap) {
+            (Start::All, _) => begin,
+            (Start::After(at) | Start::AfterEnd(at), Some(gap))
+                if gap.reason == GapReason::Trimmed && at.offset >= self.start =>
+            {
+                at
+            }
+            (_, Some(_)) => begin,
+            (_, None) => return None,
         };
-        let below = position.epoch == self.epoch && position.offset < self.ring.floor();
-        below.then_some(position)
+        (from.offset < self.ring.floor()).then_some(from)
     }
 
     /// Everything after `from` if it fits a feed, else one page of it.
@@ -198,9 +240,13 @@ impl Channel {
         let (mut history, mut bytes) = (Vec::new(), 0);
         let mut page_end = None;
         for place in first..self.ring.len() {
-            let Some(served) = self.ring.served(place) else {
+            let Some(mut served) = self.ring.served(place) else {
                 break;
             };
+            if place == first {
+                // What lies between the reader and the ring has expired: it saw less than the floor.
+                served.prev = served.prev.min(from.offset);
+            }
             bytes += served.publication.weight();
             if bytes > page_bytes && page_end.is_none() && !history.is_empty() {
                 page_end = Some(history.len());

@@ -136,6 +136,10 @@ impl Channel {
 
     /// The committed head.
     pub(crate) fn position(&self) -> Position {
+        #[cfg(test)]
+        if crate::simulation::makes(crate::simulation::Mistake::CommittedHead) {
+            return Position::new(self.assigned, self.epoch);
+        }
         Position::new(self.head, self.epoch)
     }
 

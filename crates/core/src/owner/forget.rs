@@ -95,21 +95,25 @@ impl Owner {
             return;
         }
         let mark = self.mark.max(channel.head);
-        out.engine(EngineCommand::Forget { channel: name.clone(), mark });
+        out.engine(EngineCommand::RaiseMark { channel: name.clone(), mark });
     }
 
     /// The mark is stored: the channel goes, unless it was touched meanwhile.
-    pub(super) fn forgotten(&mut self, name: &ChannelName, mark: Offset, out: &mut Outlet<'_>) {
+    pub(super) fn mark_raised(&mut self, name: &ChannelName, mark: Offset, out: &mut Outlet<'_>) {
         self.raise_mark(mark);
         let Some(channel) = self.channels.get(name) else {
             return;
         };
-        if channel.idle() && channel.head <= self.mark {
+        if channel.idle() && channel.head <= mark {
             self.drop_channel(name, out);
         }
     }
 
     fn raise_mark(&mut self, mark: Offset) {
+        #[cfg(test)]
+        if crate::simulation::makes(crate::simulation::Mistake::ForgottenMark) {
+            return;
+        }
         self.mark = self.mark.max(mark);
     }
 
@@ -118,6 +122,7 @@ impl Owner {
             self.keys -= channel.keys.len();
             out.figures.ring_bytes -= channel.ring.bytes() as u64;
             out.figures.channels -= 1;
+            out.engine(EngineCommand::Forget(name.clone()));
         }
     }
 }

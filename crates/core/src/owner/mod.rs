@@ -157,7 +157,7 @@ impl Owner {
             Completion::Removed { channel, epoch, outcome } => {
                 self.removed(&channel, epoch, outcome, out);
             }
-            Completion::Forgotten { channel, mark } => self.forgotten(&channel, mark, out),
+            Completion::MarkRaised { channel, mark } => self.mark_raised(&channel, mark, out),
             Completion::Page { read, page, .. } => self.page(read, page, out),
         }
     }

@@ -127,6 +127,7 @@ impl Owner {
         }
         let publication =
             content.map(|content| Arc::new(publication(channel, content, lifetime, out.now)));
+        let after = Position::new(channel.assigned, channel.epoch);
         if let Some(publication) = &publication {
             channel.assigned = publication.offset();
         }
@@ -135,7 +136,7 @@ impl Owner {
         }
         let deadline = out.now.millis + millis(self.settings.engine_timeout);
         let origin = Some(origin);
-        let command = Append { append, channel: name.clone(), publication, end };
+        let command = Append { append, channel: name.clone(), publication, end, after };
         let publication = command.publication.clone();
         channel.pending.push_back(Pending {
             append,
@@ -199,7 +200,9 @@ impl Owner {
         if matches!(channel.barrier, Barrier::Resync { .. }) {
             return;
         }
-        let keep = channel.pending.partition_point(|pending| pending.append < append);
+        // An answer about an append that is settled already says nothing about newer ones.
+        let failed = |pending: &Pending| pending.append == append;
+        let Some(keep) = channel.pending.iter().position(failed) else { return };
         let lost = channel.pending.split_off(keep);
         self.keys -= reject(channel, lost, out);
         self.advance(name, out);
@@ -211,7 +214,7 @@ impl Owner {
         let Some(channel) = self.channels.get_mut(name) else {
             return;
         };
-        let doubtful = channel.pending.iter().any(|pending| pending.append >= append);
+        let doubtful = channel.pending.iter().any(|pending| pending.append == append);
         if !doubtful || matches!(channel.barrier, Barrier::Resync { .. }) {
             return;
         }

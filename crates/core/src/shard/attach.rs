@@ -10,7 +10,7 @@ use std::collections::VecDeque;
 use crate::code::Code;
 use crate::cursor::{Cursor, CursorEntry};
 use crate::feed::{Entry, FeedId, FeedMark, FeedReader};
-use crate::frame::Format;
+use crate::frame::{Format, Told};
 use crate::gap::{Gap, GapReason};
 use crate::name::ChannelName;
 use crate::position::Position;
@@ -40,6 +40,15 @@ enum Purpose {
     Subscribe(u64),
     /// It goes on from where it was.
     Resume,
+}
+
+/// A reader that waits for room in the budget of pages.
+#[derive(Debug)]
+pub(super) struct PageWaiter {
+    connection: ConnectionId,
+    slot: u16,
+    /// What its page took when there was no room for it.
+    bytes: usize,
 }
 
 /// Where a reader that attaches came to stand.
@@ -236,6 +245,9 @@ impl Shard {
             }
         }
         let waits = self.reader_mut(ticket.connection).is_some_and(|reader| {
+            if reader.flow == Flow::Gone {
+                return false;
+            }
             let slot = reader.slots.get_mut(ticket.slot);
             matches!(slot, Some(Slot::Away(away))
                 if matches!(away.state, AwayState::Attaching { ticket } if ticket == number))
@@ -247,6 +259,7 @@ impl Shard {
             Err(code) => self.refuse_attach(&ticket, code, effects),
         }
         self.release_if_unread(&channel, effects);
+        self.admit_page(effects);
     }
 
     fn take_attachment(
@@ -306,31 +319,27 @@ impl Shard {
             self.figures.page_bytes += charged as u64;
         } else {
             away.state = AwayState::AwaitingPage(from);
-            self.page_queue.push_back((connection, slot));
+            self.page_queue.push_back(PageWaiter { connection, slot, bytes: charged });
         }
     }
 
     /// Gives back what a page was charged, and lets those go on who wait for room.
     pub(super) fn return_page(&mut self, charged: usize, effects: &mut Vec<Effect>) {
         self.figures.page_bytes -= charged as u64;
-        // Whoever finds no room after all joins the end of the queue, so one round is enough.
-        for _ in 0..self.page_queue.len() {
-            let used = usize::try_from(self.figures.page_bytes).unwrap_or(usize::MAX);
-            if used > 0 && used + self.settings.page_bytes > self.settings.pages_bytes_max {
-                return;
-            }
-            let Some((connection, slot)) = self.page_queue.pop_front() else {
-                return;
-            };
-            let Some(reader) = self.reader_mut(connection) else {
-                continue;
-            };
-            let Some(Slot::Away(away)) = reader.slots.get_mut(slot) else {
-                continue;
-            };
+        self.admit_page(effects);
+    }
+
+    /// Lets the next reader ask for its page if what it was refused for fits now.
+    fn admit_page(&mut self, effects: &mut Vec<Effect>) {
+        let used = usize::try_from(self.figures.page_bytes).unwrap_or(usize::MAX);
+        let most = self.settings.pages_bytes_max;
+        let fits = |waiter: &mut PageWaiter| used == 0 || used + waiter.bytes <= most;
+        while let Some(waiter) = self.page_queue.pop_front_if(fits) {
+            let PageWaiter { connection, slot, .. } = waiter;
+            let Some(reader) = self.reader_mut(connection) else { continue };
+            let Some(Slot::Away(away)) = reader.slots.get_mut(slot) else { continue };
             if let AwayState::AwaitingPage(position) = away.state {
-                self.resume(connection, slot, position, effects);
-                return;
+                return self.resume(connection, slot, position, effects);
             }
         }
     }
@@ -362,10 +371,9 @@ impl Shard {
         let seam = seam.map_or(from, |entry| entry.position);
         if seam.offset < begun.offset {
             // What stood between has expired: the frame after it must not name it as before.
-            let after = history.get(entries.len());
-            if let (Some(served), Some(oldest)) = (after, feed.oldest_mut()) {
-                let prev = served.prev;
-                *oldest = history_entry(&served.publication, prev, format, &self.settings);
+            if let Some((frame, publication)) = feed.oldest_mut() {
+                let told = Told::Publication(publication, seam.offset);
+                *frame = (self.settings.encode)(told, format);
             }
         }
         feed.extend_back(from, entries);
@@ -447,7 +455,13 @@ impl Shard {
                         GapReason::Trimmed => GapReason::Slow,
                         other => other,
                     };
-                    self.tell_gap(connection, Gap { reason, ..gap }, effects);
+                    let gap = Gap { reason, ..gap };
+                    // Nothing is told before the opening, not even what happened to a channel that
+                    // answered while others had not.
+                    match self.opening_of(connection) {
+                        Some(state) => state.gaps.push(gap),
+                        None => self.tell_gap(connection, gap, effects),
+                    }
                 }
             }
         }
@@ -555,6 +569,7 @@ impl Shard {
         };
         if reader.flow != Flow::Gone {
             reader.flow = Flow::Gone;
+            self.forget_parked(connection);
             effects.push(Effect::Refused { connection, request: None, code });
         }
     }

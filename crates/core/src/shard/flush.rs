@@ -7,8 +7,10 @@
 use std::collections::VecDeque;
 
 use crate::cursor::CursorEntry;
-use crate::feed::{Entry, Feed, FeedId, FeedMark, Run};
+use crate::feed::{Entry, EntryBody, Feed, FeedId, FeedMark, Run};
+use crate::frame::Format;
 use crate::gap::Gap;
+use crate::name::ChannelName;
 use crate::shard::reader::{Away, AwayState, Flow, Page, Reader, Slot};
 use crate::shard::{Backlog, ConnectionId, Effect, Room, Shard, Sink};
 use crate::time::Now;
@@ -182,9 +184,9 @@ impl Shard {
                 move_cursor(reader, entry.after);
                 continue;
             }
-            if let (Some(mark), Some(after)) = (&entry.mark, entry.after) {
+            if let (Some(mark), Some(after)) = (entry.as_mark(), entry.after) {
                 next += 1;
-                let mark = (**mark).clone();
+                let mark = mark.clone();
                 hits.push(Hit { connection, slot: at.slot, mark, after });
                 reader.flow = reader.flow.held();
                 self.held.push(connection);
@@ -231,10 +233,10 @@ impl Shard {
         };
         let mut sends = 0;
         while *flow == Flow::Open && !entries.is_empty() {
-            let count = entries.iter().take(RUN_MAX).take_while(|entry| entry.mark.is_none());
+            let count = entries.iter().take(RUN_MAX).take_while(|entry| entry.as_mark().is_none());
             let count = count.count();
             if count == 0 {
-                if let Some(Entry { mark: Some(mark), after: Some(after), .. }) =
+                if let Some(Entry { body: EntryBody::Mark(mark), after: Some(after), .. }) =
                     entries.pop_front()
                 {
                     hits.push(Hit { connection, slot, mark: *mark, after });
@@ -274,6 +276,9 @@ impl Shard {
     /// Tells readers what they came to.
     fn tell_hits(&mut self, hits: &mut Vec<Hit>, effects: &mut Vec<Effect>) {
         for Hit { connection, slot, mark, after } in hits.drain(..) {
+            if self.reader_mut(connection).is_none_or(|reader| reader.flow == Flow::Gone) {
+                continue;
+            }
             match mark {
                 FeedMark::Removed(gap) => self.tell_removed(connection, gap, effects),
                 FeedMark::Ended => self.tell_ended(connection, slot, after, effects),
@@ -301,16 +306,13 @@ impl Shard {
         let Some(reader) = self.reader_mut(connection) else {
             return;
         };
-        if reader.slots.used() == 0 && reader.format != crate::frame::Format::WebSocketV1 {
+        if reader.slots.used() == 0 && reader.format != Format::WebSocketV1 {
+            reader.flow = Flow::Gone;
             effects.push(Effect::Finished(connection));
         }
     }
 
-    fn channel_of(
-        &mut self,
-        connection: ConnectionId,
-        slot: u16,
-    ) -> Option<crate::name::ChannelName> {
+    fn channel_of(&mut self, connection: ConnectionId, slot: u16) -> Option<ChannelName> {
         let reader = self.readers.get_mut(connection.index)?;
         match reader.slots.get_mut(slot)? {
             Slot::Free => None,

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::cursor::CursorEntry;
-use crate::feed::{Entry, Feed, FeedId, FeedMark};
+use crate::feed::{Entry, EntryBody, Feed, FeedId, FeedMark};
 use crate::frame::{Format, Told};
 use crate::gap::Gap;
 use crate::name::ChannelName;
@@ -37,6 +37,10 @@ impl Interest {
     }
 
     fn unread(&self) -> bool {
+        #[cfg(test)]
+        if crate::simulation::makes(crate::simulation::Mistake::AttachOrder) {
+            return self.feeds.iter().all(Option::is_none);
+        }
         self.attaching == 0 && self.feeds.iter().all(Option::is_none)
     }
 }
@@ -215,9 +219,11 @@ impl Shard {
                 continue;
             };
             let connection = ConnectionId { index, generation: reader.generation };
-            self.figures.slow_readers += 1;
+            // Who waits for its own opening has not been slow.
+            let slow = reader.flow != Flow::Opening;
             self.make_lagging(connection, slot, position);
-            if self.settings.slow_reader == SlowReader::Disconnect {
+            self.figures.slow_readers += u64::from(slow);
+            if slow && self.settings.slow_reader == SlowReader::Disconnect {
                 self.disconnect(connection, Disconnect::Slow, effects);
             }
             self.make_ready(connection);
@@ -269,6 +275,7 @@ impl Shard {
         };
         if reader.flow != Flow::Gone {
             reader.flow = Flow::Gone;
+            self.forget_parked(connection);
             effects.push(Effect::Disconnect { connection, why });
         }
     }
@@ -293,7 +300,7 @@ fn live_entry(item: &Item, feed: &Feed, settings: &ShardSettings) -> Entry {
 
 /// A publication of the history as an entry of a feed or a page.
 pub(super) fn history_entry(
-    publication: &Publication,
+    publication: &Arc<Publication>,
     prev: Offset,
     format: Format,
     settings: &ShardSettings,
@@ -302,9 +309,10 @@ pub(super) fn history_entry(
     entry(publication, frame)
 }
 
-fn entry(publication: &Publication, frame: crate::frame::Frame) -> Entry {
+fn entry(publication: &Arc<Publication>, frame: crate::frame::Frame) -> Entry {
     let hash = publication.channel.hash48();
     let after = publication.position.map(|position| CursorEntry { hash, position, ended: false });
     let exclude = publication.content.exclude();
-    Entry { frame, after, time: publication.time, exclude, mark: None }
+    let body = EntryBody::Publication(Arc::clone(publication));
+    Entry { frame, after, time: publication.time, exclude, body }
 }

@@ -372,13 +372,15 @@ pub enum EngineCommand {
         /// Where its offsets begin, which is also the owner's new mark.
         mark: Offset,
     },
-    /// Raise the owner's mark, then forget the channel.
-    Forget {
+    /// Raise the owner's mark, so that the channel can be forgotten.
+    RaiseMark {
         /// The channel.
         channel: ChannelName,
         /// The mark.
         mark: Offset,
     },
+    /// Forget the channel. Has no answer: the mark is stored.
+    Forget(ChannelName),
     /// Read a page of what the ring no longer holds.
     Read {
         /// The owner's number for the read.
@@ -403,6 +405,8 @@ pub struct Append {
     pub publication: Option<Arc<Publication>>,
     /// Whether the channel is closed after it.
     pub end: End,
+    /// The position that it follows: an engine stores it there or nowhere.
+    pub after: Position,
 }
 
 /// What an engine answers.
@@ -449,8 +453,8 @@ pub enum Completion {
         /// Whether it was stored.
         outcome: Result<(), Code>,
     },
-    /// The mark is stored and the channel forgotten.
-    Forgotten {
+    /// The mark is stored.
+    MarkRaised {
         /// The channel.
         channel: ChannelName,
         /// The mark.
@@ -462,8 +466,8 @@ pub enum Completion {
         read: u64,
         /// The channel.
         channel: ChannelName,
-        /// The publications after the position, at least one; or, if the engine no longer holds
-        /// what follows it, the offset before the oldest that it holds.
+        /// The publications after the position, none if the history has become another one; or, if
+        /// the engine no longer holds what follows it, the offset before the oldest that it holds.
         page: Result<Vec<Arc<Publication>>, Offset>,
     },
 }

@@ -25,7 +25,7 @@ use crate::hash::NameHash;
 use crate::name::ChannelName;
 use crate::owner::{Attaching, Outlet, Owner};
 use crate::settings::{ShardId, ShardSettings};
-use crate::shard::attach::Ticket;
+use crate::shard::attach::{PageWaiter, Ticket};
 use crate::shard::authorise::Parked;
 use crate::shard::interest::{Feeds, Interest};
 use crate::shard::reader::{Flow, Reader};
@@ -119,7 +119,7 @@ pub struct Shard {
     /// Readers that are told something before their next frame.
     held: Vec<ConnectionId>,
     /// Readers that wait for room in the budget of pages.
-    page_queue: VecDeque<(ConnectionId, u16)>,
+    page_queue: VecDeque<PageWaiter>,
     local: VecDeque<Message>,
     figures: Figures,
 }

@@ -69,10 +69,7 @@ impl BatchRequest {
         rules: &Rules,
     ) -> Result<Vec<BatchItem>, Problem> {
         let text = std::str::from_utf8(body).map_err(|error| {
-            invalid(format!(
-                "The body is not UTF-8 from byte {} on.",
-                error.valid_up_to()
-            ))
+            invalid(format!("The body is not UTF-8 from byte {} on.", error.valid_up_to()))
         })?;
         let read = |text: &str| self.item(text, publisher, rules);
         let array = text.trim_start_matches(JSON_SPACE).starts_with('[');
@@ -82,9 +79,7 @@ impl BatchRequest {
             check_count(items.len())?;
             return Ok(items.iter().map(|item| read(item.get())).collect());
         }
-        let lines = text
-            .split('\n')
-            .filter(|line| !line.trim_matches(JSON_SPACE).is_empty());
+        let lines = text.split('\n').filter(|line| !line.trim_matches(JSON_SPACE).is_empty());
         let count = lines.clone().take(ITEMS_MAX + 1).count();
         check_count(count)?;
         if count == 0 {
@@ -94,8 +89,7 @@ impl BatchRequest {
     }
 
     fn item(&self, text: &str, publisher: &Publisher, rules: &Rules) -> BatchItem {
-        self.drafts(text, publisher, rules)
-            .unwrap_or_else(BatchItem::Refused)
+        self.drafts(text, publisher, rules).unwrap_or_else(BatchItem::Refused)
     }
 
     fn drafts(
@@ -113,10 +107,8 @@ impl BatchRequest {
         let drafts = members
             .drafts(vec![channel.clone()], self.exclude, publisher, rules)
             .map_err(|problem| problem.about(&channel, None))?;
-        let (channel, draft) = drafts
-            .into_iter()
-            .next()
-            .ok_or_else(|| Problem::of(Code::ChannelMissing))?;
+        let (channel, draft) =
+            drafts.into_iter().next().ok_or_else(|| Problem::of(Code::ChannelMissing))?;
         Ok(BatchItem::One(channel, draft))
     }
 }
@@ -125,20 +117,12 @@ impl BatchRequest {
 pub(crate) fn request(head: &Head<'_>) -> Result<BatchRequest, Problem> {
     let lines = head.text("content-type").is_some_and(|content_type| {
         let essence = content_type.split(';').next().unwrap_or_default().trim();
-        [
-            "application/x-ndjson",
-            "application/jsonl",
-            "application/ndjson",
-        ]
-        .iter()
-        .any(|known| essence.eq_ignore_ascii_case(known))
+        ["application/x-ndjson", "application/jsonl", "application/ndjson"]
+            .iter()
+            .any(|known| essence.eq_ignore_ascii_case(known))
     });
     Ok(BatchRequest {
-        form: if lines {
-            BatchForm::Lines
-        } else {
-            BatchForm::Any
-        },
+        form: if lines { BatchForm::Lines } else { BatchForm::Any },
         exclude: publish::exclude(head),
     })
 }

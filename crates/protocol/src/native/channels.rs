@@ -58,10 +58,7 @@ pub fn channel(name: &str) -> Result<ChannelName, Problem> {
         let shown: String = name.chars().take(64).collect();
         Problem::new(
             Code::ChannelInvalid,
-            format!(
-                "The channel `{}` is not valid: {error}.",
-                shown.escape_debug()
-            ),
+            format!("The channel `{}` is not valid: {error}.", shown.escape_debug()),
             "Use 1 to 255 bytes of UTF-8 without white space and control characters, not starting \
              with `$` or `fanfare.`.",
         )
@@ -99,14 +96,8 @@ pub(crate) fn add(channels: &mut Vec<ChannelName>, channel: ChannelName) -> Resu
 
 fn with_query(list: &str, query: Query<'_>) -> Result<Target, Problem> {
     let channels = channels(list, query)?;
-    let history = query
-        .pairs()
-        .any(|(name, value)| name == "history" && value != "0");
-    Ok(if history {
-        Target::History(channels)
-    } else {
-        Target::Channels(channels)
-    })
+    let history = query.pairs().any(|(name, value)| name == "history" && value != "0");
+    Ok(if history { Target::History(channels) } else { Target::Channels(channels) })
 }
 
 /// The channels of a path's list, then those of the query.

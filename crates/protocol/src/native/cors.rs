@@ -130,9 +130,7 @@ impl Hosts {
 impl Origins {
     fn allow(&self, origin: &str, host: Option<&str>) -> bool {
         let listed = |origins: &[String]| {
-            origins
-                .iter()
-                .any(|known| canonical(known).eq_ignore_ascii_case(canonical(origin)))
+            origins.iter().any(|known| canonical(known).eq_ignore_ascii_case(canonical(origin)))
         };
         match self {
             Self::Loopback => authority(origin).is_some_and(|host| is_loopback(host_name(host))),
@@ -154,22 +152,14 @@ fn is_same_host(origin: &str, host: Option<&str>) -> bool {
     let (Some(authority), Some(host)) = (authority(canonical(origin)), host) else {
         return false;
     };
-    let default = if origin.starts_with("https:") {
-        ":443"
-    } else {
-        ":80"
-    };
+    let default = if origin.starts_with("https:") { ":443" } else { ":80" };
     authority.eq_ignore_ascii_case(host.strip_suffix(default).unwrap_or(host))
 }
 
 /// An origin without a slash at the end and without the default port of its scheme.
 fn canonical(origin: &str) -> &str {
     let origin = origin.strip_suffix('/').unwrap_or(origin);
-    let default = if origin.starts_with("https:") {
-        ":443"
-    } else {
-        ":80"
-    };
+    let default = if origin.starts_with("https:") { ":443" } else { ":80" };
     origin.strip_suffix(default).unwrap_or(origin)
 }
 
@@ -193,9 +183,7 @@ fn is_loopback(name: &str) -> bool {
     name == "localhost"
         || name.ends_with(".localhost")
         || name == "[::1]"
-        || name
-            .parse()
-            .is_ok_and(|address: std::net::Ipv4Addr| address.is_loopback())
+        || name.parse().is_ok_and(|address: std::net::Ipv4Addr| address.is_loopback())
 }
 
 fn is_header_allowed(name: &str) -> bool {
@@ -244,7 +232,7 @@ fn shown(text: &str) -> String {
 }
 
 /// What browsers may do here.
-const METHODS: &str = "GET, HEAD, POST, PUT, DELETE, OPTIONS";
+const METHODS: &str = "GET, HEAD, POST, PUT, DELETE";
 
 /// Header names that one preflight is answered with.
 const HEADERS_MAX: usize = 64;

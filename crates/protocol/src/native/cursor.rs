@@ -51,11 +51,9 @@ pub fn append_entry(out: &mut Vec<u8>, entry: CursorEntry) {
     let [o0, o1, o2, o3, o4, o5, o6, o7] = offset.to_be_bytes();
     let tail = [e6, e7, o0, o1, o2, o3, o4, o5, o6, o7];
     let mut packed = [0; 10];
-    for (to, from) in packed.iter_mut().zip(
-        tail.iter()
-            .take(2)
-            .chain(tail.iter().skip(10 - offset_bytes)),
-    ) {
+    for (to, from) in
+        packed.iter_mut().zip(tail.iter().take(2).chain(tail.iter().skip(10 - offset_bytes)))
+    {
         *to = *from;
     }
     append_base64(out, packed.get(..2 + offset_bytes).unwrap_or_default());
@@ -155,8 +153,30 @@ pub fn parse_position(text: &str) -> Option<Position> {
 /// [`CursorError`] for what is no cursor. An entry of a version that is not known is no error: it
 /// counts as the mark does.
 pub fn parse_cursor(text: &str) -> Result<ReadCursor, CursorError> {
-    let body = text.strip_prefix('~').ok_or(CursorError::NoTilde)?;
+    let (read, damaged) = read_parts(text).ok_or(CursorError::NoTilde)?;
+    match damaged {
+        None => Ok(read),
+        Some(at) => Err(CursorError::Entry(at)),
+    }
+}
+
+/// Reads what can be read of a cursor. An entry that cannot counts as the mark does, because
+/// nobody knows whose it was.
+///
+/// # Errors
+/// [`CursorError::NoTilde`] for what is no cursor at all.
+pub fn parse_damaged_cursor(text: &str) -> Result<ReadCursor, CursorError> {
+    let (mut read, damaged) = read_parts(text).ok_or(CursorError::NoTilde)?;
+    read.marked |= damaged.is_some();
+    Ok(read)
+}
+
+/// The readable entries of a cursor, and where the first unreadable one stands; none if the text
+/// is no cursor at all.
+fn read_parts(text: &str) -> Option<(ReadCursor, Option<usize>)> {
+    let body = text.strip_prefix('~')?;
     let mut read = ReadCursor::default();
+    let mut damaged = None;
     let mut places = std::collections::HashMap::new();
     let mut at = 0;
     for part in body.split('~') {
@@ -173,11 +193,11 @@ pub fn parse_cursor(text: &str) -> Result<ReadCursor, CursorError> {
                 }
             },
             Ok(Part::Mark) => read.marked = true,
-            Err(Unreadable) => return Err(CursorError::Entry(at)),
+            Err(Unreadable) => damaged = damaged.or(Some(at)),
         }
         at += part.len() + 1;
     }
-    Ok(read)
+    Some((read, damaged))
 }
 
 enum Part {
@@ -206,31 +226,13 @@ fn parse_entry(part: &str) -> Result<Part, Unreadable> {
     if !(15..=21).contains(&length) {
         return Err(Unreadable);
     }
-    let [
-        h0,
-        h1,
-        h2,
-        h3,
-        h4,
-        h5,
-        e0,
-        e1,
-        e2,
-        e3,
-        e4,
-        e5,
-        e6,
-        e7,
-        offset @ ..,
-    ] = bytes;
+    let [h0, h1, h2, h3, h4, h5, e0, e1, e2, e3, e4, e5, e6, e7, offset @ ..] = bytes;
     let digits = offset.get(..length - 14).ok_or(Unreadable)?;
     // Only the shortest form is read, so that one place has one text.
     if digits.len() > 1 && digits.first() == Some(&0) {
         return Err(Unreadable);
     }
-    let offset = digits
-        .iter()
-        .fold(0_u64, |offset, digit| offset << 8 | u64::from(*digit));
+    let offset = digits.iter().fold(0_u64, |offset, digit| offset << 8 | u64::from(*digit));
     let bits = u64::from_be_bytes([e0, e1, e2, e3, e4, e5, e6, e7]);
     if offset >= OFFSET_END || bits == 0 {
         return Err(Unreadable);
@@ -250,9 +252,7 @@ fn parse_offset(text: &str) -> Option<Offset> {
 
 /// The fewest bytes that hold an offset, at least one.
 fn offset_bytes(offset: Offset) -> usize {
-    usize::try_from((u64::BITS - offset.leading_zeros()).div_ceil(8))
-        .unwrap_or(8)
-        .max(1)
+    usize::try_from((u64::BITS - offset.leading_zeros()).div_ceil(8)).unwrap_or(8).max(1)
 }
 
 fn append_base64(out: &mut Vec<u8>, bytes: &[u8]) {
@@ -271,9 +271,7 @@ fn append_base64(out: &mut Vec<u8>, bytes: &[u8]) {
 /// Decodes base64url without padding; none unless every bit is used as the encoder would.
 fn decode_base64(text: &[u8], out: &mut [u8; 24]) -> Option<usize> {
     use base64::Engine as _;
-    base64::engine::general_purpose::URL_SAFE_NO_PAD
-        .decode_slice(text, out)
-        .ok()
+    base64::engine::general_purpose::URL_SAFE_NO_PAD.decode_slice(text, out).ok()
 }
 
 fn six_bits(letter: u8) -> Option<u8> {

@@ -7,7 +7,7 @@ use fanfare_core::position::Offset;
 use fanfare_core::publication::{Data, Publication};
 
 use crate::native::chunk::{CHUNK_END, Framing, append_chunk_head};
-use crate::native::{cursor, envelope, json, sse};
+use crate::native::{cursor, envelope, sse};
 
 /// What a WebSocket frame of the server carries.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -70,21 +70,15 @@ impl Tail {
     /// its shared part ends within the `data:` line, and that of a gap or an end behind it.
     fn of(format: Format, shared: &[u8]) -> Self {
         match format {
-            Format::Ndjson => Self {
-                before: envelope::CURSOR_OPEN,
-                between: None,
-                behind: b"\"}\n",
-            },
+            Format::Ndjson => {
+                Self { before: envelope::CURSOR_OPEN, between: None, behind: b"\"}\n" }
+            }
             Format::SseEnvelope if !shared.ends_with(b"\n") => Self {
                 before: envelope::CURSOR_OPEN,
                 between: Some(b"\"}\nid: "),
                 behind: sse::BLOCK_END,
             },
-            _ => Self {
-                before: sse::ID,
-                between: None,
-                behind: sse::BLOCK_END,
-            },
+            _ => Self { before: sse::ID, between: None, behind: sse::BLOCK_END },
         }
     }
 
@@ -188,13 +182,15 @@ fn encode_ndjson(told: Told<'_>) -> Frame {
     draft.chunked()
 }
 
+/// A payload and one line feed; line breaks of its own stay, so that payloads of several lines
+/// cannot be told apart.
 fn encode_text(told: Told<'_>) -> Frame {
     let Told::Publication(publication, _) = told else {
         return Frame::default();
     };
     let mut draft = FrameDraft::new(&told);
     match &publication.content.data {
-        Data::Text(bytes) | Data::Json(bytes) => json::append_on_one_line(&mut draft.body, bytes),
+        Data::Text(bytes) | Data::Json(bytes) => draft.body.extend_from_slice(bytes),
         Data::Binary(bytes) => envelope::append_base64(&mut draft.body, bytes),
     }
     draft.body.push(b'\n');
@@ -267,10 +263,7 @@ impl FrameDraft {
         };
         let mut body = Vec::with_capacity(HEADROOM + estimate);
         body.resize(HEADROOM, 0);
-        Self {
-            body,
-            tail: HEADROOM,
-        }
+        Self { body, tail: HEADROOM }
     }
 
     /// Closes an SSE block: the `id:` line if there is one, then the empty line.

@@ -109,11 +109,7 @@ pub(crate) fn append_end(out: &mut Vec<u8>, channel: &ChannelName) {
 
 /// The channel's own entry after a gap.
 pub(crate) fn entry_after(gap: &Gap) -> CursorEntry {
-    CursorEntry {
-        hash: gap.channel.hash48(),
-        position: gap.to,
-        ended: false,
-    }
+    CursorEntry { hash: gap.channel.hash48(), position: gap.to, ended: false }
 }
 
 /// Appends standard base64 with padding.
@@ -121,14 +117,8 @@ pub(crate) fn append_base64(out: &mut Vec<u8>, bytes: &[u8]) {
     let start = out.len();
     let length = bytes.len().div_ceil(3) * 4;
     out.resize(start + length, b'=');
-    let written = out
-        .get_mut(start..)
-        .and_then(|room| STANDARD.encode_slice(bytes, room).ok());
-    debug_assert_eq!(
-        written,
-        Some(length),
-        "the room is exactly what base64 takes"
-    );
+    let written = out.get_mut(start..).and_then(|room| STANDARD.encode_slice(bytes, room).ok());
+    debug_assert_eq!(written, Some(length), "the room is exactly what base64 takes");
 }
 
 fn append_detail(out: &mut Vec<u8>, publication: &Publication) {

@@ -44,13 +44,7 @@ impl<'a> Head<'a> {
             Some((path, query)) => (path, Some(query)),
             None => (target, None),
         };
-        Self {
-            method,
-            path,
-            query,
-            version,
-            headers,
-        }
+        Self { method, path, query, version, headers }
     }
 
     /// The parameters of the query.
@@ -97,8 +91,7 @@ impl<'a> Head<'a> {
     /// Whether the lists of this name hold this token, in any case.
     #[must_use]
     pub fn lists(&self, name: &str, token: &str) -> bool {
-        self.list(name)
-            .any(|element| element.eq_ignore_ascii_case(token))
+        self.list(name).any(|element| element.eq_ignore_ascii_case(token))
     }
 }
 
@@ -138,11 +131,8 @@ mod tests {
 
     #[test]
     fn headers_are_found_in_any_case() {
-        let headers: [(&str, &[u8]); 3] = [
-            ("Connection", b"keep-alive, Upgrade"),
-            ("connection", b" ,close"),
-            ("X", b"\xff"),
-        ];
+        let headers: [(&str, &[u8]); 3] =
+            [("Connection", b"keep-alive, Upgrade"), ("connection", b" ,close"), ("X", b"\xff")];
         let head = Head::new("GET", "/", Version::Http11, &headers);
         assert!(head.lists("CONNECTION", "upgrade"));
         assert!(head.lists("connection", "CLOSE"));

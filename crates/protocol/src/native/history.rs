@@ -49,10 +49,7 @@ pub(crate) fn request(
     let [channel] = channels.as_slice() else {
         return Err(Problem::new(
             Code::ParameterInvalid,
-            format!(
-                "History takes one channel, and the URL names {}.",
-                channels.len()
-            ),
+            format!("History takes one channel, and the URL names {}.", channels.len()),
             "Ask for each channel's history by itself.",
         ));
     };
@@ -65,11 +62,8 @@ pub(crate) fn request(
     let until = query.parameter("until")?;
     let limit = query.parameter("limit")?;
     let order = query.parameter("order")?;
-    let written = Written {
-        until: until.as_deref(),
-        limit: limit.as_deref(),
-        order: order.as_deref(),
-    };
+    let written =
+        Written { until: until.as_deref(), limit: limit.as_deref(), order: order.as_deref() };
     Ok(HistoryRequest {
         query: written.query(&channel, start, now)?,
         channel,
@@ -87,10 +81,7 @@ impl Written<'_> {
     ) -> Result<HistoryQuery, Problem> {
         Ok(HistoryQuery {
             since,
-            until: self
-                .until
-                .map(|text| until(channel, text, now))
-                .transpose()?,
+            until: self.until.map(|text| until(channel, text, now)).transpose()?,
             limit: self.limit.map_or(Ok(LIMIT), limit)?,
             bytes: BYTES_MAX,
             order: self.order.map_or(Ok(Order::Ascending), order)?,
@@ -172,9 +163,7 @@ fn until(channel: &ChannelName, text: &str, now: UnixMillis) -> Result<Until, Pr
 /// Out of range is clamped.
 fn limit(text: &str) -> Result<usize, Problem> {
     match parse_whole(text) {
-        Some(limit) => Ok(usize::try_from(limit)
-            .unwrap_or(LIMIT_MAX)
-            .clamp(1, LIMIT_MAX)),
+        Some(limit) => Ok(usize::try_from(limit).unwrap_or(LIMIT_MAX).clamp(1, LIMIT_MAX)),
         None => Err(invalid(
             format!("`limit={}` is no whole number.", text.escape_debug()),
             "Use 1 to 1000.",

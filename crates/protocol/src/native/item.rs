@@ -27,15 +27,13 @@ pub(crate) struct Members<'a> {
 impl<'a> Members<'a> {
     /// Reads a JSON object.
     pub(crate) fn parse(text: &'a str) -> Result<Self, Problem> {
-        serde_json::from_str(text)
-            .map(|members| Self { members })
-            .map_err(|error| {
-                Problem::new(
-                    Code::BodyInvalid,
-                    format!("This is no JSON object: {error}."),
-                    "Send one such as `{\"channel\":\"news\",\"data\":\"Hello\"}`.",
-                )
-            })
+        serde_json::from_str(text).map(|members| Self { members }).map_err(|error| {
+            Problem::new(
+                Code::BodyInvalid,
+                format!("This is no JSON object: {error}."),
+                "Send one such as `{\"channel\":\"news\",\"data\":\"Hello\"}`.",
+            )
+        })
     }
 
     /// The JSON of a member; `null` counts as absent.
@@ -101,22 +99,14 @@ impl<'a> Members<'a> {
             return Ok(None);
         };
         if self.raw("channel").is_some() {
-            return Err(invalid(
-                "channels",
-                "stands beside `channel`",
-                "Give one of the two.",
-            ));
+            return Err(invalid("channels", "stands beside `channel`", "Give one of the two."));
         }
         let mut named = Vec::with_capacity(names.len().min(channels::CHANNELS_MAX));
         for name in &names {
             channels::add(&mut named, channels::channel(name)?)?;
         }
         if named.is_empty() {
-            return Err(invalid(
-                "channels",
-                "is empty",
-                "Name at least one channel.",
-            ));
+            return Err(invalid("channels", "is empty", "Name at least one channel."));
         }
         Ok(Some(named))
     }

@@ -90,10 +90,7 @@ fn charset(parameters: &str) -> Result<Option<String>, MediaError> {
 /// A parameter's value, a token or a quoted string (RFC 9110 §5.6.4), and what follows it.
 fn value(text: &str) -> Option<(String, &str)> {
     let Some(quoted) = text.strip_prefix('"') else {
-        let end = text
-            .bytes()
-            .position(|byte| !is_token(byte))
-            .unwrap_or(text.len());
+        let end = text.bytes().position(|byte| !is_token(byte)).unwrap_or(text.len());
         let (token, rest) = text.split_at_checked(end)?;
         return (!token.is_empty()).then(|| (token.to_owned(), rest));
     };
@@ -111,8 +108,7 @@ fn value(text: &str) -> Option<(String, &str)> {
 }
 
 fn kind_of_essence(essence: &str) -> Kind {
-    let json =
-        essence == "application/json" || essence == "text/json" || essence.ends_with("+json");
+    let json = essence == "application/json" || essence.ends_with("+json");
     if json {
         return Kind::Json;
     }
@@ -131,9 +127,7 @@ fn kind_of_essence(essence: &str) -> Kind {
 }
 
 fn is_utf8(charset: &str) -> bool {
-    ["utf-8", "utf8", "us-ascii", "ascii"]
-        .iter()
-        .any(|known| charset.eq_ignore_ascii_case(known))
+    ["utf-8", "utf8", "us-ascii", "ascii"].iter().any(|known| charset.eq_ignore_ascii_case(known))
 }
 
 /// RFC 9110 §5.6.2.
@@ -161,10 +155,7 @@ mod tests {
             ("image/png", Ok(Kind::Binary)),
             ("application/octet-stream", Ok(Kind::Binary)),
             ("application/x-thing; charset=latin1", Ok(Kind::Binary)),
-            (
-                "text/plain; charset=iso-8859-1",
-                Err(MediaError::Charset("iso-8859-1".into())),
-            ),
+            ("text/plain; charset=iso-8859-1", Err(MediaError::Charset("iso-8859-1".into()))),
             ("text/plain;", Ok(Kind::Text)),
             ("text/plain ; a=b ; c=\"d;\\\"e\"", Ok(Kind::Text)),
             ("", Err(MediaError::Malformed)),

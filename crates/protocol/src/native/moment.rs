@@ -37,16 +37,12 @@ pub(crate) fn parse_age(text: &str) -> Option<Duration> {
         _ => return None,
     };
     let number = text.get(..text.len() - 1)?;
-    Some(Duration::from_secs(
-        parse_whole(number)?.saturating_mul(unit),
-    ))
+    Some(Duration::from_secs(parse_whole(number)?.saturating_mul(unit)))
 }
 
 /// Reads whole seconds, or an age.
 pub(crate) fn parse_seconds(text: &str) -> Option<Duration> {
-    parse_whole(text)
-        .map(Duration::from_secs)
-        .or_else(|| parse_age(text))
+    parse_whole(text).map(Duration::from_secs).or_else(|| parse_age(text))
 }
 
 /// Reads digits alone; a number beyond what fits is the largest.
@@ -58,9 +54,7 @@ pub(crate) fn parse_whole(text: &str) -> Option<u64> {
 /// RFC 3339 §5.6. A leap second counts as the one before it. A space in place of the offset's `+`
 /// is read as one, since that is what an unescaped `+` in a query becomes.
 fn parse_rfc3339(text: &str) -> Result<UnixMillis, MomentError> {
-    let mut scan = Scan {
-        rest: text.as_bytes(),
-    };
+    let mut scan = Scan { rest: text.as_bytes() };
     let unreadable = MomentError::Unreadable;
     let seconds = scan.date_and_time().ok_or(unreadable)?;
     let millis = scan.fraction().ok_or(unreadable)?;
@@ -163,11 +157,7 @@ fn days_in(year: i64, month: i64) -> i64 {
 fn days_before_year(year: i64) -> i64 {
     let leaps = |years: i64| years / 4 - years / 100 + years / 400;
     // Year 0 is itself a leap year, which the count of leap years before 1 leaves out.
-    if year == 0 {
-        0
-    } else {
-        year * 365 + leaps(year - 1) + 1
-    }
+    if year == 0 { 0 } else { year * 365 + leaps(year - 1) + 1 }
 }
 
 #[cfg(test)]

@@ -79,28 +79,19 @@ fn read_socket(
     // Browsers hide HTTP refusals of a handshake, so that this one is told behind it.
     let reading = match starts(channels.clone(), head, Start::Now, now) {
         Ok(starts) => with_starts(reading, starts),
-        Err(refusal) => Reading {
-            subscriptions: from_now(channels),
-            refusal: Some(refusal),
-            ..reading
-        },
+        Err(refusal) => {
+            Reading { subscriptions: from_now(channels), refusal: Some(refusal), ..reading }
+        }
     };
     Ok(Route::Read(Box::new(reading)))
 }
 
 fn with_starts(reading: Reading, starts: Starts) -> Reading {
-    Reading {
-        subscriptions: starts.subscriptions,
-        carried: starts.carried,
-        ..reading
-    }
+    Reading { subscriptions: starts.subscriptions, carried: starts.carried, ..reading }
 }
 
 fn from_now(channels: Vec<ChannelName>) -> Vec<Subscription> {
-    let now = |channel| Subscription {
-        channel,
-        start: Start::Now,
-    };
+    let now = |channel| Subscription { channel, start: Start::Now };
     channels.into_iter().map(now).collect()
 }
 
@@ -120,11 +111,7 @@ fn reading(
         carried: fanfare_core::cursor::Cursor::new(),
         echo: if off("echo")? { Echo::Off } else { Echo::On },
         heartbeat: heartbeat(query, rules)?,
-        opening: if off("open")? {
-            OpeningEvent::Silent
-        } else {
-            OpeningEvent::Told
-        },
+        opening: if off("open")? { OpeningEvent::Silent } else { OpeningEvent::Told },
         body: body_wanted(head),
         version: head.version,
         refusal: None,
@@ -133,11 +120,7 @@ fn reading(
 
 /// Whether the request's method wants a body.
 pub(crate) fn body_wanted(head: &Head<'_>) -> BodyWanted {
-    if head.method == "HEAD" {
-        BodyWanted::No
-    } else {
-        BodyWanted::Yes
-    }
+    if head.method == "HEAD" { BodyWanted::No } else { BodyWanted::Yes }
 }
 
 /// What a reader wants, before its settings.
@@ -153,10 +136,7 @@ enum Wanted {
 
 /// What the query asks for by `as=`, `wait=` and `poll=`.
 fn asked(query: Query<'_>) -> Result<Option<Wanted>, Problem> {
-    let wait = query
-        .parameter("wait")?
-        .map(|text| wait(&text))
-        .transpose()?;
+    let wait = query.parameter("wait")?.map(|text| wait(&text)).transpose()?;
     let polls = query.switch("poll")? == Some(true);
     let wanted = match query.parameter("as")?.as_deref() {
         None if wait.is_none() && !polls => return Ok(None),
@@ -210,11 +190,7 @@ fn accepts(head: &Head<'_>, media: &str) -> bool {
 
 fn wait(text: &str) -> Result<Duration, Problem> {
     let negative = text.strip_prefix('-').and_then(parse_seconds).is_some();
-    let wait = if negative {
-        Some(Duration::ZERO)
-    } else {
-        parse_seconds(text)
-    };
+    let wait = if negative { Some(Duration::ZERO) } else { parse_seconds(text) };
     wait.map(|wait| wait.min(WAIT_MAX)).ok_or_else(|| {
         invalid(
             format!("`wait={}` is no number of seconds.", text.escape_debug()),
@@ -227,9 +203,7 @@ fn sse_format(query: Query<'_>, channels: &[ChannelName]) -> Result<Format, Prob
     if !event_is_channel(query)? {
         return Ok(Format::Sse);
     }
-    let reserved = channels
-        .iter()
-        .find(|channel| matches!(channel.as_str(), "open" | "error"));
+    let reserved = channels.iter().find(|channel| matches!(channel.as_str(), "open" | "error"));
     match reserved {
         Some(channel) => Err(invalid(
             format!(
@@ -282,10 +256,7 @@ fn heartbeat(query: Query<'_>, rules: &Rules) -> Result<Heartbeat, Problem> {
             "Use 5s to 60s, as in `heartbeat=10s`, or `heartbeat=event:10s` for an event.",
         )
     })?;
-    Ok(Heartbeat {
-        every: every.clamp(HEARTBEAT_MIN, HEARTBEAT_MAX),
-        form,
-    })
+    Ok(Heartbeat { every: every.clamp(HEARTBEAT_MIN, HEARTBEAT_MAX), form })
 }
 
 fn pong(query: Query<'_>) -> Result<Pong, Problem> {

@@ -90,11 +90,7 @@ impl Options {
     pub(crate) fn set_event(&mut self, event: &str) -> Result<(), Problem> {
         bounded("event", event, 255)?;
         if event.chars().any(char::is_control) {
-            return Err(invalid(
-                "event",
-                "has control characters",
-                "Leave them out.",
-            ));
+            return Err(invalid("event", "has control characters", "Leave them out."));
         }
         if event.starts_with("fanfare.") || matches!(event, "open" | "error") {
             return Err(invalid(
@@ -114,11 +110,7 @@ impl Options {
         for tag in tags {
             bounded("tags", tag, 64)?;
             if tag.contains(',') {
-                return Err(invalid(
-                    "tags",
-                    "has a tag with a comma",
-                    "Leave out the comma.",
-                ));
+                return Err(invalid("tags", "has a tag with a comma", "Leave out the comma."));
             }
             if self.detail.tags.len() == TAGS_MAX {
                 return Err(invalid("tags", "has more than 16 tags", "Give at most 16."));
@@ -137,11 +129,7 @@ impl Options {
         if ttl > TTL_MAX {
             return Err(invalid("ttl", "is longer than a year", hint));
         }
-        self.lifetime = if ttl.is_zero() {
-            Lifetime::Live
-        } else {
-            Lifetime::Expiring(ttl)
-        };
+        self.lifetime = if ttl.is_zero() { Lifetime::Live } else { Lifetime::Expiring(ttl) };
         Ok(())
     }
 
@@ -239,8 +227,8 @@ fn media_problem(content_type: &str, error: MediaError) -> Problem {
 /// Tags of one publication.
 const TAGS_MAX: usize = 16;
 
-/// A year of 366 days.
-const TTL_MAX: Duration = Duration::from_secs(366 * 86_400);
+/// A year.
+const TTL_MAX: Duration = Duration::from_secs(365 * 86_400);
 
 /// Bytes of a content type, which every envelope repeats.
 const CONTENT_TYPE_BYTES_MAX: usize = 255;

@@ -41,13 +41,7 @@ impl Problem {
         detail: impl Into<Cow<'static, str>>,
         hint: impl Into<Cow<'static, str>>,
     ) -> Self {
-        Self {
-            code,
-            detail: detail.into(),
-            hint: hint.into(),
-            place: None,
-            headers: &[],
-        }
+        Self { code, detail: detail.into(), hint: hint.into(), place: None, headers: &[] }
     }
 
     /// A refusal in the general words of its code.
@@ -65,10 +59,7 @@ impl Problem {
     /// The same, about a channel and, if the code is about it, its head.
     #[must_use]
     pub fn about(mut self, channel: &ChannelName, head: Option<CursorEntry>) -> Self {
-        self.place = Some(Box::new(Place {
-            channel: channel.clone(),
-            head,
-        }));
+        self.place = Some(Box::new(Place { channel: channel.clone(), head }));
         self
     }
 
@@ -195,7 +186,7 @@ fn general_hint(code: Code) -> &'static str {
             "Use a new `Idempotency-Key` for another publication; a repetition has the same body, \
              content type, event, tags, ttl and end."
         }
-        Code::ChannelsFull => "Publish to fewer channels, or raise `limits.channels_max`.",
+        Code::ChannelsFull => "Publish to fewer channels, or DELETE some that nobody reads.",
         Code::ConnectionsFull => "Come back later, or raise `limits.connections_max`.",
         Code::OutcomeUnknown => {
             "Repeat the request with the same `Idempotency-Key`; without one it may be published \
@@ -204,9 +195,7 @@ fn general_hint(code: Code) -> &'static str {
         Code::Overloaded | Code::Unavailable | Code::Draining | Code::AuthorityTimeout => {
             "Repeat the request after `Retry-After` seconds."
         }
-        Code::HeadTooLarge => {
-            "Send fewer or shorter headers, or raise `limits.request_head_bytes_max`."
-        }
+        Code::HeadTooLarge => "Send fewer or shorter headers, or raise `limits.head_bytes_max`.",
         Code::RequestTimeout => "Send the request head at once and the body without long pauses.",
         Code::PayloadTooLarge => {
             "Send less than `limits.payload_bytes_max` bytes, or raise that limit."

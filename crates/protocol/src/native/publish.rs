@@ -89,11 +89,7 @@ pub(crate) fn publishing(
         Some(true) => as_binary(head, &mut options, kind)?,
         _ => kind?,
     };
-    Ok(Publishing {
-        channels,
-        options,
-        kind,
-    })
+    Ok(Publishing { channels, options, kind })
 }
 
 /// The session that does not want its own publication back.
@@ -112,10 +108,7 @@ pub(crate) fn data(body: Bytes, kind: Kind, rules: &Rules) -> Result<Data, Probl
             Ok(_) => Ok(Data::Text(body)),
             Err(error) => Err(Problem::new(
                 Code::BodyInvalid,
-                format!(
-                    "The body is not UTF-8 from byte {} on.",
-                    error.valid_up_to()
-                ),
+                format!("The body is not UTF-8 from byte {} on.", error.valid_up_to()),
                 "Send text as UTF-8, or publish bytes with `?binary=1` or \
                  `Content-Type: application/octet-stream`.",
             )),
@@ -135,10 +128,7 @@ pub(crate) fn data(body: Bytes, kind: Kind, rules: &Rules) -> Result<Data, Probl
 pub(crate) fn too_large(bytes: usize, rules: &Rules) -> Problem {
     Problem::new(
         Code::PayloadTooLarge,
-        format!(
-            "The payload has {bytes} bytes; the limit is {}.",
-            rules.payload_bytes_max
-        ),
+        format!("The payload has {bytes} bytes; the limit is {}.", rules.payload_bytes_max),
         "Publish smaller payloads, or raise `limits.payload_bytes_max`.",
     )
 }
@@ -293,11 +283,7 @@ pub(crate) fn end_of(text: &str) -> Result<End, Problem> {
     match read_switch(text) {
         Some(true) => Ok(End::Close),
         Some(false) => Ok(End::Open),
-        None => Err(invalid(
-            "end",
-            "is neither on nor off",
-            "Use `end=1` or `end=0`.",
-        )),
+        None => Err(invalid("end", "is neither on nor off", "Use `end=1` or `end=0`.")),
     }
 }
 

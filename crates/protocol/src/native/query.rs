@@ -110,10 +110,7 @@ impl<'a> Query<'a> {
 /// [`DecodeError`] says what is wrong with the encoding.
 pub fn decode(text: &str, plus: Plus) -> Result<Cow<'_, str>, DecodeError> {
     let space = plus == Plus::Space;
-    if !text
-        .bytes()
-        .any(|byte| byte == b'%' || (space && byte == b'+'))
-    {
+    if !text.bytes().any(|byte| byte == b'%' || (space && byte == b'+')) {
         return Ok(Cow::Borrowed(text));
     }
     let mut decoded = Vec::with_capacity(text.len());

@@ -70,13 +70,7 @@ impl<'a> ResponseHead<'a> {
     /// The head of an answer without a cursor and without further headers.
     #[must_use]
     pub fn new(status: u16, media: Media, origin: &'a AllowedOrigin) -> Self {
-        Self {
-            status,
-            media,
-            cursor: None,
-            origin,
-            extra: &[],
-        }
+        Self { status, media, cursor: None, origin, extra: &[] }
     }
 
     /// The same with a cursor.
@@ -227,23 +221,16 @@ fn media_headers(media: Media) -> &'static [(&'static str, &'static str)] {
             ("Cache-Control", "no-store, no-transform"),
             ("X-Accel-Buffering", "no"),
         ],
-        Media::Json => &[
-            ("Content-Type", "application/json"),
-            ("Cache-Control", "no-store"),
-        ],
-        Media::Problem => &[
-            ("Content-Type", "application/problem+json"),
-            ("Cache-Control", "no-store"),
-        ],
-        Media::Html => &[
-            ("Content-Type", "text/html; charset=utf-8"),
-            ("Cache-Control", "no-store"),
-        ],
+        Media::Json => &[("Content-Type", "application/json"), ("Cache-Control", "no-store")],
+        Media::Problem => {
+            &[("Content-Type", "application/problem+json"), ("Cache-Control", "no-store")]
+        }
+        Media::Html => {
+            &[("Content-Type", "text/html; charset=utf-8"), ("Cache-Control", "no-store")]
+        }
     }
 }
 
 /// The headers of every answer.
-const ALWAYS: &[(&str, &str)] = &[
-    ("Vary", "Accept, Origin"),
-    ("X-Content-Type-Options", "nosniff"),
-];
+const ALWAYS: &[(&str, &str)] =
+    &[("Vary", "Accept, Origin"), ("X-Content-Type-Options", "nosniff")];

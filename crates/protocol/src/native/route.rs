@@ -26,10 +26,7 @@ pub struct Rules {
 
 impl Default for Rules {
     fn default() -> Self {
-        Self {
-            payload_bytes_max: 1 << 20,
-            heartbeat: Duration::from_secs(15),
-        }
+        Self { payload_bytes_max: 1 << 20, heartbeat: Duration::from_secs(15) }
     }
 }
 

@@ -11,9 +11,7 @@ const SESSION_TEXT: usize = 22;
 pub fn append_session(out: &mut Vec<u8>, session: SessionId) {
     let mut text = [0; SESSION_TEXT];
     // 16 bytes always make 22 characters, so the slice always has room.
-    let length = URL_SAFE_NO_PAD
-        .encode_slice(session.0.to_be_bytes(), &mut text)
-        .unwrap_or(0);
+    let length = URL_SAFE_NO_PAD.encode_slice(session.0.to_be_bytes(), &mut text).unwrap_or(0);
     out.extend_from_slice(text.get(..length).unwrap_or_default());
 }
 
@@ -39,13 +37,7 @@ mod tests {
             let text = String::from_utf8(text).unwrap();
             assert_eq!(parse_session(&text).map(|session| session.0), Some(bits));
         }
-        for bad in [
-            "",
-            "abc",
-            "*",
-            "AAAAAAAAAAAAAAAAAAAAAAA",
-            "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA",
-        ] {
+        for bad in ["", "abc", "*", "AAAAAAAAAAAAAAAAAAAAAAA", "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"] {
             assert!(parse_session(bad).is_none(), "{bad}");
         }
     }

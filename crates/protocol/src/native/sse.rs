@@ -16,12 +16,10 @@ use crate::native::problem::Problem;
 use crate::native::reading::{HeartbeatForm, OpeningEvent};
 use crate::native::{cursor, envelope, json, media};
 
-/// Appends the beginning of a stream: `retry:`, a comment for each channel, the opening event.
+/// Appends the beginning of a stream: `retry:`, a comment, the opening event.
 pub fn append_open(out: &mut Vec<u8>, open: &Open<'_>, retry: Duration, opening: OpeningEvent) {
     append_retry(out, retry);
-    for opened in open.channels {
-        append_listening(out, opened);
-    }
+    append_listening(out, open.channels);
     if opening == OpeningEvent::Told {
         out.extend_from_slice(b"event: fanfare.open\ndata: {");
         opening::append_members(out, open);
@@ -67,10 +65,7 @@ pub fn append_refusal(out: &mut Vec<u8>, problem: &Problem, retry: Duration) {
     out.extend_from_slice(b": ");
     // A detail may quote what the client sent, so a line break in it must not begin a field.
     out.extend(
-        problem
-            .detail()
-            .bytes()
-            .map(|byte| if byte.is_ascii_control() { b' ' } else { byte }),
+        problem.detail().bytes().map(|byte| if byte.is_ascii_control() { b' ' } else { byte }),
     );
     out.push(b'\n');
     append_retry(out, retry);
@@ -90,10 +85,7 @@ pub(crate) fn append_data(out: &mut Vec<u8>, content: &Content) {
         Data::Binary(bytes) => {
             out.extend_from_slice(DATA);
             out.extend_from_slice(b"data:");
-            let named = content
-                .detail
-                .as_ref()
-                .and_then(|detail| detail.content_type.as_deref());
+            let named = content.detail.as_ref().and_then(|detail| detail.content_type.as_deref());
             media::append_data_url_type(out, named);
             out.extend_from_slice(b";base64,");
             envelope::append_base64(out, bytes);
@@ -137,25 +129,25 @@ fn append_data_lines(out: &mut Vec<u8>, bytes: &[u8]) {
         let (line, tail) = rest.split_at(at);
         out.extend_from_slice(line);
         out.push(b'\n');
-        rest = tail
-            .strip_prefix(b"\r\n")
-            .or_else(|| tail.get(1..))
-            .unwrap_or_default();
+        rest = tail.strip_prefix(b"\r\n").or_else(|| tail.get(1..)).unwrap_or_default();
     }
 }
 
-fn append_listening(out: &mut Vec<u8>, opened: &Opened) {
+/// A comment for people, whose words are no contract.
+fn append_listening(out: &mut Vec<u8>, channels: &[Opened]) {
     out.extend_from_slice(b": listening to ");
-    out.extend_from_slice(opened.channel.as_str().as_bytes());
-    match opened.entry {
-        Some(entry) if entry.position == opened.head => out.extend_from_slice(b", from now"),
-        Some(entry) => {
-            out.extend_from_slice(b", after ");
-            cursor::append_position(out, entry.position);
+    for (place, opened) in channels.iter().enumerate() {
+        if place > 0 {
+            out.extend_from_slice(b", ");
         }
-        None => out.extend_from_slice(b", after a gap"),
+        out.extend_from_slice(opened.channel.as_str().as_bytes());
     }
-    out.push(b'\n');
+    let at_head = |opened: &Opened| opened.entry.is_some_and(|entry| entry.position == opened.head);
+    out.extend_from_slice(if channels.iter().all(at_head) {
+        b", from now\n".as_slice()
+    } else {
+        b", from earlier\n"
+    });
 }
 
 /// What stands before an id.

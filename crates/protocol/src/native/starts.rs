@@ -9,7 +9,7 @@ use fanfare_core::position::Position;
 use fanfare_core::start::{Start, Subscription};
 use fanfare_core::time::UnixMillis;
 
-use crate::native::cursor::{ReadCursor, parse_cursor, parse_position};
+use crate::native::cursor::{ReadCursor, parse_cursor, parse_damaged_cursor, parse_position};
 use crate::native::head::Head;
 use crate::native::moment::{MomentError, parse_age, parse_moment, parse_whole};
 use crate::native::problem::Problem;
@@ -77,12 +77,10 @@ pub fn last_event_id(head: &Head<'_>) -> Option<LastEventId> {
         return Some(std::str::from_utf8(bytes).map_or(LastEventId::Unreadable, parse_id));
     }
     let query = head.query();
-    ["lastEventId", "last_event_id"]
-        .iter()
-        .find_map(|name| match query.value(name) {
-            Ok(value) => value.as_deref().map(parse_id),
-            Err(_undecodable) => Some(LastEventId::Unreadable),
-        })
+    ["lastEventId", "last_event_id"].iter().find_map(|name| match query.value(name) {
+        Ok(value) => value.as_deref().map(parse_id),
+        Err(_undecodable) => Some(LastEventId::Unreadable),
+    })
 }
 
 /// Where the channels of a request start. `fallback` is for channels of which nothing is said.
@@ -130,11 +128,7 @@ pub fn starts(
 pub fn start_later(channel: &ChannelName, since: Option<&Since>, carried: &Cursor) -> Start {
     match since {
         Some(since) => start_of_since(channel, since, Start::Now),
-        None => start_of(
-            carried.entry(channel.hash48()),
-            carried.marked(),
-            Start::Now,
-        ),
+        None => start_of(carried.entry(channel.hash48()), carried.marked(), Start::Now),
     }
 }
 
@@ -180,7 +174,7 @@ fn parse_id(text: &str) -> LastEventId {
     if let Some(position) = parse_position(text) {
         return LastEventId::Position(position);
     }
-    parse_cursor(text).map_or(LastEventId::Unreadable, LastEventId::Cursor)
+    parse_damaged_cursor(text).map_or(LastEventId::Unreadable, LastEventId::Cursor)
 }
 
 fn last(count: &str) -> Option<Start> {
@@ -241,11 +235,7 @@ impl Known {
     fn add_position(&mut self, channels: &[ChannelName], position: Position) {
         if let Some(channel) = channels.first() {
             self.add(ReadCursor {
-                entries: vec![CursorEntry {
-                    hash: channel.hash48(),
-                    position,
-                    ended: false,
-                }],
+                entries: vec![CursorEntry { hash: channel.hash48(), position, ended: false }],
                 marked: false,
             });
         }
@@ -271,10 +261,7 @@ impl Known {
         if self.marked {
             carried.mark();
         }
-        let others = self
-            .entries
-            .into_iter()
-            .filter(|entry| !hashes.contains(&entry.hash));
+        let others = self.entries.into_iter().filter(|entry| !hashes.contains(&entry.hash));
         let room = CURSOR_ENTRIES_MAX.saturating_sub(hashes.len());
         for (place, entry) in others.enumerate() {
             if place == room {
@@ -283,10 +270,7 @@ impl Known {
             }
             carried.set(entry);
         }
-        Starts {
-            subscriptions,
-            carried,
-        }
+        Starts { subscriptions, carried }
     }
 }
 
@@ -304,10 +288,7 @@ fn all_unreadable(channels: Vec<ChannelName>) -> Starts {
     Starts {
         subscriptions: channels
             .into_iter()
-            .map(|channel| Subscription {
-                channel,
-                start: Start::Unreadable,
-            })
+            .map(|channel| Subscription { channel, start: Start::Unreadable })
             .collect(),
         carried: Cursor::new(),
     }

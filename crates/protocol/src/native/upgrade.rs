@@ -13,17 +13,12 @@ pub(crate) fn socket(head: &Head<'_>) -> Result<Option<Socket>, Problem> {
         Version::Http11 => 1,
         Version::Http10 | Version::Http2 => 0,
     };
-    let headers = head
-        .headers
-        .iter()
-        .map(|(name, value)| (name.as_bytes(), *value));
+    let headers = head.headers.iter().map(|(name, value)| (name.as_bytes(), *value));
     let handshake = read_handshake(head.method.as_bytes(), minor, headers).map_err(problem)?;
     let Some(handshake) = handshake else {
         return Ok(None);
     };
-    let subprotocol = select_subprotocol(&handshake.protocols)
-        .map_err(problem)?
-        .subprotocol;
+    let subprotocol = select_subprotocol(&handshake.protocols).map_err(problem)?.subprotocol;
     Ok(Some(Socket {
         language: subprotocol.unwrap_or(Subprotocol::Raw),
         subprotocol: subprotocol.map(Subprotocol::name),

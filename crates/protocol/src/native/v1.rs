@@ -19,7 +19,8 @@ use crate::native::route::Rules;
 use crate::native::starts::{Since, parse_since, start_of_since};
 use crate::native::{cursor, envelope, json, ndjson, publish};
 
-/// A client's number for a command: a JSON integer or string, as it was sent.
+/// A client's name for a command: a JSON number or string of at most 64 bytes, as it was sent, or
+/// `null` if it gave none.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CommandId(Box<str>);
 
@@ -62,12 +63,16 @@ pub struct BadCommand {
 }
 
 impl CommandId {
-    /// Takes a JSON integer, or a JSON string of at most 255 bytes.
+    /// A command without an id is answered with `null`.
+    fn read_or_null(json: Option<&str>) -> Option<Self> {
+        json.map_or_else(|| Some(Self("null".into())), Self::read)
+    }
+
+    /// Takes a JSON number or string of at most 64 bytes.
     fn read(json: &str) -> Option<Self> {
-        let digits = json.strip_prefix('-').unwrap_or(json);
-        let integer = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
-        let taken = (integer || json.starts_with('"')) && json.len() <= ID_BYTES_MAX;
-        taken.then(|| Self(json.into()))
+        let scalar = json.starts_with(|first: char| matches!(first, '"' | '-' | '0'..='9'));
+        let bytes = json.trim_matches('"').len();
+        (scalar && bytes <= ID_BYTES_MAX).then(|| Self(json.into()))
     }
 }
 
@@ -89,23 +94,19 @@ pub fn parse(
             "Send JSON objects such as `{\"id\":1,\"type\":\"ping\"}`.",
         ),
     })?;
-    let Some(id) = members.raw("id").and_then(CommandId::read) else {
+    let Some(id) = CommandId::read_or_null(members.raw("id")) else {
         return Err(BadCommand {
             id: None,
             problem: Problem::new(
                 Code::CommandInvalid,
-                "The command has no `id`, or one that is no integer and no string of at most 255 \
-                 bytes.",
-                "Add an `id` of your own to each command; its reply repeats it.",
+                "The command's `id` is no number and no string of at most 64 bytes.",
+                "Give each command an `id` of your own; its reply repeats it.",
             ),
         });
     };
     match ask(&members, publisher, rules, now) {
         Ok(ask) => Ok(Command { id, ask }),
-        Err(problem) => Err(BadCommand {
-            id: Some(id),
-            problem,
-        }),
+        Err(problem) => Err(BadCommand { id: Some(id), problem }),
     }
 }
 
@@ -183,10 +184,9 @@ fn ask(
 ) -> Result<Ask, Problem> {
     let kind = members.string("type")?.unwrap_or_default();
     match kind.as_str() {
-        "subscribe" => Ok(Ask::Subscribe {
-            channel: members.channel()?,
-            since: since(members, now)?,
-        }),
+        "subscribe" => {
+            Ok(Ask::Subscribe { channel: members.channel()?, since: since(members, now)? })
+        }
         "unsubscribe" => members.channel().map(Ask::Unsubscribe),
         "publish" => {
             let channel = members.channel()?;
@@ -216,17 +216,13 @@ fn ask(
 
 fn history(members: &Members<'_>, now: UnixMillis) -> Result<Ask, Problem> {
     let channel = members.channel()?;
-    let start = since(members, now)?.map_or(Start::All, |since| {
-        start_of_since(&channel, &since, Start::All)
-    });
+    let start = since(members, now)?
+        .map_or(Start::All, |since| start_of_since(&channel, &since, Start::All));
     let until = members.text("until")?;
     let limit = members.text("limit")?;
     let order = members.string("order")?;
-    let written = Written {
-        until: until.as_deref(),
-        limit: limit.as_deref(),
-        order: order.as_deref(),
-    };
+    let written =
+        Written { until: until.as_deref(), limit: limit.as_deref(), order: order.as_deref() };
     let query = written.query(&channel, start, now)?;
     Ok(Ask::History(channel, Box::new(query)))
 }
@@ -243,5 +239,5 @@ fn append_ok(out: &mut Vec<u8>, id: &CommandId) {
     out.extend_from_slice(b",\"type\":\"ok\"");
 }
 
-/// Bytes of a command's number.
-const ID_BYTES_MAX: usize = 257;
+/// Bytes of a command's id, without the quotes.
+const ID_BYTES_MAX: usize = 64;

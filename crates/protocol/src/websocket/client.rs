@@ -78,10 +78,7 @@ pub fn append_request(out: &mut Vec<u8>, opening: &Opening<'_>) -> Result<(), Op
     line(&[b"Sec-WebSocket-Version: 13"]);
     line(&[b"Sec-WebSocket-Key: ", &key_of(opening.nonce)]);
     if !opening.protocols.is_empty() {
-        line(&[
-            b"Sec-WebSocket-Protocol: ",
-            opening.protocols.join(", ").as_bytes(),
-        ]);
+        line(&[b"Sec-WebSocket-Protocol: ", opening.protocols.join(", ").as_bytes()]);
     }
     for (name, value) in opening.headers {
         line(&[name.as_bytes(), b": ", value.as_bytes()]);
@@ -135,14 +132,8 @@ pub fn check_response<'a, 'h>(
     match selected.as_slice() {
         [] => Ok(None),
         [name] => {
-            let offered = opening
-                .protocols
-                .iter()
-                .find(|offered| offered.as_bytes() == *name);
-            offered
-                .copied()
-                .map(Some)
-                .ok_or(ResponseViolation::Protocol)
+            let offered = opening.protocols.iter().find(|offered| offered.as_bytes() == *name);
+            offered.copied().map(Some).ok_or(ResponseViolation::Protocol)
         }
         _ => Err(ResponseViolation::Protocol),
     }
@@ -151,9 +142,7 @@ pub fn check_response<'a, 'h>(
 impl std::fmt::Debug for Opening<'_> {
     /// Tells the host alone: a token may stand in any of the others, and this may reach a log.
     fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        out.debug_struct("Opening")
-            .field("host", &self.host)
-            .finish_non_exhaustive()
+        out.debug_struct("Opening").field("host", &self.host).finish_non_exhaustive()
     }
 }
 
@@ -169,11 +158,7 @@ impl Opening<'_> {
             return Err(OpeningInvalid::Protocol);
         }
         let is_line = |value: &str| !value.bytes().any(|byte| byte.is_ascii_control());
-        if !self
-            .headers
-            .iter()
-            .all(|(name, value)| is_token(name) && is_line(value))
-        {
+        if !self.headers.iter().all(|(name, value)| is_token(name) && is_line(value)) {
             return Err(OpeningInvalid::Header);
         }
         Ok(())
@@ -191,10 +176,6 @@ fn is_token(text: &str) -> bool {
 fn key_of(nonce: [u8; 16]) -> [u8; KEY_BYTES] {
     let mut key = [0; KEY_BYTES];
     let written = STANDARD.encode_slice(nonce, &mut key);
-    debug_assert_eq!(
-        written,
-        Ok(KEY_BYTES),
-        "16 bytes are 24 characters in base64"
-    );
+    debug_assert_eq!(written, Ok(KEY_BYTES), "16 bytes are 24 characters in base64");
     key
 }

@@ -65,11 +65,7 @@ pub fn cut_reason(reason: &str) -> &str {
 /// The code and the reason in a close frame's unmasked payload; no code when it is empty.
 pub(super) fn read_close(payload: &[u8]) -> Result<(Option<CloseCode>, &str), Violation> {
     let Some((&number, reason)) = payload.split_first_chunk::<2>() else {
-        return if payload.is_empty() {
-            Ok((None, ""))
-        } else {
-            Err(Violation::CloseCodeCut)
-        };
+        return if payload.is_empty() { Ok((None, "")) } else { Err(Violation::CloseCodeCut) };
     };
     let number = u16::from_be_bytes(number);
     let code = CloseCode::new(number).ok_or(Violation::CloseCodeInvalid(number))?;

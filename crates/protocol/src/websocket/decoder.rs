@@ -65,12 +65,7 @@ impl Decoder {
     /// (all fragments together).
     #[must_use]
     pub const fn new(role: Role, payload_bytes_max: u32) -> Self {
-        Self {
-            partial: None,
-            payload_bytes_max,
-            role,
-            phase: Phase::Open,
-        }
+        Self { partial: None, payload_bytes_max, role, phase: Phase::Open }
     }
 
     /// Takes bytes from the front of `input` until it has an event; `None` when all of them are
@@ -99,24 +94,17 @@ impl Decoder {
     /// A fragmented message may still be open.
     #[must_use]
     pub fn is_at_frame_boundary(&self) -> bool {
-        self.partial
-            .as_ref()
-            .is_none_or(|partial| partial.is_at_frame_boundary())
+        self.partial.as_ref().is_none_or(|partial| partial.is_at_frame_boundary())
     }
 
     /// How many bytes of heap it pins: 0 when no frame and no message is partly received.
     #[must_use]
     pub fn pinned_bytes(&self) -> usize {
-        self.partial
-            .as_ref()
-            .map_or(0, |partial| size_of::<Partial>() + partial.buffered_bytes())
+        self.partial.as_ref().map_or(0, |partial| size_of::<Partial>() + partial.buffered_bytes())
     }
 
     const fn rules(&self) -> Rules {
-        Rules {
-            payload_bytes_max: self.payload_bytes_max,
-            role: self.role,
-        }
+        Rules { payload_bytes_max: self.payload_bytes_max, role: self.role }
     }
 
     fn advance(&mut self, input: &mut &[u8]) -> Result<Option<Event>, Violation> {
@@ -165,10 +153,7 @@ impl Decoder {
                     let valid_bytes = utf8::extend_valid(&payload, 0)?;
                     utf8::check_whole(&payload, valid_bytes)?;
                 }
-                Event::Message {
-                    kind,
-                    data: payload.into(),
-                }
+                Event::Message { kind, data: payload.into() }
             }
         };
         *input = rest;
@@ -201,17 +186,13 @@ impl Rules {
     }
 
     fn too_big(self) -> Violation {
-        Violation::MessageTooBig {
-            payload_bytes_max: self.payload_bytes_max,
-        }
+        Violation::MessageTooBig { payload_bytes_max: self.payload_bytes_max }
     }
 }
 
 /// A length that `rules` allow; only where a usize has fewer than 32 bits can it not be held.
 fn to_usize(payload_bytes: u64, rules: Rules) -> Result<usize, Violation> {
-    usize::try_from(payload_bytes)
-        .ok()
-        .ok_or_else(|| rules.too_big())
+    usize::try_from(payload_bytes).ok().ok_or_else(|| rules.too_big())
 }
 
 /// The event of a whole control frame, given its unmasked payload.

@@ -37,9 +37,7 @@ pub struct FrameHeader {
 
 impl AsRef<[u8]> for FrameHeader {
     fn as_ref(&self) -> &[u8] {
-        self.bytes
-            .get(..usize::from(self.length))
-            .unwrap_or(&self.bytes)
+        self.bytes.get(..usize::from(self.length)).unwrap_or(&self.bytes)
     }
 }
 
@@ -85,11 +83,7 @@ impl<'a> Wire<'a> {
             ),
         };
         let payload_bytes = code.map_or(0, |code| code.len()) + rest.len();
-        Self {
-            header: header_of(opcode, payload_bytes),
-            code,
-            rest,
-        }
+        Self { header: header_of(opcode, payload_bytes), code, rest }
     }
 
     fn payload_bytes(&self) -> usize {

@@ -114,13 +114,7 @@ pub(super) fn read_header(bytes: &[u8], role: Role) -> Result<Option<Header>, Vi
         }
     };
     let header_bytes = bytes.len() - rest.len();
-    Ok(Some(Header {
-        part,
-        opcode,
-        mask,
-        payload_bytes,
-        header_bytes,
-    }))
+    Ok(Some(Header { part, opcode, mask, payload_bytes, header_bytes }))
 }
 
 fn read_first(first: u8) -> Result<(Part, Opcode), Violation> {
@@ -129,11 +123,7 @@ fn read_first(first: u8) -> Result<(Part, Opcode), Violation> {
     }
     let number = first & 0x0F;
     let opcode = Opcode::from_number(number).ok_or(Violation::UnknownOpcode(number))?;
-    let part = if first & FIN == 0 {
-        Part::More
-    } else {
-        Part::Last
-    };
+    let part = if first & FIN == 0 { Part::More } else { Part::Last };
     if part == Part::More && matches!(opcode, Opcode::Control(_)) {
         return Err(Violation::FragmentedControl);
     }

@@ -23,9 +23,7 @@ pub struct Handshake<'a> {
 impl std::fmt::Debug for Handshake<'_> {
     /// Leaves out the subprotocols: one of them may be a token, and this may reach a log.
     fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        out.debug_struct("Handshake")
-            .field("protocols", &self.protocols.len())
-            .finish()
+        out.debug_struct("Handshake").field("protocols", &self.protocols.len()).finish()
     }
 }
 
@@ -53,11 +51,7 @@ pub fn read_handshake<'a>(
     let is_get = method == b"GET";
     if !seen.upgrade {
         let was_meant = is_get && (seen.key.is_some() || seen.version.is_some());
-        return if was_meant {
-            Err(Refusal::UpgradeMissing)
-        } else {
-            Ok(None)
-        };
+        return if was_meant { Err(Refusal::UpgradeMissing) } else { Ok(None) };
     }
     if !is_get {
         return Err(Refusal::NotGet);
@@ -65,9 +59,7 @@ pub fn read_handshake<'a>(
     if version_minor != 1 {
         return Err(Refusal::NotHttp11);
     }
-    seen.host
-        .filter(|host| !host.is_empty())
-        .ok_or(Refusal::HostMissing)?;
+    seen.host.filter(|host| !host.is_empty()).ok_or(Refusal::HostMissing)?;
     if seen.host_repeated {
         return Err(Refusal::HostRepeated);
     }
@@ -89,10 +81,7 @@ pub fn read_handshake<'a>(
         return Err(Refusal::KeyRepeated);
     }
     let accept = accept_of(key).ok_or(Refusal::KeyInvalid)?;
-    Ok(Some(Handshake {
-        accept,
-        protocols: seen.protocols?,
-    }))
+    Ok(Some(Handshake { accept, protocols: seen.protocols? }))
 }
 
 /// Appends the head of the 101 up to its last handshake header. The caller appends headers of
@@ -177,9 +166,7 @@ fn add_protocols<'a>(protocols: &mut Vec<&'a str>, value: &'a [u8]) -> Result<()
         if !name.iter().all(|byte| is_token_byte(*byte)) {
             return Err(Refusal::ProtocolsMalformed);
         }
-        let name = std::str::from_utf8(name)
-            .ok()
-            .ok_or(Refusal::ProtocolsMalformed)?;
+        let name = std::str::from_utf8(name).ok().ok_or(Refusal::ProtocolsMalformed)?;
         if protocols.contains(&name) {
             return Err(Refusal::ProtocolsRepeated);
         }
@@ -194,10 +181,7 @@ fn add_protocols<'a>(protocols: &mut Vec<&'a str>, value: &'a [u8]) -> Result<()
 
 /// The elements of a comma-separated header, without empty ones (RFC 9110 section 5.6.1).
 pub(super) fn list(value: &[u8]) -> impl Iterator<Item = &[u8]> {
-    value
-        .split(|byte| *byte == b',')
-        .map(<[u8]>::trim_ascii)
-        .filter(|item| !item.is_empty())
+    value.split(|byte| *byte == b',').map(<[u8]>::trim_ascii).filter(|item| !item.is_empty())
 }
 
 /// Whether a comma-separated header has `token`, in any case.
@@ -222,10 +206,7 @@ pub(super) fn accept_of(key: &[u8]) -> Option<[u8; ACCEPT_BYTES]> {
     if key.len() != KEY_BYTES || STANDARD.decode_slice(key, &mut nonce).ok()? != 16 {
         return None;
     }
-    let digest = Sha1::new()
-        .chain_update(key)
-        .chain_update(ACCEPT_SUFFIX)
-        .finalize();
+    let digest = Sha1::new().chain_update(key).chain_update(ACCEPT_SUFFIX).finalize();
     let mut accept = [0; ACCEPT_BYTES];
     STANDARD.encode_slice(digest, &mut accept).ok()?;
     Some(accept)

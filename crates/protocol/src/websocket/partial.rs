@@ -81,10 +81,7 @@ impl Partial {
     }
 
     pub(super) fn buffered_bytes(&self) -> usize {
-        let message_bytes = self
-            .message
-            .as_ref()
-            .map_or(0, |message| message.data.capacity());
+        let message_bytes = self.message.as_ref().map_or(0, |message| message.data.capacity());
         self.control.capacity() + message_bytes
     }
 
@@ -115,19 +112,11 @@ impl Partial {
             Opcode::Control(control) => Target::Control(control),
             Opcode::Continuation => Target::Message(header.part),
             Opcode::Message(kind) => {
-                self.message = Some(OpenMessage {
-                    kind,
-                    data: Vec::new(),
-                    valid_bytes: 0,
-                });
+                self.message = Some(OpenMessage { kind, data: Vec::new(), valid_bytes: 0 });
                 Target::Message(header.part)
             }
         };
-        Ok(Some(OpenFrame {
-            target,
-            mask: header.mask,
-            remaining_bytes,
-        }))
+        Ok(Some(OpenFrame { target, mask: header.mask, remaining_bytes }))
     }
 
     /// Takes what `input` has of the frame's payload; gives the frame without it.
@@ -180,10 +169,7 @@ impl Partial {
                 }
                 // Readers may hold a publication for long: what was reserved beyond it goes.
                 let data = message.data.into_boxed_slice().into();
-                Ok(Some(Event::Message {
-                    kind: message.kind,
-                    data,
-                }))
+                Ok(Some(Event::Message { kind: message.kind, data }))
             }
         }
     }

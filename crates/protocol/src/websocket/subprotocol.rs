@@ -25,9 +25,7 @@ impl Subprotocol {
     }
 
     fn from_name(name: &str) -> Option<Self> {
-        [Self::Raw, Self::V1]
-            .into_iter()
-            .find(|known| known.name() == name)
+        [Self::Raw, Self::V1].into_iter().find(|known| known.name() == name)
     }
 }
 
@@ -47,10 +45,7 @@ pub struct Selection<'a> {
 /// [`Refusal::SubprotocolUnknown`] if something was offered and nothing of it can be selected,
 /// [`Refusal::BearerRepeated`] if there are two tokens.
 pub fn select_subprotocol<'a>(offered: &[&'a str]) -> Result<Selection<'a>, Refusal> {
-    let mut selection = Selection {
-        subprotocol: None,
-        bearer: None,
-    };
+    let mut selection = Selection { subprotocol: None, bearer: None };
     for name in offered {
         if let Some(token) = name.strip_prefix("bearer.") {
             if selection.bearer.replace(token).is_some() {

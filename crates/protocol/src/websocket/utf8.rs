@@ -20,9 +20,5 @@ pub(super) fn extend_valid(data: &[u8], valid_bytes: usize) -> Result<usize, Vio
 
 /// Whether `data`, known to be valid up to `valid_bytes`, is so to its end.
 pub(super) fn check_whole(data: &[u8], valid_bytes: usize) -> Result<(), Violation> {
-    if valid_bytes == data.len() {
-        Ok(())
-    } else {
-        Err(Violation::TextNotUtf8)
-    }
+    if valid_bytes == data.len() { Ok(()) } else { Err(Violation::TextNotUtf8) }
 }

@@ -12,10 +12,8 @@ use fanfare_protocol::native::route::{Route, Rules, route};
 pub(crate) const NOW: u64 = 1_700_000_000_000;
 
 pub(crate) fn ask(method: &str, target: &str, headers: &[(&str, &str)]) -> Result<Route, Problem> {
-    let headers: Vec<(&str, &[u8])> = headers
-        .iter()
-        .map(|(name, value)| (*name, value.as_bytes()))
-        .collect();
+    let headers: Vec<(&str, &[u8])> =
+        headers.iter().map(|(name, value)| (*name, value.as_bytes())).collect();
     let head = Head::new(method, target, Version::Http11, &headers);
     route(&head, &Rules::default(), NOW)
 }
@@ -50,11 +48,7 @@ pub(crate) fn position(offset: u64) -> Position {
 }
 
 pub(crate) fn entry(name: &str, offset: u64) -> CursorEntry {
-    CursorEntry {
-        hash: channel(name).hash48(),
-        position: position(offset),
-        ended: false,
-    }
+    CursorEntry { hash: channel(name).hash48(), position: position(offset), ended: false }
 }
 
 pub(crate) const HANDSHAKE: &[(&str, &str)] = &[

@@ -4,6 +4,7 @@ use bytes::Bytes;
 use fanfare_core::cursor::{Cursor, CursorEntry};
 use fanfare_core::frame::{Format, Frame, Told};
 use fanfare_core::gap::{Gap, GapReason};
+use fanfare_core::position::{Epoch, Position};
 use fanfare_core::publication::{Content, Data, Detail, Publication};
 use fanfare_protocol::native::chunk::Framing;
 use fanfare_protocol::native::cursor::{cursor_text, entry_text, position_text};
@@ -34,11 +35,7 @@ pub(crate) fn parse_sse(stream: &str) -> Vec<Event> {
             if had_data {
                 data.pop();
                 let kind = if kind.is_empty() { "message" } else { &kind };
-                events.push(Event {
-                    kind: kind.to_owned(),
-                    data: data.clone(),
-                    id: id.clone(),
-                });
+                events.push(Event { kind: kind.to_owned(), data: data.clone(), id: id.clone() });
             }
             kind.clear();
             data.clear();
@@ -71,10 +68,7 @@ fn publication(data: Data, detail: Option<Detail>) -> Publication {
         prev: 6,
         time: NOW,
         expires_at: None,
-        content: Content {
-            data,
-            detail: detail.map(Box::new),
-        },
+        content: Content { data, detail: detail.map(Box::new) },
     }
 }
 
@@ -174,11 +168,8 @@ proptest! {
     }
 
     #[test]
-    fn one_payload_is_one_line_of_text(payload in payloads()) {
-        let line = written(&text(&payload), Format::Text);
-        assert!(line.ends_with('\n'));
-        assert_eq!(line.trim_end_matches('\n').matches(['\r', '\n']).count(), 0);
-        assert_eq!(line.len(), payload.len() + 1);
+    fn plain_text_is_the_payload_and_a_line_feed(payload in payloads()) {
+        assert_eq!(written(&text(&payload), Format::Text), format!("{payload}\n"));
     }
 }
 
@@ -189,19 +180,13 @@ fn the_bytes_of_sse_are_as_the_protocol_says() {
         ("Hello", "data: Hello\n"),
         ("", "data: \n"),
         (" two  spaces", "data:  two  spaces\n"),
-        (
-            "a\nb\rc\r\nd\n",
-            "data: a\ndata: b\ndata: c\ndata: d\ndata: \n",
-        ),
+        ("a\nb\rc\r\nd\n", "data: a\ndata: b\ndata: c\ndata: d\ndata: \n"),
         ("id: 1\n\ndata: x", "data: id: 1\ndata: \ndata: data: x\n"),
     ] {
         let written = written(&text(payload), Format::Sse);
         assert_eq!(written, format!("{expected}id: {own}\n\n"), "{payload:?}");
     }
-    let detail = Detail {
-        event: Some("goal".into()),
-        ..Detail::default()
-    };
+    let detail = Detail { event: Some("goal".into()), ..Detail::default() };
     let named = publication(Data::Text("x".into()), Some(detail));
     let expected = format!("event: goal\ndata: x\nid: {own}\n\n");
     assert_eq!(written(&named, Format::Sse), expected);
@@ -213,18 +198,56 @@ fn the_bytes_of_sse_are_as_the_protocol_says() {
 fn json_is_embedded_with_its_own_bytes_on_one_line() {
     let data = Data::Json("{\"a\" :\r\n 1.0e2,\"b\":\"\\u00e9\\n\"}".into());
     let line = written(&publication(data, None), Format::Ndjson);
-    assert!(
-        line.contains("\"data\":{\"a\" :   1.0e2,\"b\":\"\\u00e9\\n\"},\"cursor\""),
-        "{line}"
-    );
+    assert!(line.contains("\"data\":{\"a\" :   1.0e2,\"b\":\"\\u00e9\\n\"},\"cursor\""), "{line}");
+}
+
+/// The one line of a JSON block of the written protocol.
+fn written_down(title: &str) -> &'static str {
+    let protocol = include_str!("../../../../docs/protocol.md");
+    let (_, block) = protocol.split_once(&format!("```json title={title}\n")).unwrap();
+    block.lines().next().unwrap()
+}
+
+#[test]
+fn the_envelopes_and_gaps_of_the_written_protocol_hold() {
+    let epoch = Epoch::from_bits(0x6a09_e667_f3bc_c908);
+    let detail = Detail {
+        event: Some("price".into()),
+        tags: vec!["eu".into()],
+        conflate: Some("ACME".into()),
+        content_type: Some("application/json".into()),
+        exclude: None,
+    };
+    let data = Data::Json("{\"symbol\":\"ACME\",\n\"value\":42}".into());
+    let price = Publication {
+        position: Some(Position::new(2, epoch)),
+        time: 1_777_887_000_456,
+        ..publication(data, Some(detail))
+    };
+    let line = body(&encode(Told::Publication(&price, 1), Format::Ndjson));
+    assert_eq!(line.trim_end(), written_down("envelope"));
+    let detail = Detail { content_type: Some("image/png".into()), ..Detail::default() };
+    let data = Data::Binary((&b"\x89PNG\r\n\x1a\n"[..]).into());
+    let image = Publication {
+        position: Some(Position::new(3, epoch)),
+        time: 1_777_887_000_789,
+        ..publication(data, Some(detail))
+    };
+    let line = body(&encode(Told::Publication(&image, 2), Format::Ndjson));
+    assert_eq!(line.trim_end(), written_down("envelope-binary"));
+    let gap = Gap {
+        channel: channel("news"),
+        from: Some(Position::new(2, epoch)),
+        to: Position::new(7, epoch),
+        reason: GapReason::Trimmed,
+    };
+    let block = body(&encode(Told::Gap(&gap), Format::Sse));
+    assert_eq!(parse_sse(&block)[0].data, written_down("gap"));
 }
 
 #[test]
 fn a_live_only_publication_has_no_place() {
-    let live = Publication {
-        position: None,
-        ..text("x")
-    };
+    let live = Publication { position: None, ..text("x") };
     assert_eq!(written(&live, Format::Sse), "data: x\n\n");
     let line: Value = serde_json::from_str(&written(&live, Format::Ndjson)).unwrap();
     for absent in ["offset", "prev", "cursor", "epoch"] {
@@ -232,10 +255,9 @@ fn a_live_only_publication_has_no_place() {
     }
     assert_eq!(line["data"], "x");
     let frame = encode(Told::Publication(&live, 6), Format::Sse);
-    for (framing, expected) in [
-        (Framing::Bare, "data: x\n\n"),
-        (Framing::Chunked, "9\r\ndata: x\n\n\r\n"),
-    ] {
+    for (framing, expected) in
+        [(Framing::Bare, "data: x\n\n"), (Framing::Chunked, "9\r\ndata: x\n\n\r\n")]
+    {
         let mut out = Vec::new();
         append_frame(&mut out, &frame, framing);
         assert_eq!(String::from_utf8(out).unwrap(), expected);
@@ -288,10 +310,7 @@ fn websocket_frames_carry_the_right_header_at_every_size() {
 fn read_websocket(frame: &[u8]) -> (u8, &[u8]) {
     let (length, start) = match frame[1] {
         126 => (usize::from(u16::from_be_bytes([frame[2], frame[3]])), 4),
-        127 => (
-            usize::try_from(u64::from_be_bytes(frame[2..10].try_into().unwrap())).unwrap(),
-            10,
-        ),
+        127 => (usize::try_from(u64::from_be_bytes(frame[2..10].try_into().unwrap())).unwrap(), 10),
         short => (usize::from(short), 2),
     };
     assert_eq!(frame.len(), start + length);
@@ -300,16 +319,9 @@ fn read_websocket(frame: &[u8]) -> (u8, &[u8]) {
 
 #[test]
 fn gaps_and_ends_are_told_in_every_format_that_has_words() {
-    let gap = Gap {
-        channel: channel("news"),
-        from: None,
-        to: position(5),
-        reason: GapReason::Removed,
-    };
-    let ended = CursorEntry {
-        ended: true,
-        ..entry("news", 7)
-    };
+    let gap =
+        Gap { channel: channel("news"), from: None, to: position(5), reason: GapReason::Removed };
+    let ended = CursorEntry { ended: true, ..entry("news", 7) };
     let name = channel("news");
     let to = position_text(position(5));
     let members = json!({"channel": "news", "from": null, "to": to, "reason": "removed"});
@@ -317,10 +329,7 @@ fn gaps_and_ends_are_told_in_every_format_that_has_words() {
         let gap = encode(Told::Gap(&gap), format);
         let end = encode(Told::End(&name, ended), format);
         if !format.tells_gaps() {
-            assert!(
-                gap.bytes().is_empty() && end.bytes().is_empty(),
-                "{format:?}"
-            );
+            assert!(gap.bytes().is_empty() && end.bytes().is_empty(), "{format:?}");
             continue;
         }
         let objects = match format {
@@ -331,10 +340,7 @@ fn gaps_and_ends_are_told_in_every_format_that_has_words() {
                 let events = parse_sse(&(body(&gap) + &body(&end)));
                 assert_eq!(events[0].kind, "fanfare.gap");
                 assert_eq!(events[0].id, entry_text(entry("news", 5)));
-                assert_eq!(
-                    serde_json::from_str::<Value>(&events[0].data).unwrap(),
-                    members
-                );
+                assert_eq!(serde_json::from_str::<Value>(&events[0].data).unwrap(), members);
                 assert_eq!(events[1].kind, "fanfare.end");
                 assert_eq!(events[1].id, entry_text(ended));
                 assert_eq!(events[1].data, "{\"channel\":\"news\"}");

@@ -1,10 +1,6 @@
 //! The native protocol from outside: tables of requests, and oracles for what is written.
 
-#![expect(
-    clippy::unwrap_used,
-    clippy::panic,
-    reason = "what the tests share fails as a test does"
-)]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "what the tests share fails as a test does")]
 
 mod asking;
 mod encoding;

@@ -15,18 +15,13 @@ use proptest::prelude::{Strategy, any, proptest};
 use crate::asking::{NOW, channel, entry, get, handshake, position, reading, refused};
 
 fn entries() -> impl Strategy<Value = CursorEntry> {
-    (
-        any::<[u8; 6]>(),
-        any::<u64>(),
-        0..OFFSET_END,
-        any::<bool>(),
-        0..53_u32,
-    )
-        .prop_map(|(hash, bits, offset, ended, shift)| CursorEntry {
+    (any::<[u8; 6]>(), any::<u64>(), 0..OFFSET_END, any::<bool>(), 0..53_u32).prop_map(
+        |(hash, bits, offset, ended, shift)| CursorEntry {
             hash: ChannelHash::from_bytes(hash),
             position: Position::new(offset >> shift, Epoch::from_bits(bits)),
             ended,
-        })
+        },
+    )
 }
 
 proptest! {
@@ -93,15 +88,9 @@ fn texts_are_as_the_protocol_says_byte_for_byte() {
     assert_eq!(position_text(position(42)), "42.bI0VniavN7w");
     assert_eq!(entry_text(entry("abc", 1)), "~aungWv48BEjRWeJq83vAB");
     assert_eq!(entry_text(entry("abc", 300)), "~aungWv48BEjRWeJq83vABLA");
-    let ended = CursorEntry {
-        ended: true,
-        ..entry("abc", 1)
-    };
+    let ended = CursorEntry { ended: true, ..entry("abc", 1) };
     assert_eq!(entry_text(ended), "~bungWv48BEjRWeJq83vAB");
-    let longest = CursorEntry {
-        position: position(OFFSET_END - 1),
-        ..ended
-    };
+    let longest = CursorEntry { position: position(OFFSET_END - 1), ..ended };
     assert_eq!(entry_text(longest).len(), ENTRY_BYTES_MAX);
 }
 
@@ -131,14 +120,7 @@ fn what_is_no_cursor_is_not_read() {
     ] {
         assert!(parse_cursor(bad).is_err(), "{bad}");
     }
-    for bad in [
-        "",
-        "aAAAAAAAAAA",
-        "qAAAAAAAAAB",
-        "aAAAAAAAAA",
-        "aAAAAAAAAAB1",
-        "AAAAAAAAAAB",
-    ] {
+    for bad in ["", "aAAAAAAAAAA", "qAAAAAAAAAB", "aAAAAAAAAA", "aAAAAAAAAAB1", "AAAAAAAAAAB"] {
         assert_eq!(parse_epoch(bad), None, "{bad}");
     }
     for bad in [
@@ -168,12 +150,7 @@ fn of_two_entries_for_one_channel_the_last_counts() {
 #[test]
 fn marks_and_unknown_versions_stand_anywhere() {
     let a = entry_text(entry("a", 1));
-    for text in [
-        format!("~!{a}"),
-        format!("{a}~!"),
-        format!("{a}~zAAAA"),
-        format!("~9{a}"),
-    ] {
+    for text in [format!("~!{a}"), format!("{a}~!"), format!("{a}~zAAAA"), format!("~9{a}")] {
         let read = parse_cursor(&text).unwrap();
         assert!(read.marked, "{text}");
         assert_eq!(read.entries, [entry("a", 1)], "{text}");
@@ -243,11 +220,7 @@ fn what_cannot_be_read_in_since_is_refused_but_on_a_websocket_after_the_handshak
     }
     let two = format!("/c/a,b?since={}", position_text(position(1)));
     assert_eq!(refused(get(&two)).code(), Code::SinceInvalid);
-    assert!(
-        refused(get("/c/a?since=2023-11-14T22:13:20"))
-            .detail()
-            .contains("zone")
-    );
+    assert!(refused(get("/c/a?since=2023-11-14T22:13:20")).detail().contains("zone"));
 }
 
 #[test]
@@ -266,29 +239,15 @@ fn the_last_event_id_wins_over_since_on_every_transport() {
     assert_eq!(header_over_alias, Start::After(position(2)));
     assert_eq!(start("?since=all", &[("Last-Event-ID", "")]), Start::All);
     let position_id = position_text(position(3));
-    assert_eq!(
-        start("", &[("Last-Event-ID", &position_id)]),
-        Start::After(position(3))
-    );
+    assert_eq!(start("", &[("Last-Event-ID", &position_id)]), Start::After(position(3)));
 }
 
 #[test]
 fn an_unreadable_last_event_id_is_a_gap_and_never_a_refusal() {
-    for id in [
-        "41",
-        "garbage",
-        "all",
-        "~",
-        "~a",
-        "30s",
-        "9007199254740992.aAAAAAAAAAB",
-        "\u{1F389}",
-    ] {
-        assert_eq!(
-            start("?since=all", &[("Last-Event-ID", id)]),
-            Start::Unreadable,
-            "{id}"
-        );
+    for id in
+        ["41", "garbage", "all", "~", "~a", "30s", "9007199254740992.aAAAAAAAAAB", "\u{1F389}"]
+    {
+        assert_eq!(start("?since=all", &[("Last-Event-ID", id)]), Start::Unreadable, "{id}");
     }
     let position_id = position_text(position(3));
     let asked = reading("/c/a,b", &[("Last-Event-ID", &position_id)]);
@@ -297,10 +256,7 @@ fn an_unreadable_last_event_id_is_a_gap_and_never_a_refusal() {
     }
     // Beside a readable id an unreadable since is ignored; beside an unreadable one it is refused.
     let id = entry_text(entry("a", 1));
-    assert_eq!(
-        start("?since=junk", &[("Last-Event-ID", &id)]),
-        Start::After(position(1))
-    );
+    assert_eq!(start("?since=junk", &[("Last-Event-ID", &id)]), Start::After(position(1)));
 }
 
 #[test]
@@ -310,18 +266,60 @@ fn each_channel_starts_where_the_cursors_say_and_the_rest_is_carried() {
     let headers: &[(&str, &str)] = &[("Last-Event-ID", &id)];
     let asked = reading(&format!("/c/b,a,n?since={since}"), headers);
     let starts: Vec<Start> = asked.subscriptions.iter().map(|one| one.start).collect();
-    assert_eq!(
-        starts,
-        [
-            Start::After(position(2)),
-            Start::After(position(1)),
-            Start::Now
-        ]
-    );
+    assert_eq!(starts, [Start::After(position(2)), Start::After(position(1)), Start::Now]);
     assert_eq!(asked.carried.entries(), [entry("x", 7)]);
     assert!(!asked.carried.marked());
     let asked = reading("/c/b,a?since=all", headers);
     assert_eq!(asked.subscriptions[0].start, Start::All);
+}
+
+#[test]
+fn of_a_damaged_last_event_id_the_whole_entries_still_count() {
+    let a = entry_text(entry("a", 1));
+    for id in [format!("{a}~aAAAA"), format!("~aAAAA{a}"), format!("{a}~"), format!("{a}~!x")] {
+        let asked = reading("/c/a,b", &[("Last-Event-ID", &id)]);
+        assert_eq!(asked.subscriptions[0].start, Start::After(position(1)), "{id}");
+        assert_eq!(asked.subscriptions[1].start, Start::Unreadable, "{id}");
+        assert!(asked.carried.marked());
+        assert_eq!(refused(get(&format!("/c/a?since={id}"))).code(), Code::SinceInvalid);
+    }
+}
+
+/// The lines of a block of the written protocol, split at spaces.
+fn vectors(title: &str) -> Vec<Vec<&'static str>> {
+    let protocol = include_str!("../../../../docs/protocol.md");
+    let (_, block) = protocol.split_once(&format!("```text title={title}\n")).unwrap();
+    let (block, _) = block.split_once("```").unwrap();
+    block.lines().map(|line| line.split(' ').collect()).collect()
+}
+
+fn epoch_of(text: &str) -> Epoch {
+    Epoch::from_bits(u64::from_str_radix(text.strip_prefix("0x").unwrap(), 16).unwrap())
+}
+
+#[test]
+fn the_vectors_of_the_written_protocol_hold() {
+    let entries = vectors("cursor-vectors");
+    assert!(entries.len() >= 9);
+    for line in entries {
+        let [name, epoch, offset, version, text] = line[..] else {
+            panic!("{line:?}");
+        };
+        let entry = CursorEntry {
+            hash: channel(name).hash48(),
+            position: Position::new(offset.parse().unwrap(), epoch_of(epoch)),
+            ended: version == "b",
+        };
+        assert_eq!(entry_text(entry), text);
+        assert_eq!(parse_cursor(text).unwrap().entries, [entry]);
+    }
+    let epochs = vectors("epoch-vectors");
+    assert!(epochs.len() >= 4);
+    for line in epochs {
+        assert_eq!(parse_epoch(line[1]), Some(epoch_of(line[0])));
+        let position = Position::new(0, epoch_of(line[0]));
+        assert_eq!(position_text(position), format!("0.{}", line[1]));
+    }
 }
 
 #[test]
@@ -335,9 +333,8 @@ fn in_a_marked_cursor_a_channel_without_an_entry_is_a_gap() {
 
 #[test]
 fn what_does_not_fit_into_a_cursor_leaves_the_mark() {
-    let others: String = (0..100)
-        .map(|number| entry_text(entry(&format!("x{number}"), 1)))
-        .collect();
+    let others: String =
+        (0..100).map(|number| entry_text(entry(&format!("x{number}"), 1))).collect();
     let id = format!("{others}{}", entry_text(entry("a", 5)));
     let asked = reading("/c/a,b", &[("Last-Event-ID", &id)]);
     assert_eq!(asked.subscriptions[0].start, Start::After(position(5)));
@@ -349,15 +346,9 @@ fn what_does_not_fit_into_a_cursor_leaves_the_mark() {
 
 #[test]
 fn an_end_that_was_seen_is_not_forgotten() {
-    let ended = CursorEntry {
-        ended: true,
-        ..entry("a", 4)
-    };
+    let ended = CursorEntry { ended: true, ..entry("a", 4) };
     let id = entry_text(ended);
-    assert_eq!(
-        start("", &[("Last-Event-ID", &id)]),
-        Start::AfterEnd(position(4))
-    );
+    assert_eq!(start("", &[("Last-Event-ID", &id)]), Start::AfterEnd(position(4)));
 }
 
 #[test]
@@ -370,13 +361,7 @@ fn a_channel_added_later_starts_from_what_is_carried() {
     let since = parse_since("all", NOW).unwrap();
     assert_eq!(start_later(&a, Some(&since), &carried), Start::All);
     let since = parse_since(&entry_text(entry("a", 8)), NOW).unwrap();
-    assert_eq!(
-        start_later(&a, Some(&since), &carried),
-        Start::After(position(8))
-    );
+    assert_eq!(start_later(&a, Some(&since), &carried), Start::After(position(8)));
     carried.mark();
-    assert_eq!(
-        start_later(&channel("b"), None, &carried),
-        Start::Unreadable
-    );
+    assert_eq!(start_later(&channel("b"), None, &carried), Start::Unreadable);
 }

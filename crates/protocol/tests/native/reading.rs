@@ -39,14 +39,10 @@ fn the_first_row_that_matches_decides_the_transport() {
     let websocket = handshake(&[]);
     let websocket_and_sse = handshake(&[("Accept", "text/event-stream")]);
     let key: &[(&str, &str)] = &[("Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ==")];
-    let key_and_sse: &[(&str, &str)] = &[
-        ("Sec-WebSocket-Version", "13"),
-        ("Accept", "text/event-stream"),
-    ];
-    let browser: &[(&str, &str)] = &[
-        ("Accept", "text/html,application/xhtml+xml,*/*;q=0.8"),
-        ("Sec-Fetch-Mode", "navigate"),
-    ];
+    let key_and_sse: &[(&str, &str)] =
+        &[("Sec-WebSocket-Version", "13"), ("Accept", "text/event-stream")];
+    let browser: &[(&str, &str)] =
+        &[("Accept", "text/html,application/xhtml+xml,*/*;q=0.8"), ("Sec-Fetch-Mode", "navigate")];
     let sse: &[(&str, &str)] = &[("Accept", "application/json, Text/Event-Stream;q=0.1")];
     let rows: &[Row<'_>] = &[
         ("/c/a", &websocket, "websocket Raw"),
@@ -72,31 +68,16 @@ fn the_first_row_that_matches_decides_the_transport() {
         ("/c/a?as=xml", &[], "400 parameter-invalid"),
         ("/c/a", sse, "sse Sse"),
         ("/c/a", &[("Accept", "application/x-ndjson")], "ndjson"),
-        (
-            "/c/a",
-            &[
-                ("Accept", "application/json"),
-                ("Accept", "application/x-ndjson"),
-            ],
-            "ndjson",
-        ),
+        ("/c/a", &[("Accept", "application/json"), ("Accept", "application/x-ndjson")], "ndjson"),
         ("/c/a", &[("Accept", "application/json")], "poll 0"),
-        (
-            "/c/a",
-            &[("Accept", "text/event-stream;q=0, application/json")],
-            "poll 0",
-        ),
+        ("/c/a", &[("Accept", "text/event-stream;q=0, application/json")], "poll 0"),
         ("/c/a", browser, "page"),
         ("/c/a", &[("Accept", "*/*")], "sse Sse"),
         ("/c/a", &[("Accept", "image/png")], "sse Sse"),
         ("/c/a", &[], "sse Sse"),
         ("/c/a?event=channel", &[], "sse SseChannel"),
         ("/c/a?event=other", &[], "400 parameter-invalid"),
-        (
-            "/c/a?event=channel&as=envelope",
-            &[],
-            "400 parameter-invalid",
-        ),
+        ("/c/a?event=channel&as=envelope", &[], "400 parameter-invalid"),
         ("/c/a,open?event=channel", &[], "400 parameter-invalid"),
         ("/c/error?event=channel", &[], "400 parameter-invalid"),
         ("/c/a/history", sse, "history"),
@@ -122,11 +103,7 @@ fn a_handshake_that_is_not_valid_gets_http() {
         let headers: Vec<(&str, &str)> = handshake(&[])
             .into_iter()
             .filter_map(|(known, known_value)| {
-                let value = if known == name {
-                    value
-                } else {
-                    Some(known_value)
-                };
+                let value = if known == name { value } else { Some(known_value) };
                 value.map(|value| (known, value))
             })
             .collect();
@@ -137,11 +114,7 @@ fn a_handshake_that_is_not_valid_gets_http() {
             assert!(problem.headers().contains(&("Sec-WebSocket-Version", "13")));
         }
     }
-    for more in [
-        ("Host", "b"),
-        ("Content-Length", "3"),
-        ("Transfer-Encoding", "chunked"),
-    ] {
+    for more in [("Host", "b"), ("Content-Length", "3"), ("Transfer-Encoding", "chunked")] {
         let problem = refused(ask("GET", "/c/a", &handshake(&[more])));
         assert_eq!(problem.code(), Code::HandshakeInvalid, "{more:?}");
     }
@@ -152,39 +125,22 @@ fn the_first_known_subprotocol_is_selected_and_a_token_never_echoed() {
     for (offer, language, echoed) in [
         (None, Subprotocol::Raw, None),
         (Some("fanfare.raw"), Subprotocol::Raw, Some("fanfare.raw")),
-        (
-            Some("x, fanfare.v1, fanfare.raw"),
-            Subprotocol::V1,
-            Some("fanfare.v1"),
-        ),
-        (
-            Some("bearer.abc, fanfare.v1"),
-            Subprotocol::V1,
-            Some("fanfare.v1"),
-        ),
+        (Some("x, fanfare.v1, fanfare.raw"), Subprotocol::V1, Some("fanfare.v1")),
+        (Some("bearer.abc, fanfare.v1"), Subprotocol::V1, Some("fanfare.v1")),
     ] {
-        let more: Vec<_> = offer
-            .map(|offer| ("Sec-WebSocket-Protocol", offer))
-            .into_iter()
-            .collect();
+        let more: Vec<_> =
+            offer.map(|offer| ("Sec-WebSocket-Protocol", offer)).into_iter().collect();
         let asked = reading("/c/a", &handshake(&more));
         let Transport::WebSocket(socket) = asked.transport else {
             panic!("no WebSocket for {offer:?}");
         };
-        assert_eq!(
-            (socket.language, socket.subprotocol),
-            (language, echoed),
-            "{offer:?}"
-        );
+        assert_eq!((socket.language, socket.subprotocol), (language, echoed), "{offer:?}");
         // The example of RFC 6455 §1.3.
         assert_eq!(socket.accept, "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=");
     }
     for offer in ["graphql-ws", "bearer.abc"] {
         let headers = handshake(&[("Sec-WebSocket-Protocol", offer)]);
-        assert_eq!(
-            refused(ask("GET", "/c/a", &headers)).code(),
-            Code::SubprotocolUnknown
-        );
+        assert_eq!(refused(ask("GET", "/c/a", &headers)).code(), Code::SubprotocolUnknown);
     }
 }
 
@@ -223,22 +179,14 @@ fn channels_come_from_the_path_and_the_query() {
     ] {
         assert_eq!(refused(get(target)).code(), code, "{target}");
     }
-    assert_eq!(
-        reading(&format!("/c/{}", many[..64].join(",")), &[])
-            .subscriptions
-            .len(),
-        64
-    );
+    assert_eq!(reading(&format!("/c/{}", many[..64].join(",")), &[]).subscriptions.len(), 64);
 }
 
 #[test]
 fn a_path_without_channels_is_for_v1_alone() {
     let v1 = handshake(&[("Sec-WebSocket-Protocol", "fanfare.v1")]);
     assert!(reading("/c", &v1).subscriptions.is_empty());
-    assert_eq!(
-        refused(ask("GET", "/c", &handshake(&[]))).code(),
-        Code::ChannelMissing
-    );
+    assert_eq!(refused(ask("GET", "/c", &handshake(&[]))).code(), Code::ChannelMissing);
 }
 
 #[test]
@@ -255,25 +203,15 @@ fn methods_lead_where_they_belong() {
         ("GET", "/cc", "Other"),
     ] {
         let route = ask(method, target, &[]).unwrap();
-        assert!(
-            format!("{route:?}").starts_with(expected),
-            "{method} {target} {route:?}"
-        );
+        assert!(format!("{route:?}").starts_with(expected), "{method} {target} {route:?}");
     }
-    for (method, target) in [
-        ("PATCH", "/c/a"),
-        ("GET", "/publish"),
-        ("POST", "/c/a/history"),
-    ] {
+    for (method, target) in [("PATCH", "/c/a"), ("GET", "/publish"), ("POST", "/c/a/history")] {
         let problem = refused(ask(method, target, &[]));
         assert_eq!(problem.code(), Code::MethodNotAllowed);
         assert!(problem.headers().iter().any(|(name, _)| *name == "Allow"));
     }
     assert_eq!(refused(ask("POST", "/sessions/x", &[])).status(), 404);
-    assert_eq!(
-        refused(ask("DELETE", "/c", &[])).code(),
-        Code::ChannelMissing
-    );
+    assert_eq!(refused(ask("DELETE", "/c", &[])).code(), Code::ChannelMissing);
 }
 
 #[test]
@@ -297,13 +235,7 @@ fn the_settings_of_a_reader_are_read_and_clamped() {
         assert_eq!(heartbeat.every, Duration::from_secs(seconds), "{text}");
         assert_eq!(heartbeat.form, form, "{text}");
     }
-    for target in [
-        "heartbeat=often",
-        "heartbeat=event:",
-        "echo=maybe",
-        "open=x",
-        "wait=%zz",
-    ] {
+    for target in ["heartbeat=often", "heartbeat=event:", "echo=maybe", "open=x", "wait=%zz"] {
         let problem = refused(get(&format!("/c/a?{target}")));
         assert_eq!(problem.code(), Code::ParameterInvalid, "{target}");
     }
@@ -348,10 +280,6 @@ fn a_poll_starts_with_everything_by_default() {
         ("/c/a?poll=1&since=now", Start::Now),
         ("/c/a?wait=0", Start::Now),
     ] {
-        assert_eq!(
-            reading(target, &[]).subscriptions[0].start,
-            start,
-            "{target}"
-        );
+        assert_eq!(reading(target, &[]).subscriptions[0].start, start, "{target}");
     }
 }

@@ -17,17 +17,12 @@ use serde_json::{Value, json};
 use crate::asking::{channel, entry};
 
 fn dev() -> OriginPolicy {
-    OriginPolicy {
-        hosts: Hosts::Loopback,
-        origins: Origins::Loopback,
-    }
+    OriginPolicy { hosts: Hosts::Loopback, origins: Origins::Loopback }
 }
 
 fn checked(policy: &OriginPolicy, method: &str, headers: &[(&str, &str)]) -> Result<bool, Code> {
-    let headers: Vec<(&str, &[u8])> = headers
-        .iter()
-        .map(|(name, value)| (*name, value.as_bytes()))
-        .collect();
+    let headers: Vec<(&str, &[u8])> =
+        headers.iter().map(|(name, value)| (*name, value.as_bytes())).collect();
     let head = Head::new(method, "/c/a", Version::Http11, &headers);
     check(&head, policy)
         .map(|allowed| allowed != AllowedOrigin::None)
@@ -36,37 +31,20 @@ fn checked(policy: &OriginPolicy, method: &str, headers: &[(&str, &str)]) -> Res
 
 #[test]
 fn dev_answers_to_loopback_alone() {
-    for host in [
-        "localhost",
-        "LOCALHOST:8300",
-        "127.0.0.1:1",
-        "127.9.9.9",
-        "[::1]:8300",
-        "a.localhost",
-    ] {
-        assert_eq!(
-            checked(&dev(), "GET", &[("Host", host)]),
-            Ok(false),
-            "{host}"
-        );
+    for host in
+        ["localhost", "LOCALHOST:8300", "127.0.0.1:1", "127.9.9.9", "[::1]:8300", "a.localhost"]
+    {
+        assert_eq!(checked(&dev(), "GET", &[("Host", host)]), Ok(false), "{host}");
     }
-    for host in [
-        "evil.example",
-        "localhost.evil.example",
-        "127.0.0.1.evil.example",
-        "",
-        "[::2]",
-        "0.0.0.0",
-    ] {
+    for host in
+        ["evil.example", "localhost.evil.example", "127.0.0.1.evil.example", "", "[::2]", "0.0.0.0"]
+    {
         let refused = checked(&dev(), "POST", &[("Host", host)]);
         assert_eq!(refused, Err(Code::HostRefused), "{host}");
     }
-    for origin in [
-        "http://localhost",
-        "http://localhost:3000",
-        "https://127.0.0.1:5173",
-        "http://[::1]:9",
-    ] {
+    for origin in
+        ["http://localhost", "http://localhost:3000", "https://127.0.0.1:5173", "http://[::1]:9"]
+    {
         let headers = [("Host", "localhost:8300"), ("Origin", origin)];
         assert_eq!(checked(&dev(), "POST", &headers), Ok(true), "{origin}");
     }
@@ -80,16 +58,9 @@ fn dev_answers_to_loopback_alone() {
         "localhost",
     ] {
         let headers = [("Host", "localhost:8300"), ("Origin", origin)];
-        assert_eq!(
-            checked(&dev(), "POST", &headers),
-            Err(Code::OriginRefused),
-            "{origin}"
-        );
+        assert_eq!(checked(&dev(), "POST", &headers), Err(Code::OriginRefused), "{origin}");
     }
-    let two = [
-        ("Origin", "http://localhost"),
-        ("Origin", "http://localhost"),
-    ];
+    let two = [("Origin", "http://localhost"), ("Origin", "http://localhost")];
     assert_eq!(checked(&dev(), "GET", &two), Err(Code::OriginRefused));
 }
 
@@ -108,39 +79,20 @@ fn serve_allows_its_own_host_and_those_that_are_listed() {
     for (policy, host, origin, expected) in [
         (&same, "live.example", "https://live.example", Ok(true)),
         (&same, "live.example:443", "https://live.example", Ok(true)),
-        (
-            &same,
-            "live.example:8300",
-            "http://LIVE.example:8300",
-            Ok(true),
-        ),
+        (&same, "live.example:8300", "http://LIVE.example:8300", Ok(true)),
         (&same, "live.example", "https://live.example:444", refused),
         (&same, "live.example", "https://app.example", refused),
-        (
-            &listed,
-            "live.example:8300",
-            "https://app.example",
-            Ok(true),
-        ),
+        (&listed, "live.example:8300", "https://app.example", Ok(true)),
         (&listed, "live.example", "https://app.example:443", Ok(true)),
         (&listed, "live.example", "http://app.example", refused),
         (&listed, "live.example", "https://live.example", refused),
-        (
-            &listed,
-            "b.example",
-            "https://app.example",
-            Err(Code::HostRefused),
-        ),
+        (&listed, "b.example", "https://app.example", Err(Code::HostRefused)),
         (&both, "live.example", "https://live.example", Ok(true)),
         (&both, "live.example", "https://app.example", Ok(true)),
         (&both, "live.example", "null", refused),
     ] {
         let headers = [("Host", host), ("Origin", origin)];
-        assert_eq!(
-            checked(policy, "POST", &headers),
-            expected,
-            "{host} {origin}"
-        );
+        assert_eq!(checked(policy, "POST", &headers), expected, "{host} {origin}");
     }
 }
 
@@ -151,22 +103,14 @@ fn a_foreign_page_without_an_origin_may_only_lead_here() {
     for (method, headers, expected) in [
         ("GET", &[cross, navigate][..], Ok(false)),
         ("GET", &[cross], Err(Code::OriginRefused)),
-        (
-            "GET",
-            &[cross, ("Sec-Fetch-Mode", "no-cors")],
-            Err(Code::OriginRefused),
-        ),
+        ("GET", &[cross, ("Sec-Fetch-Mode", "no-cors")], Err(Code::OriginRefused)),
         ("POST", &[cross, navigate], Err(Code::OriginRefused)),
         ("HEAD", &[cross, navigate], Err(Code::OriginRefused)),
         ("POST", &[("Sec-Fetch-Site", "same-origin")], Ok(false)),
         ("POST", &[("Sec-Fetch-Site", "none")], Ok(false)),
         ("POST", &[cross, ("Origin", "http://localhost")], Ok(true)),
     ] {
-        assert_eq!(
-            checked(&dev(), method, headers),
-            expected,
-            "{method} {headers:?}"
-        );
+        assert_eq!(checked(&dev(), method, headers), expected, "{method} {headers:?}");
     }
 }
 
@@ -178,23 +122,14 @@ fn a_preflight_is_answered_with_the_names_it_asked_for() {
         ("Access-Control-Request-Headers", asked.as_bytes()),
     ];
     let answer = preflight_headers(&Head::new("OPTIONS", "/c/a", Version::Http11, &headers));
-    let allowed = answer
-        .iter()
-        .find(|(name, _)| *name == "Access-Control-Allow-Headers")
-        .unwrap();
-    assert_eq!(
-        allowed.1,
-        "authorization, fanfare-event, hx-request, idempotency-key"
-    );
+    let allowed = answer.iter().find(|(name, _)| *name == "Access-Control-Allow-Headers").unwrap();
+    assert_eq!(allowed.1, "authorization, fanfare-event, hx-request, idempotency-key");
 }
 
 #[test]
 fn a_problem_says_what_is_wrong_where_and_what_to_change() {
     let head = entry("news", 7);
-    let refusal = Refusal {
-        code: Code::ExpectFailed,
-        head: Some(head),
-    };
+    let refusal = Refusal { code: Code::ExpectFailed, head: Some(head) };
     let problem = Problem::refused(&channel("news"), refusal);
     let body: Value = serde_json::from_slice(&problem.body()).unwrap();
     assert_eq!(body["status"], 409);
@@ -204,10 +139,7 @@ fn a_problem_says_what_is_wrong_where_and_what_to_change() {
     assert_eq!(body["epoch"], "bI0VniavN7w");
     assert_eq!(body["cursor"], entry_text(head));
     for member in ["type", "title", "detail", "hint"] {
-        assert!(
-            body[member].as_str().is_some_and(|text| !text.is_empty()),
-            "{member}"
-        );
+        assert!(body[member].as_str().is_some_and(|text| !text.is_empty()), "{member}");
     }
     for row in fanfare_core::code::TABLE {
         let problem = Problem::of(row.code);
@@ -220,18 +152,11 @@ fn a_problem_says_what_is_wrong_where_and_what_to_change() {
             row.name
         );
     }
-    let quoting = Problem::new(
-        Code::SinceInvalid,
-        "a \"quoted\"\n\u{1}".to_owned() + &"é".repeat(200),
-        "b",
-    );
+    let quoting =
+        Problem::new(Code::SinceInvalid, "a \"quoted\"\n\u{1}".to_owned() + &"é".repeat(200), "b");
     assert!(serde_json::from_slice::<Value>(&quoting.body()).is_ok());
     assert!(quoting.close_reason().len() <= CLOSE_REASON_BYTES_MAX);
-    assert!(
-        quoting
-            .close_reason()
-            .starts_with("since-invalid: a \"quoted\"")
-    );
+    assert!(quoting.close_reason().starts_with("since-invalid: a \"quoted\""));
 }
 
 #[test]
@@ -257,10 +182,7 @@ fn the_heads_of_answers_have_what_the_protocol_demands() {
     append_problem(&mut out, &problem, &AllowedOrigin::None, Persistence::Close);
     let out = String::from_utf8(out).unwrap();
     let (head, body) = out.split_once("\r\n\r\n").unwrap();
-    assert!(
-        head.starts_with("HTTP/1.1 503 Service Unavailable\r\n"),
-        "{head}"
-    );
+    assert!(head.starts_with("HTTP/1.1 503 Service Unavailable\r\n"), "{head}");
     for line in [
         "Content-Type: application/problem+json",
         "Cache-Control: no-store",
@@ -270,8 +192,5 @@ fn the_heads_of_answers_have_what_the_protocol_demands() {
     ] {
         assert!(head.lines().any(|known| known == line), "{line} in {head}");
     }
-    assert_eq!(
-        serde_json::from_str::<Value>(body).unwrap()["code"],
-        json!("overloaded")
-    );
+    assert_eq!(serde_json::from_str::<Value>(body).unwrap()["code"], json!("overloaded"));
 }

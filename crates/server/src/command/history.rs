@@ -58,10 +58,7 @@ pub(crate) fn run(flags: &Flags) -> Result<Exit> {
 async fn print(flags: &Flags, target: &Target) -> Result<Exit> {
     let look = flags.look.look(1);
     let mut connection = Connection::open(target).await?;
-    let mut page = Page {
-        since: flags.since.clone(),
-        until: flags.until.clone(),
-    };
+    let mut page = Page { since: flags.since.clone(), until: flags.until.clone() };
     let mut left = flags.limit;
     while left > 0 {
         let answer = ask(&mut connection, flags, target, &page, left.min(PAGE_MAX)).await?;
@@ -77,11 +74,7 @@ async fn print(flags: &Flags, target: &Target) -> Result<Exit> {
             return Ok(Exit::Success);
         };
         if left == 0 || messages.is_empty() {
-            let flag = if flags.order == Order::Asc {
-                "--since"
-            } else {
-                "--until"
-            };
+            let flag = if flags.order == Order::Asc { "--since" } else { "--until" };
             output::note(&format!("there is more: {flag} '{next}'"));
             return Ok(Exit::Success);
         }
@@ -105,11 +98,7 @@ async fn ask(
     page: &Page,
     limit: u64,
 ) -> Result<Answer, Failure> {
-    let order = if flags.order == Order::Asc {
-        "asc"
-    } else {
-        "desc"
-    };
+    let order = if flags.order == Order::Asc { "asc" } else { "desc" };
     let mut query = vec![
         ("history", "1".to_owned()),
         ("limit", limit.to_string()),
@@ -118,8 +107,6 @@ async fn ask(
     query.extend(page.since.clone().map(|since| ("since", since)));
     query.extend(page.until.clone().map(|until| ("until", until)));
     let channels = [flags.channel.clone()];
-    let answer = connection
-        .ask(Question::get(target.path(&channels, &query)))
-        .await?;
+    let answer = connection.ask(Question::get(target.path(&channels, &query))).await?;
     Answer::read(&whole(answer).await?)
 }

@@ -33,8 +33,6 @@ pub(crate) fn run(flags: &Flags) -> Result<Exit> {
     };
     file.write_all(reference::starter().as_bytes())
         .with_context(|| format!("cannot write {name}"))?;
-    output::note(&format!(
-        "wrote {name}; look at it, then `fanfare check {name}`"
-    ));
+    output::note(&format!("wrote {name}; look at it, then `fanfare check {name}`"));
     Ok(Exit::Success)
 }

@@ -66,15 +66,9 @@ fn plain(message: &Message, payload: &Payload) -> String {
     match payload {
         Payload::Text(text) | Payload::Json(text) => escaped(text),
         Payload::Binary(bytes) => {
-            let content_type = message
-                .content_type
-                .as_deref()
-                .unwrap_or("application/octet-stream");
-            format!(
-                "data:{};base64,{}",
-                escaped(content_type),
-                STANDARD.encode(bytes)
-            )
+            let content_type =
+                message.content_type.as_deref().unwrap_or("application/octet-stream");
+            format!("data:{};base64,{}", escaped(content_type), STANDARD.encode(bytes))
         }
     }
 }

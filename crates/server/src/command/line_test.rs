@@ -31,18 +31,8 @@ fn each_look_of_each_payload() {
             r#"{"a": 1.0}"#,
             r#"{"a": 1.0}"#,
         ),
-        (
-            r#""data":"x","content_type":"application/ld+json; a=b""#,
-            "\"x\"",
-            "\"x\"",
-            "\"x\"",
-        ),
-        (
-            r#""data":"x","content_type":"text/json-like""#,
-            "x",
-            "x",
-            "\"x\"",
-        ),
+        (r#""data":"x","content_type":"application/ld+json; a=b""#, "\"x\"", "\"x\"", "\"x\""),
+        (r#""data":"x","content_type":"text/json-like""#, "x", "x", "\"x\""),
         (
             r#""data":"AAEC","encoding":"base64","content_type":"image/png""#,
             "data:image/png;base64,AAEC",

@@ -90,19 +90,12 @@ pub(crate) fn run() -> Result<Exit> {
 /// Help and version are data; a mistake on the command line is not.
 fn told_by_clap(error: &clap::Error) -> Result<Exit> {
     error.print().map_err(|_closed| StdoutClosed)?;
-    Ok(if error.use_stderr() {
-        Exit::Usage
-    } else {
-        Exit::Success
-    })
+    Ok(if error.use_stderr() { Exit::Usage } else { Exit::Success })
 }
 
 /// One thread is enough to talk to one server.
 fn runtime() -> Result<Runtime> {
-    Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .context("cannot start the client's runtime")
+    Builder::new_current_thread().enable_all().build().context("cannot start the client's runtime")
 }
 
 /// Reads a duration on the command line.

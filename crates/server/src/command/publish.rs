@@ -126,9 +126,7 @@ async fn publish_lines(flags: &Flags, publisher: &mut Publisher<'_>) -> Result<E
             )
         })?;
         pause(flags, number).await;
-        publisher
-            .publish(numbered(&line, number).into(), number)
-            .await?;
+        publisher.publish(numbered(&line, number).into(), number).await?;
     }
     Ok(Exit::Success)
 }
@@ -173,12 +171,7 @@ impl<'a> Publisher<'a> {
         let publisher_key = flags.publisher_key.clone();
         let publisher_key =
             publisher_key.or_else(|| environment::client_variable(environment::KEY));
-        Self {
-            flags,
-            target,
-            publisher_key,
-            connection: None,
-        }
+        Self { flags, target, publisher_key, connection: None }
     }
 
     /// Publishes one message. With an idempotency key, a connection that breaks before the answer
@@ -222,12 +215,9 @@ impl<'a> Publisher<'a> {
         let flags = self.flags;
         let key = flags.key.as_deref().map(|key| numbered(key, number));
         let mut query = Vec::new();
-        for (name, value) in [
-            ("event", &flags.event),
-            ("tags", &flags.tags),
-            ("ttl", &flags.ttl),
-            ("key", &key),
-        ] {
+        for (name, value) in
+            [("event", &flags.event), ("tags", &flags.tags), ("ttl", &flags.ttl), ("key", &key)]
+        {
             query.extend(value.clone().map(|value| (name, value)));
         }
         let content_type = match (&flags.content_type, flags.json) {
@@ -240,13 +230,8 @@ impl<'a> Publisher<'a> {
         };
         Question {
             method: Method::POST,
-            path: self
-                .target
-                .path(std::slice::from_ref(&flags.channel), &query),
-            headers: content_type
-                .map(|value| ("content-type", value))
-                .into_iter()
-                .collect(),
+            path: self.target.path(std::slice::from_ref(&flags.channel), &query),
+            headers: content_type.map(|value| ("content-type", value)).into_iter().collect(),
             key: self.publisher_key.clone(),
             body: payload,
             patience: Duration::ZERO,

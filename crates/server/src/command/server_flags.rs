@@ -70,29 +70,13 @@ impl ServerFlags {
         let mut source = Source::default();
         source.flags(&table::LISTEN, "--listen", &self.listen);
         source.flag(&table::SHARDS, "--shards", self.shards.as_deref());
-        source.flag(
-            &table::PUBLIC_URL,
-            "--public-url",
-            self.public_url.as_deref(),
-        );
+        source.flag(&table::PUBLIC_URL, "--public-url", self.public_url.as_deref());
         source.flags(&table::HOSTS, "--host", &self.host);
         source.flags(&table::ORIGINS, "--origin", &self.origin);
-        source.flags(
-            &table::PUBLISHER_KEYS,
-            "--publisher-key",
-            &self.publisher_key,
-        );
+        source.flags(&table::PUBLISHER_KEYS, "--publisher-key", &self.publisher_key);
         let anonymous = self.anonymous_subscribe.then_some("true");
-        source.flag(
-            &table::ANONYMOUS_SUBSCRIBE,
-            "--anonymous-subscribe",
-            anonymous,
-        );
-        source.flag(
-            &table::LOG_FORMAT,
-            "--log-format",
-            self.log_format.as_deref(),
-        );
+        source.flag(&table::ANONYMOUS_SUBSCRIBE, "--anonymous-subscribe", anonymous);
+        source.flag(&table::LOG_FORMAT, "--log-format", self.log_format.as_deref());
         source.flag(&table::LOG_LEVEL, "--log-level", self.log_level.as_deref());
         source
     }

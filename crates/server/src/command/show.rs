@@ -21,17 +21,9 @@ pub(crate) struct Flags {
 /// Everything wrong in any source.
 pub(crate) fn run(flags: &Flags) -> Result<Exit> {
     let effective = flags.server.effective()?;
-    let shown: Vec<_> = effective
-        .rows
-        .iter()
-        .map(|row| (reference::assignment(row), &row.origin))
-        .collect();
-    let width = shown
-        .iter()
-        .map(|(text, _)| text.chars().count())
-        .max()
-        .unwrap_or(0)
-        .min(72);
+    let shown: Vec<_> =
+        effective.rows.iter().map(|row| (reference::assignment(row), &row.origin)).collect();
+    let width = shown.iter().map(|(text, _)| text.chars().count()).max().unwrap_or(0).min(72);
     for (text, origin) in shown {
         output::line(&format!("{text:width$}  # {origin}"))?;
     }

@@ -196,10 +196,7 @@ impl Reading {
             }
             Verdict::Duplicate => {
                 let offset = message.offset.unwrap_or_default();
-                output::note(&format!(
-                    "left out: {} {offset} came twice",
-                    message.channel
-                ));
+                output::note(&format!("left out: {} {offset} came twice", message.channel));
                 return Ok(None);
             }
         }

@@ -37,11 +37,7 @@ pub(crate) fn origin(text: &str) -> Result<String, String> {
     }
     // A browser leaves out the port that its scheme implies.
     let origin = url.to_ascii_lowercase();
-    let implied = if origin.starts_with("https:") {
-        ":443"
-    } else {
-        ":80"
-    };
+    let implied = if origin.starts_with("https:") { ":443" } else { ":80" };
     Ok(origin.strip_suffix(implied).unwrap_or(&origin).to_owned())
 }
 
@@ -52,19 +48,13 @@ pub(crate) fn url(text: &str) -> Result<String, String> {
     let uri: Uri = text.parse().map_err(|_unreadable| wrong())?;
     let known = matches!(uri.scheme_str(), Some("http" | "https"));
     let named = uri.host().is_some_and(|host| !host.is_empty());
-    if known && named && !text.contains(['@', '#']) {
-        Ok(text.to_owned())
-    } else {
-        Err(wrong())
-    }
+    if known && named && !text.contains(['@', '#']) { Ok(text.to_owned()) } else { Err(wrong()) }
 }
 
 /// Whether a publisher key can be sent in a header and written in a list.
 pub(crate) fn is_publisher_key(key: &str) -> bool {
     (1..=255).contains(&key.len())
-        && key
-            .bytes()
-            .all(|byte| byte.is_ascii_graphic() && byte != b',')
+        && key.bytes().all(|byte| byte.is_ascii_graphic() && byte != b',')
 }
 
 #[cfg(test)]
@@ -74,10 +64,7 @@ mod tests {
     #[test]
     fn origins_are_written_as_browsers_send_them() {
         for (text, expected) in [
-            (
-                "https://Live.Example.com/",
-                Some("https://live.example.com"),
-            ),
+            ("https://Live.Example.com/", Some("https://live.example.com")),
             ("https://a:443", Some("https://a")),
             ("http://a:80", Some("http://a")),
             ("https://a:80", Some("https://a:80")),

@@ -28,16 +28,9 @@ impl Settings {
         mode: Mode,
         machine: Machine,
     ) -> Result<Self, Mistakes> {
-        let mut building = Building {
-            effective,
-            mistakes: Vec::new(),
-        };
+        let mut building = Building { effective, mistakes: Vec::new() };
         let settings = building.settings(mode, machine);
-        if building.mistakes.is_empty() {
-            Ok(settings)
-        } else {
-            Err(Mistakes(building.mistakes))
-        }
+        if building.mistakes.is_empty() { Ok(settings) } else { Err(Mistakes(building.mistakes)) }
     }
 }
 
@@ -51,10 +44,7 @@ impl Building<'_> {
         Settings {
             mode,
             listen: self.listen(mode),
-            shards: self
-                .effective
-                .number(&table::SHARDS)
-                .map_or(machine.cores, saturate),
+            shards: self.effective.number(&table::SHARDS).map_or(machine.cores, saturate),
             public_url: self.public_url(),
             hosts: self.each(&table::HOSTS, address::host),
             origins: self.each(&table::ORIGINS, address::origin),
@@ -82,10 +72,7 @@ impl Building<'_> {
         if addresses.len() > 16 {
             self.mistake(&table::LISTEN, "has more than 16 addresses", "remove some");
         }
-        let foreign = addresses
-            .iter()
-            .find(|address| !address.ip().is_loopback())
-            .copied();
+        let foreign = addresses.iter().find(|address| !address.ip().is_loopback()).copied();
         if let (Mode::Dev, Some(foreign)) = (mode, foreign) {
             self.mistake(
                 &table::LISTEN,
@@ -125,14 +112,8 @@ impl Building<'_> {
                 "use 1 to 255 visible ASCII characters without a comma",
             );
         }
-        let anonymous = self
-            .effective
-            .switch(&table::ANONYMOUS_SUBSCRIBE)
-            .unwrap_or(false);
-        Auth {
-            publisher_keys: keys.to_vec(),
-            anonymous_subscribe: anonymous || mode == Mode::Dev,
-        }
+        let anonymous = self.effective.switch(&table::ANONYMOUS_SUBSCRIBE).unwrap_or(false);
+        Auth { publisher_keys: keys.to_vec(), anonymous_subscribe: anonymous || mode == Mode::Dev }
     }
 
     fn limits(&mut self, machine: Machine) -> Limits {
@@ -196,19 +177,12 @@ impl Building<'_> {
                 Some("json") => LogFormat::Json,
                 _ => LogFormat::Auto,
             },
-            level: self
-                .effective
-                .text(&table::LOG_LEVEL)
-                .unwrap_or("info")
-                .to_owned(),
+            level: self.effective.text(&table::LOG_LEVEL).unwrap_or("info").to_owned(),
         }
     }
 
     fn jitter(&mut self, min: &'static Key, max: &'static Key) -> Jitter {
-        let jitter = Jitter {
-            min: self.duration(min),
-            max: self.duration(max),
-        };
+        let jitter = Jitter { min: self.duration(min), max: self.duration(max) };
         if jitter.min > jitter.max {
             let change = format!("raise it, or lower `{}`", min.name);
             self.mistake(max, &format!("is less than `{}`", min.name), &change);

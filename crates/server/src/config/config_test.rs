@@ -10,20 +10,14 @@ use super::source::Source;
 use super::table::{KEYS, PAYLOAD_BYTES_MAX, find};
 use super::{environment, file, reference, table};
 
-const MACHINE: Machine = Machine {
-    cores: 4,
-    open_files: 10_000,
-};
+const MACHINE: Machine = Machine { cores: 4, open_files: 10_000 };
 
 fn read_file(text: &str) -> Result<Source, Mistakes> {
     file::read(Path::new("fanfare.toml"), text)
 }
 
 fn variables(pairs: &[(&str, &str)]) -> Vec<(String, String)> {
-    pairs
-        .iter()
-        .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
-        .collect()
+    pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
 }
 
 fn settings(text: &str, mode: Mode) -> Result<Settings, Mistakes> {
@@ -85,15 +79,9 @@ fn flags_win_over_the_environment_and_that_over_the_file() {
     assert_eq!(effective.number(&PAYLOAD_BYTES_MAX), Some(4 << 20));
     assert_eq!(effective.origin(&PAYLOAD_BYTES_MAX).to_string(), "--flag");
     assert_eq!(effective.number(&table::CHANNELS_MAX), Some(7));
-    assert_eq!(
-        effective.origin(&table::CHANNELS_MAX).to_string(),
-        "FANFARE_LIMITS__CHANNELS_MAX"
-    );
+    assert_eq!(effective.origin(&table::CHANNELS_MAX).to_string(), "FANFARE_LIMITS__CHANNELS_MAX");
     assert_eq!(effective.number(&table::HANDSHAKES_MAX), Some(6));
-    assert_eq!(
-        effective.origin(&table::HANDSHAKES_MAX).to_string(),
-        "fanfare.toml:4"
-    );
+    assert_eq!(effective.origin(&table::HANDSHAKES_MAX).to_string(), "fanfare.toml:4");
     assert_eq!(effective.list(&table::ORIGINS), ["https://a", "https://b"]);
     assert_eq!(effective.origin(&table::SHARDS), Origin::Default);
 }
@@ -105,56 +93,26 @@ const MISTAKES: &[(&str, &str)] = &[
         "fanfare.toml:3: unknown key `limits.payload_byte_max`; \
              did you mean `limits.payload_bytes_max`?",
     ),
-    (
-        "zebra = 1\n",
-        "fanfare.toml:1: unknown key `zebra`; see `fanfare config show` for all keys",
-    ),
+    ("zebra = 1\n", "fanfare.toml:1: unknown key `zebra`; see `fanfare config show` for all keys"),
     ("[limit]\nx = 1\n", "fanfare.toml:1: unknown key `limit`; "),
     (
         "heartbeat = \"3s\"\n",
         "fanfare.toml:1: `heartbeat` is \"3s\"; write a duration from 5s to 1m",
     ),
-    (
-        "heartbeat = 15\n",
-        "`heartbeat` is \"15\"; write a duration",
-    ),
-    (
-        "\n\nshards = 0\n",
-        "fanfare.toml:3: `shards` is \"0\"; write a whole number from 1 to 256",
-    ),
-    (
-        "slow_reader = \"latest\"\n",
-        "write `recover` or `disconnect`",
-    ),
-    (
-        "shards = 1.5\n",
-        "fanfare.toml:1: `shards` cannot be a TOML float",
-    ),
+    ("heartbeat = 15\n", "`heartbeat` is \"15\"; write a duration"),
+    ("\n\nshards = 0\n", "fanfare.toml:3: `shards` is \"0\"; write a whole number from 1 to 256"),
+    ("slow_reader = \"latest\"\n", "write `recover` or `disconnect`"),
+    ("shards = 1.5\n", "fanfare.toml:1: `shards` cannot be a TOML float"),
     ("shards = \n", "fanfare.toml:1: not TOML"),
-    (
-        "shards = 1\nshards = 2\n",
-        "fanfare.toml:2: not TOML: duplicate key",
-    ),
-    (
-        "shards = [1, 2]\n",
-        "`shards` is a list; write a whole number",
-    ),
+    ("shards = 1\nshards = 2\n", "fanfare.toml:2: not TOML: duplicate key"),
+    ("shards = [1, 2]\n", "`shards` is a list; write a whole number"),
     ("limits = 3\n", "unknown key `limits`"),
-    (
-        "[limits]\npayload_bytes_max = \"33 MiB\"\n",
-        "write a size from 1 KiB to 32 MiB",
-    ),
-    (
-        "listen = \"8300\"\n",
-        "`listen` has \"8300\"; write `address:port`",
-    ),
+    ("[limits]\npayload_bytes_max = \"33 MiB\"\n", "write a size from 1 KiB to 32 MiB"),
+    ("listen = \"8300\"\n", "`listen` has \"8300\"; write `address:port`"),
     ("origins = [\"https://a/b\"]\n", "without a path"),
     ("hosts = [\"https://a\"]\n", "write a name or `name:port`"),
     ("public_url = \"a.example\"\n", "write a whole URL"),
-    (
-        "retry_min = \"9s\"\n",
-        "`retry_max` is less than `retry_min`",
-    ),
+    ("retry_min = \"9s\"\n", "`retry_max` is less than `retry_min`"),
     (
         "[limits]\nconnections_max = 9489\n",
         "fanfare.toml:2: `limits.connections_max` is 9489, but this process may open 10000 \
@@ -171,10 +129,7 @@ const MISTAKES: &[(&str, &str)] = &[
 fn mistakes_say_what_where_and_what_to_change() {
     for (text, expected) in MISTAKES {
         let told = mistake(text, Mode::Serve);
-        assert!(
-            told.contains(expected),
-            "{text:?} told\n{told}\nnot\n{expected}"
-        );
+        assert!(told.contains(expected), "{text:?} told\n{told}\nnot\n{expected}");
     }
 }
 
@@ -187,19 +142,13 @@ fn all_mistakes_are_told_at_once() {
 #[test]
 fn a_secret_is_never_told() {
     let told = mistake("[auth]\npublisher_keys = [\"hunter 2\"]\n", Mode::Serve);
-    assert!(
-        told.contains("visible ASCII") && !told.contains("hunter"),
-        "{told}"
-    );
+    assert!(told.contains("visible ASCII") && !told.contains("hunter"), "{told}");
     let good = settings("[auth]\npublisher_keys = [\"hunter2\"]\n", Mode::Serve).unwrap();
     assert!(!format!("{good:?}").contains("hunter2"));
     let file = read_file("[auth]\npublisher_keys = [\"hunter2\"]\n").unwrap();
     let effective = Effective::of(&[file]).unwrap();
     let shown: Vec<_> = effective.rows.iter().map(reference::assignment).collect();
-    assert!(
-        shown.contains(&"auth.publisher_keys = (1 hidden)".to_owned()),
-        "{shown:?}"
-    );
+    assert!(shown.contains(&"auth.publisher_keys = (1 hidden)".to_owned()), "{shown:?}");
 }
 
 #[test]
@@ -207,19 +156,12 @@ fn an_unknown_variable_is_a_mistake() {
     let told = environment::read(&variables(&[("FANFARE_LIMIT__CHANNELS_MAX", "1")]))
         .unwrap_err()
         .to_string();
-    assert!(
-        told.contains("did you mean `FANFARE_LIMITS__CHANNELS_MAX`?"),
-        "{told}"
-    );
+    assert!(told.contains("did you mean `FANFARE_LIMITS__CHANNELS_MAX`?"), "{told}");
 }
 
 #[test]
 fn dev_listens_on_loopback_only() {
-    for good in [
-        "[\"127.0.0.1:0\", \"[::1]:0\"]",
-        "\"localhost:1\"",
-        "\"127.9.9.9:1\"",
-    ] {
+    for good in ["[\"127.0.0.1:0\", \"[::1]:0\"]", "\"localhost:1\"", "\"127.9.9.9:1\""] {
         settings(&format!("listen = {good}\n"), Mode::Dev).unwrap();
     }
     let told = mistake("listen = \"0.0.0.0:8300\"\n", Mode::Dev);
@@ -229,16 +171,9 @@ fn dev_listens_on_loopback_only() {
 #[test]
 fn keys_and_variables_are_found_by_name() {
     for key in KEYS {
-        assert!(
-            find(key.name).is_some_and(|found| std::ptr::eq(found, key)),
-            "{}",
-            key.name
-        );
+        assert!(find(key.name).is_some_and(|found| std::ptr::eq(found, key)), "{}", key.name);
     }
-    assert_eq!(
-        PAYLOAD_BYTES_MAX.variable(),
-        "FANFARE_LIMITS__PAYLOAD_BYTES_MAX"
-    );
+    assert_eq!(PAYLOAD_BYTES_MAX.variable(), "FANFARE_LIMITS__PAYLOAD_BYTES_MAX");
 }
 
 #[test]
@@ -257,10 +192,7 @@ fn the_file_of_init_holds_every_key_with_a_value_that_holds() {
     for row in &all.rows {
         assert_ne!(row.origin, Origin::Default, "{}", row.key.name);
     }
-    let roomy = Machine {
-        open_files: 20_000,
-        ..MACHINE
-    };
+    let roomy = Machine { open_files: 20_000, ..MACHINE };
     Settings::build(&all, Mode::Serve, roomy).unwrap();
 }
 

@@ -56,17 +56,12 @@ impl Effective {
                 Err(mistake) => mistakes.push(mistake),
             }
         }
-        if mistakes.is_empty() {
-            Ok(Self { rows })
-        } else {
-            Err(Mistakes(mistakes))
-        }
+        if mistakes.is_empty() { Ok(Self { rows }) } else { Err(Mistakes(mistakes)) }
     }
 
     /// Where the value of a key came from.
     pub(crate) fn origin(&self, key: &Key) -> Origin {
-        self.row(key)
-            .map_or(Origin::Default, |row| row.origin.clone())
+        self.row(key).map_or(Origin::Default, |row| row.origin.clone())
     }
 
     /// The value of a key that is a count or a size; `None` if it is found out at start.
@@ -121,21 +116,13 @@ fn row(key: &'static Key, sources: &[Source]) -> Result<Row, Mistake> {
             what: format!("`{}` is {}", key.name, quote(key, &written.text)),
             change: format!("write {wanted}"),
         })?;
-        return Ok(Row {
-            key,
-            value: Some(value),
-            origin: written.origin.clone(),
-        });
+        return Ok(Row { key, value: Some(value), origin: written.origin.clone() });
     }
     let value = match key.default {
         Standard::Value(text) => read(key, &Text::One(text.to_owned())).ok(),
         Standard::Computed { .. } | Standard::Unset => None,
     };
-    Ok(Row {
-        key,
-        value,
-        origin: Origin::Default,
-    })
+    Ok(Row { key, value, origin: Origin::Default })
 }
 
 /// Reads a value; the error says what would have been accepted.
@@ -156,9 +143,9 @@ fn read(key: &Key, text: &Text) -> Result<Value, String> {
         Kind::Bytes { min, max } => within(parse_bytes(one), min, max).map(Value::Number),
         Kind::Duration { min, max } => within(parse_duration(one), min, max).map(Value::Duration),
         Kind::Switch => one.trim().parse().ok().map(Value::Switch),
-        Kind::Choice(words) => words
-            .contains(&one.trim())
-            .then(|| Value::Text(one.trim().to_owned())),
+        Kind::Choice(words) => {
+            words.contains(&one.trim()).then(|| Value::Text(one.trim().to_owned()))
+        }
         Kind::Text | Kind::List | Kind::SecretList => Some(Value::Text(one.to_owned())),
     };
     value.ok_or_else(wanted)
@@ -176,18 +163,12 @@ pub(crate) fn wanted(kind: Kind) -> String {
             format!("a size from {} to {}", show_bytes(min), show_bytes(max))
         }
         Kind::Duration { min, max } => {
-            format!(
-                "a duration from {} to {}",
-                show_duration(min),
-                show_duration(max)
-            )
+            format!("a duration from {} to {}", show_duration(min), show_duration(max))
         }
         Kind::Switch => "`true` or `false`".to_owned(),
-        Kind::Choice(words) => words
-            .iter()
-            .map(|word| format!("`{word}`"))
-            .collect::<Vec<_>>()
-            .join(" or "),
+        Kind::Choice(words) => {
+            words.iter().map(|word| format!("`{word}`")).collect::<Vec<_>>().join(" or ")
+        }
         Kind::Text => "a text".to_owned(),
         Kind::List | Kind::SecretList => "a list of texts".to_owned(),
     }

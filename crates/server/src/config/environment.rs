@@ -16,10 +16,7 @@ pub(crate) const KEY: &str = "FANFARE_KEY";
 pub(crate) fn variables() -> Vec<(String, String)> {
     let mut variables: Vec<_> = env::vars_os()
         .map(|(name, value)| {
-            (
-                name.to_string_lossy().into_owned(),
-                value.to_string_lossy().into_owned(),
-            )
+            (name.to_string_lossy().into_owned(), value.to_string_lossy().into_owned())
         })
         .filter(|(name, _)| name.starts_with("FANFARE_"))
         .collect();
@@ -49,32 +46,21 @@ pub(crate) fn read(variables: &[(String, String)]) -> Result<Source, Mistakes> {
         let Some(key) = KEYS.iter().copied().find(|key| key.variable() == *name) else {
             let change = did_you_mean(name, Key::variable);
             let what = "unknown environment variable with the prefix `FANFARE_`".to_owned();
-            mistakes.push(Mistake {
-                origin,
-                what,
-                change,
-            });
+            mistakes.push(Mistake { origin, what, change });
             continue;
         };
         if !value.is_empty() {
             source.set(key, written(key, value), origin);
         }
     }
-    if mistakes.is_empty() {
-        Ok(source)
-    } else {
-        Err(Mistakes(mistakes))
-    }
+    if mistakes.is_empty() { Ok(source) } else { Err(Mistakes(mistakes)) }
 }
 
 fn written(key: &Key, value: &str) -> Text {
     match key.kind {
-        Kind::List | Kind::SecretList => Text::Many(
-            value
-                .split(',')
-                .map(|item| item.trim().to_owned())
-                .collect(),
-        ),
+        Kind::List | Kind::SecretList => {
+            Text::Many(value.split(',').map(|item| item.trim().to_owned()).collect())
+        }
         _ => Text::One(value.to_owned()),
     }
 }

@@ -15,12 +15,7 @@ use super::table::{KEYS, find};
 /// Text that is not TOML, unknown keys and tables, and values that are neither a string, a number,
 /// a switch nor an array of those; all that are found, not only the first.
 pub(crate) fn read(path: &Path, text: &str) -> Result<Source, Mistakes> {
-    let mut reading = Reading {
-        path,
-        text,
-        source: Source::default(),
-        mistakes: Vec::new(),
-    };
+    let mut reading = Reading { path, text, source: Source::default(), mistakes: Vec::new() };
     match DeTable::parse(text) {
         Ok(table) => reading.table("", table.get_ref()),
         Err(error) => {
@@ -34,13 +29,7 @@ pub(crate) fn read(path: &Path, text: &str) -> Result<Source, Mistakes> {
     }
     // The parser gives keys in alphabetical order; people read from top to bottom.
     reading.mistakes.sort_by_key(|mistake| mistake.start);
-    Err(Mistakes(
-        reading
-            .mistakes
-            .into_iter()
-            .map(|mistake| mistake.told)
-            .collect(),
-    ))
+    Err(Mistakes(reading.mistakes.into_iter().map(|mistake| mistake.told).collect()))
 }
 
 struct Reading<'a> {
@@ -77,11 +66,7 @@ impl Reading<'_> {
         };
         let Some(text) = written(value) else {
             let what = format!("`{name}` cannot be a TOML {}", value.type_str());
-            self.mistake(
-                start,
-                what,
-                "write a string, a number, a switch or an array".to_owned(),
-            );
+            self.mistake(start, what, "write a string, a number, a switch or an array".to_owned());
             return;
         };
         let origin = self.origin(start);
@@ -90,39 +75,26 @@ impl Reading<'_> {
 
     fn mistake(&mut self, start: usize, what: String, change: String) {
         let origin = self.origin(start);
-        let told = Mistake {
-            origin,
-            what,
-            change,
-        };
+        let told = Mistake { origin, what, change };
         self.mistakes.push(Placed { start, told });
     }
 
     fn origin(&self, start: usize) -> Origin {
         let before = self.text.as_bytes().iter().take(start);
         let line = 1 + before.filter(|byte| **byte == b'\n').count();
-        Origin::File {
-            path: self.path.to_owned(),
-            line,
-        }
+        Origin::File { path: self.path.to_owned(), line }
     }
 }
 
 fn is_table(name: &str) -> bool {
-    KEYS.iter().any(|key| {
-        key.name
-            .split_once('.')
-            .is_some_and(|(table, _)| table == name)
-    })
+    KEYS.iter().any(|key| key.name.split_once('.').is_some_and(|(table, _)| table == name))
 }
 
 fn written(value: &DeValue<'_>) -> Option<Text> {
     match value {
-        DeValue::Array(items) => items
-            .iter()
-            .map(|item| scalar(item.get_ref()))
-            .collect::<Option<_>>()
-            .map(Text::Many),
+        DeValue::Array(items) => {
+            items.iter().map(|item| scalar(item.get_ref())).collect::<Option<_>>().map(Text::Many)
+        }
         single => scalar(single).map(Text::One),
     }
 }

@@ -53,11 +53,7 @@ impl Sources {
             None => (None, Source::default()),
         };
         let environment = environment::read(&environment::variables())?;
-        Ok(Self {
-            path,
-            file,
-            environment,
-        })
+        Ok(Self { path, file, environment })
     }
 
     /// Lays file, environment and flags over the defaults.

@@ -17,13 +17,8 @@ const SIZE_UNITS: [(&str, u64); 7] = [
 ];
 
 /// Milliseconds per unit; `ms` comes before `m` and `s`, which it ends or starts with.
-const DURATION_UNITS: [(&str, u64); 5] = [
-    ("ms", 1),
-    ("s", 1_000),
-    ("m", 60_000),
-    ("h", 3_600_000),
-    ("d", 86_400_000),
-];
+const DURATION_UNITS: [(&str, u64); 5] =
+    [("ms", 1), ("s", 1_000), ("m", 60_000), ("h", 3_600_000), ("d", 86_400_000)];
 
 /// Reads a size in bytes: a whole number, alone or with `B`, `kB`, `MB`, `GB`, `KiB`, `MiB`, `GiB`
 /// (in any case), with or without a space. `None` for anything else and for overflow.
@@ -42,11 +37,7 @@ pub(crate) fn parse_duration(text: &str) -> Option<Duration> {
 
 /// Reads a count: a whole number in which `_` may group digits, as in TOML.
 pub(crate) fn parse_count(text: &str) -> Option<u64> {
-    let digits: String = text
-        .trim()
-        .chars()
-        .filter(|character| *character != '_')
-        .collect();
+    let digits: String = text.trim().chars().filter(|character| *character != '_').collect();
     if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
         return None;
     }
@@ -86,9 +77,7 @@ fn parse_with_unit(text: &str, units: &[(&str, u64)], bare: u64) -> Option<u64> 
     if unit.is_empty() {
         return number.checked_mul(bare);
     }
-    let (_, size) = units
-        .iter()
-        .find(|(name, _)| name.eq_ignore_ascii_case(unit))?;
+    let (_, size) = units.iter().find(|(name, _)| name.eq_ignore_ascii_case(unit))?;
     number.checked_mul(*size)
 }
 

@@ -57,11 +57,7 @@ pub(crate) fn accepted(key: &Key) -> String {
     let wanted = wanted(key.kind);
     let mut letters = wanted.chars();
     let first = letters.next().map(|letter| letter.to_ascii_uppercase());
-    format!(
-        "{}{}; default: {default}.",
-        first.unwrap_or_default(),
-        letters.as_str()
-    )
+    format!("{}{}; default: {default}.", first.unwrap_or_default(), letters.as_str())
 }
 
 fn example(key: &Key) -> String {
@@ -88,9 +84,7 @@ fn literal(value: &Value, kind: Kind) -> String {
 fn wrapped(text: &str, width: usize) -> Vec<String> {
     let mut lines = vec![String::new()];
     for word in text.split(' ') {
-        let full = lines
-            .last()
-            .is_some_and(|line| line.len() + 1 + word.len() > width);
+        let full = lines.last().is_some_and(|line| line.len() + 1 + word.len() > width);
         if full {
             lines.push(String::new());
         }

@@ -58,10 +58,7 @@ pub(crate) enum Standard {
 impl Key {
     /// The environment variable of this key, such as `FANFARE_LIMITS__PAYLOAD_BYTES_MAX`.
     pub(crate) fn variable(&self) -> String {
-        format!(
-            "FANFARE_{}",
-            self.name.replace('.', "__").to_ascii_uppercase()
-        )
+        format!("FANFARE_{}", self.name.replace('.', "__").to_ascii_uppercase())
     }
 }
 
@@ -121,10 +118,7 @@ pub(crate) static LISTEN: Key = Key {
 pub(crate) static SHARDS: Key = Key {
     name: "shards",
     kind: Kind::Count { min: 1, max: 256 },
-    default: Standard::Computed {
-        how: "the number of cores",
-        example: "4",
-    },
+    default: Standard::Computed { how: "the number of cores", example: "4" },
     about: "Threads that own connections and channels.",
 };
 
@@ -155,10 +149,7 @@ pub(crate) static ORIGINS: Key = Key {
 
 pub(crate) static HEARTBEAT: Key = Key {
     name: "heartbeat",
-    kind: Kind::Duration {
-        min: Duration::from_secs(5),
-        max: Duration::from_secs(60),
-    },
+    kind: Kind::Duration { min: Duration::from_secs(5), max: Duration::from_secs(60) },
     default: Standard::Value("15s"),
     about: "How often a silent stream carries a sign of life, and a WebSocket a ping. A client \
             may choose its own with `?heartbeat=`.",
@@ -166,10 +157,7 @@ pub(crate) static HEARTBEAT: Key = Key {
 
 pub(crate) static RETRY_MIN: Key = Key {
     name: "retry_min",
-    kind: Kind::Duration {
-        min: Duration::from_millis(100),
-        max: Duration::from_mins(10),
-    },
+    kind: Kind::Duration { min: Duration::from_millis(100), max: Duration::from_mins(10) },
     default: Standard::Value("2s"),
     about: "The shortest `retry:` that an event stream starts with; each stream is told a random \
             one between this and `retry_max`, so that clients do not come back all at once.",
@@ -177,10 +165,7 @@ pub(crate) static RETRY_MIN: Key = Key {
 
 pub(crate) static RETRY_MAX: Key = Key {
     name: "retry_max",
-    kind: Kind::Duration {
-        min: Duration::from_millis(100),
-        max: Duration::from_mins(10),
-    },
+    kind: Kind::Duration { min: Duration::from_millis(100), max: Duration::from_mins(10) },
     default: Standard::Value("3s"),
     about: "The longest such `retry:`; not below `retry_min`.",
 };
@@ -212,33 +197,21 @@ pub(crate) static ANONYMOUS_SUBSCRIBE: Key = Key {
 
 pub(crate) static PAYLOAD_BYTES_MAX: Key = Key {
     name: "limits.payload_bytes_max",
-    kind: Kind::Bytes {
-        min: 1 << 10,
-        max: 32 << 20,
-    },
+    kind: Kind::Bytes { min: 1 << 10, max: 32 << 20 },
     default: Standard::Value("1 MiB"),
     about: "The largest payload of one publication, on every way in (413, on a WebSocket 1009).",
 };
 
 pub(crate) static CONNECTIONS_MAX: Key = Key {
     name: "limits.connections_max",
-    kind: Kind::Count {
-        min: 1,
-        max: 100_000_000,
-    },
-    default: Standard::Computed {
-        how: "the open-file limit less 512",
-        example: "10000",
-    },
+    kind: Kind::Count { min: 1, max: 100_000_000 },
+    default: Standard::Computed { how: "the open-file limit less 512", example: "10000" },
     about: "Connections at one time, those in their handshake included.",
 };
 
 pub(crate) static HANDSHAKES_MAX: Key = Key {
     name: "limits.handshakes_max",
-    kind: Kind::Count {
-        min: 1,
-        max: 1_000_000,
-    },
+    kind: Kind::Count { min: 1, max: 1_000_000 },
     default: Standard::Value("4096"),
     about: "Connections that have not yet sent their first request, counted among the \
             connections.",
@@ -246,30 +219,21 @@ pub(crate) static HANDSHAKES_MAX: Key = Key {
 
 pub(crate) static REQUEST_HEAD_BYTES_MAX: Key = Key {
     name: "limits.request_head_bytes_max",
-    kind: Kind::Bytes {
-        min: 1 << 10,
-        max: 1 << 20,
-    },
+    kind: Kind::Bytes { min: 1 << 10, max: 1 << 20 },
     default: Standard::Value("16 KiB"),
     about: "The largest request line with its headers (431).",
 };
 
 pub(crate) static REQUEST_HEAD_TIMEOUT: Key = Key {
     name: "limits.request_head_timeout",
-    kind: Kind::Duration {
-        min: Duration::from_secs(1),
-        max: Duration::from_mins(10),
-    },
+    kind: Kind::Duration { min: Duration::from_secs(1), max: Duration::from_mins(10) },
     default: Standard::Value("10s"),
     about: "How long a request head may take from its first byte to its last (408).",
 };
 
 pub(crate) static REQUEST_BODY_PROGRESS_BYTES: Key = Key {
     name: "limits.request_body_progress_bytes",
-    kind: Kind::Bytes {
-        min: 1,
-        max: 32 << 20,
-    },
+    kind: Kind::Bytes { min: 1, max: 32 << 20 },
     default: Standard::Value("64 KiB"),
     about: "How much of a request body must arrive, unless it ends before, in every \
             `limits.request_body_progress_timeout` (408).",
@@ -277,20 +241,14 @@ pub(crate) static REQUEST_BODY_PROGRESS_BYTES: Key = Key {
 
 pub(crate) static REQUEST_BODY_PROGRESS_TIMEOUT: Key = Key {
     name: "limits.request_body_progress_timeout",
-    kind: Kind::Duration {
-        min: Duration::from_secs(1),
-        max: Duration::from_mins(10),
-    },
+    kind: Kind::Duration { min: Duration::from_secs(1), max: Duration::from_mins(10) },
     default: Standard::Value("30s"),
     about: "The time in which `limits.request_body_progress_bytes` must arrive.",
 };
 
 pub(crate) static CHANNELS_MAX: Key = Key {
     name: "limits.channels_max",
-    kind: Kind::Count {
-        min: 1,
-        max: 100_000_000,
-    },
+    kind: Kind::Count { min: 1, max: 100_000_000 },
     default: Standard::Value("1000000"),
     about: "Channels that exist at one time on this node. At the limit the channel that has been \
             idle longest and has no readers is forgotten; if there is none, a new one is refused \
@@ -306,10 +264,7 @@ pub(crate) static CHANNELS_PER_CONNECTION_MAX: Key = Key {
 
 pub(crate) static PUBLISHES_IN_FLIGHT_MAX: Key = Key {
     name: "limits.publishes_in_flight_max",
-    kind: Kind::Count {
-        min: 1,
-        max: 100_000_000,
-    },
+    kind: Kind::Count { min: 1, max: 100_000_000 },
     default: Standard::Value("65536"),
     about: "Publications that have been accepted and have not yet reached every shard; above it \
             the answer is 503 `overloaded`.",
@@ -317,30 +272,21 @@ pub(crate) static PUBLISHES_IN_FLIGHT_MAX: Key = Key {
 
 pub(crate) static PUBLISHES_IN_FLIGHT_BYTES_MAX: Key = Key {
     name: "limits.publishes_in_flight_bytes_max",
-    kind: Kind::Bytes {
-        min: 1 << 20,
-        max: 64 << 30,
-    },
+    kind: Kind::Bytes { min: 1 << 20, max: 64 << 30 },
     default: Standard::Value("256 MiB"),
     about: "The same in bytes of payload; not below `limits.payload_bytes_max`.",
 };
 
 pub(crate) static PAGES_BYTES_MAX: Key = Key {
     name: "limits.pages_bytes_max",
-    kind: Kind::Bytes {
-        min: 64 << 10,
-        max: 4 << 30,
-    },
+    kind: Kind::Bytes { min: 64 << 10, max: 4 << 30 },
     default: Standard::Value("16 MiB"),
     about: "History pages on their way to readers who catch up, in bytes per shard.",
 };
 
 pub(crate) static IDEMPOTENCY_KEYS_MAX: Key = Key {
     name: "limits.idempotency_keys_max",
-    kind: Kind::Count {
-        min: 1,
-        max: 100_000_000,
-    },
+    kind: Kind::Count { min: 1, max: 100_000_000 },
     default: Standard::Value("1000000"),
     about: "Idempotency keys remembered at one time on this node; at the limit the oldest is \
             forgotten.",
@@ -348,70 +294,49 @@ pub(crate) static IDEMPOTENCY_KEYS_MAX: Key = Key {
 
 pub(crate) static HISTORY_COUNT: Key = Key {
     name: "history.count",
-    kind: Kind::Count {
-        min: 1,
-        max: 1_000_000,
-    },
+    kind: Kind::Count { min: 1, max: 1_000_000 },
     default: Standard::Value("100"),
     about: "Publications kept per channel.",
 };
 
 pub(crate) static HISTORY_BYTES: Key = Key {
     name: "history.bytes",
-    kind: Kind::Bytes {
-        min: 1,
-        max: 4 << 30,
-    },
+    kind: Kind::Bytes { min: 1, max: 4 << 30 },
     default: Standard::Value("1 MiB"),
     about: "Bytes kept per channel; the newest publication is always kept, whatever its size.",
 };
 
 pub(crate) static HISTORY_AGE: Key = Key {
     name: "history.age",
-    kind: Kind::Duration {
-        min: Duration::from_secs(1),
-        max: Duration::from_hours(24 * 365),
-    },
+    kind: Kind::Duration { min: Duration::from_secs(1), max: Duration::from_hours(24 * 365) },
     default: Standard::Value("24h"),
     about: "How long a publication is kept.",
 };
 
 pub(crate) static IDEMPOTENCY_WINDOW: Key = Key {
     name: "history.idempotency_window",
-    kind: Kind::Duration {
-        min: Duration::from_secs(1),
-        max: Duration::from_hours(24),
-    },
+    kind: Kind::Duration { min: Duration::from_secs(1), max: Duration::from_hours(24) },
     default: Standard::Value("2m"),
     about: "How long an idempotency key is remembered.",
 };
 
 pub(crate) static DRAIN_WINDOW: Key = Key {
     name: "drain.window",
-    kind: Kind::Duration {
-        min: Duration::ZERO,
-        max: Duration::from_hours(1),
-    },
+    kind: Kind::Duration { min: Duration::ZERO, max: Duration::from_hours(1) },
     default: Standard::Value("10s"),
     about: "After SIGTERM or Ctrl-C, the time over which connections are asked to leave.",
 };
 
 pub(crate) static DRAIN_RETRY_MIN: Key = Key {
     name: "drain.retry_min",
-    kind: Kind::Duration {
-        min: Duration::from_millis(100),
-        max: Duration::from_mins(10),
-    },
+    kind: Kind::Duration { min: Duration::from_millis(100), max: Duration::from_mins(10) },
     default: Standard::Value("1s"),
     about: "The shortest `retry:` that a draining server tells its event streams.",
 };
 
 pub(crate) static DRAIN_RETRY_MAX: Key = Key {
     name: "drain.retry_max",
-    kind: Kind::Duration {
-        min: Duration::from_millis(100),
-        max: Duration::from_mins(10),
-    },
+    kind: Kind::Duration { min: Duration::from_millis(100), max: Duration::from_mins(10) },
     default: Standard::Value("10s"),
     about: "The longest such `retry:`; not below `drain.retry_min`.",
 };

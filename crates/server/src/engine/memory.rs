@@ -16,8 +16,8 @@ impl Memory {
         clippy::unused_self,
         reason = "engines with a state have this signature"
     )]
-    pub(crate) fn complete(&mut self, command: EngineCommand) -> Completion {
-        match command {
+    pub(crate) fn complete(&mut self, command: EngineCommand) -> Option<Completion> {
+        Some(match command {
             EngineCommand::Append(append) => {
                 Completion::Committed { channel: append.channel, append: append.append }
             }
@@ -27,11 +27,12 @@ impl Memory {
             EngineCommand::Remove { channel, epoch, .. } => {
                 Completion::Removed { channel, epoch, outcome: Ok(()) }
             }
-            EngineCommand::Forget { channel, mark } => Completion::Forgotten { channel, mark },
-            EngineCommand::Read { read, channel, after, .. } => {
-                Completion::Page { read, channel, page: Err(after.offset) }
+            EngineCommand::RaiseMark { channel, mark } => Completion::MarkRaised { channel, mark },
+            EngineCommand::Forget(_) => return None,
+            EngineCommand::Read { read, channel, .. } => {
+                Completion::Page { read, channel, page: Ok(Vec::new()) }
             }
-        }
+        })
     }
 }
 
@@ -53,14 +54,20 @@ mod tests {
             channel: channel.clone(),
             publication: None,
             end: End::Close,
+            after: Position::new(0, Epoch::from_bits(9)),
         });
-        assert!(matches!(memory.complete(append), Completion::Committed { append: 7, .. }));
+        let committed = memory.complete(append);
+        assert!(matches!(committed, Some(Completion::Committed { append: 7, .. })));
         let read = EngineCommand::Read {
             read: 3,
             channel,
             after: Position::new(1, Epoch::from_bits(9)),
             bytes: 1,
         };
-        assert!(matches!(memory.complete(read), Completion::Page { read: 3, page: Err(_), .. }));
+        let page = memory.complete(read);
+        let Some(Completion::Page { read: 3, page: Ok(publications), .. }) = page else {
+            panic!("{page:?}")
+        };
+        assert!(publications.is_empty());
     }
 }

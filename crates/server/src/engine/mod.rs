@@ -21,7 +21,7 @@ impl Engine {
     /// the mailbox.
     pub(crate) fn submit(&mut self, command: EngineCommand) -> Option<Completion> {
         match self {
-            Self::Memory(memory) => Some(memory.complete(command)),
+            Self::Memory(memory) => memory.complete(command),
         }
     }
 }

@@ -21,10 +21,7 @@ fn opening<'a>() -> Opening<'a> {
 /// The headers of a head, parsed with no more than the standard library.
 fn headers_of(head: &[u8]) -> Vec<(&str, &str)> {
     let head = str::from_utf8(head).unwrap();
-    head.lines()
-        .skip(1)
-        .filter_map(|line| line.split_once(": "))
-        .collect()
+    head.lines().skip(1).filter_map(|line| line.split_once(": ")).collect()
 }
 
 #[test]
@@ -37,10 +34,7 @@ fn a_client_and_a_server_open_a_websocket() {
     let headers = headers_of(&request);
     let handshake = read_handshake(b"GET", 1, bytes(&headers)).unwrap().unwrap();
     assert_eq!(handshake.protocols, opening.protocols);
-    let selected = select_subprotocol(&handshake.protocols)
-        .unwrap()
-        .subprotocol
-        .unwrap();
+    let selected = select_subprotocol(&handshake.protocols).unwrap().subprotocol.unwrap();
 
     let mut response = Vec::new();
     append_response(&mut response, &handshake.accept, Some(selected.name()));
@@ -62,30 +56,12 @@ fn a_client_believes_only_the_answer_to_its_own_key() {
         (Ok(None), &[]),
         (Err(V::Upgrade), &[("Upgrade", "h2c")]),
         (Err(V::Connection), &[("Connection", "close")]),
-        (
-            Err(V::Accept),
-            &[("Sec-WebSocket-Accept", "s3pPLMBiTxaQ9kYGzzhZRbK+xOO=")],
-        ),
-        (
-            Err(V::Accept),
-            &[
-                ("Sec-WebSocket-Accept", accept),
-                ("Sec-WebSocket-Accept", accept),
-            ],
-        ),
-        (
-            Err(V::Extension),
-            &[("Sec-WebSocket-Extensions", "permessage-deflate")],
-        ),
-        (
-            Ok(Some("fanfare.raw")),
-            &[("Sec-WebSocket-Protocol", "fanfare.raw")],
-        ),
+        (Err(V::Accept), &[("Sec-WebSocket-Accept", "s3pPLMBiTxaQ9kYGzzhZRbK+xOO=")]),
+        (Err(V::Accept), &[("Sec-WebSocket-Accept", accept), ("Sec-WebSocket-Accept", accept)]),
+        (Err(V::Extension), &[("Sec-WebSocket-Extensions", "permessage-deflate")]),
+        (Ok(Some("fanfare.raw")), &[("Sec-WebSocket-Protocol", "fanfare.raw")]),
         (Err(V::Protocol), &[("Sec-WebSocket-Protocol", "mqtt")]),
-        (
-            Err(V::Protocol),
-            &[("Sec-WebSocket-Protocol", "fanfare.raw, fanfare.v1")],
-        ),
+        (Err(V::Protocol), &[("Sec-WebSocket-Protocol", "fanfare.raw, fanfare.v1")]),
     ];
     for (expected, changed) in rows {
         let mut headers = vec![
@@ -93,69 +69,23 @@ fn a_client_believes_only_the_answer_to_its_own_key() {
             ("connection", "upgrade"),
             ("sec-websocket-accept", accept),
         ];
-        headers.retain(|(name, _)| {
-            !changed
-                .iter()
-                .any(|(other, _)| other.eq_ignore_ascii_case(name))
-        });
+        headers
+            .retain(|(name, _)| !changed.iter().any(|(other, _)| other.eq_ignore_ascii_case(name)));
         headers.extend(*changed);
-        assert_eq!(
-            check_response(&opening(), 101, bytes(&headers)),
-            *expected,
-            "{changed:?}"
-        );
-        assert_eq!(
-            check_response(&opening(), 403, bytes(&headers)),
-            Err(V::Status(403))
-        );
+        assert_eq!(check_response(&opening(), 101, bytes(&headers)), *expected, "{changed:?}");
+        assert_eq!(check_response(&opening(), 403, bytes(&headers)), Err(V::Status(403)));
     }
 }
 
 #[test]
 fn a_request_stays_one_request() {
     let bad = [
-        (
-            OpeningInvalid::Target,
-            Opening {
-                target: "/a b",
-                ..opening()
-            },
-        ),
-        (
-            OpeningInvalid::Target,
-            Opening {
-                target: "",
-                ..opening()
-            },
-        ),
-        (
-            OpeningInvalid::Host,
-            Opening {
-                host: "a\r\nX: y",
-                ..opening()
-            },
-        ),
-        (
-            OpeningInvalid::Protocol,
-            Opening {
-                protocols: &["a,b"],
-                ..opening()
-            },
-        ),
-        (
-            OpeningInvalid::Header,
-            Opening {
-                headers: &[("a", "b\r\nc: d")],
-                ..opening()
-            },
-        ),
-        (
-            OpeningInvalid::Header,
-            Opening {
-                headers: &[("a:", "b")],
-                ..opening()
-            },
-        ),
+        (OpeningInvalid::Target, Opening { target: "/a b", ..opening() }),
+        (OpeningInvalid::Target, Opening { target: "", ..opening() }),
+        (OpeningInvalid::Host, Opening { host: "a\r\nX: y", ..opening() }),
+        (OpeningInvalid::Protocol, Opening { protocols: &["a,b"], ..opening() }),
+        (OpeningInvalid::Header, Opening { headers: &[("a", "b\r\nc: d")], ..opening() }),
+        (OpeningInvalid::Header, Opening { headers: &[("a:", "b")], ..opening() }),
     ];
     for (expected, opening) in bad {
         let mut out = Vec::new();

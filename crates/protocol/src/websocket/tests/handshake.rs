@@ -31,9 +31,7 @@ fn with(name: &'static str, values: &[&'static str]) -> Headers {
 pub(super) fn bytes<'a>(
     headers: &'a [(&'a str, &'a str)],
 ) -> impl Iterator<Item = (&'a [u8], &'a [u8])> + use<'a> {
-    headers
-        .iter()
-        .map(|(name, value)| (name.as_bytes(), value.as_bytes()))
+    headers.iter().map(|(name, value)| (name.as_bytes(), value.as_bytes()))
 }
 
 /// The subprotocols offered by a request that opens a WebSocket; `None` if it asks for none.
@@ -51,10 +49,7 @@ fn what_opens_a_websocket() {
         .into_iter()
         .map(|(name, value)| (name.to_ascii_lowercase(), value))
         .collect::<Vec<_>>();
-    let lower = lower
-        .iter()
-        .map(|(name, value)| (name.as_str(), *value))
-        .collect::<Vec<_>>();
+    let lower = lower.iter().map(|(name, value)| (name.as_str(), *value)).collect::<Vec<_>>();
     assert_eq!(opens("GET", &lower), Ok(Some(vec![])));
     for headers in [
         valid(),
@@ -65,10 +60,7 @@ fn what_opens_a_websocket() {
         with("Connection", &["keep-alive", "UPGRADE"]),
         with("Connection", &[",, upgrade ,"]),
         with("Sec-WebSocket-Key", &[" dGhlIHNhbXBsZSBub25jZQ==\t"]),
-        with(
-            "Sec-WebSocket-Extensions",
-            &["permessage-deflate; client_max_window_bits"],
-        ),
+        with("Sec-WebSocket-Extensions", &["permessage-deflate; client_max_window_bits"]),
         with("Sec-WebSocket-Protocol", &[""]),
         with("Content-Length", &["0"]),
     ] {
@@ -81,15 +73,8 @@ fn what_asks_for_no_websocket() {
     let plain = [("Host", "localhost")];
     assert_eq!(opens("GET", &plain), Ok(None));
     assert_eq!(opens("POST", &plain), Ok(None));
-    assert_eq!(
-        opens("GET", &[("Host", "localhost"), ("Upgrade", "h2c")]),
-        Ok(None)
-    );
-    assert_eq!(
-        opens("POST", &with("Upgrade", &[])),
-        Ok(None),
-        "the Key of a POST says nothing"
-    );
+    assert_eq!(opens("GET", &[("Host", "localhost"), ("Upgrade", "h2c")]), Ok(None));
+    assert_eq!(opens("POST", &with("Upgrade", &[])), Ok(None), "the Key of a POST says nothing");
 }
 
 /// The valid headers with one of them changed, and what that is told.
@@ -115,31 +100,11 @@ const REFUSED: &[(Refusal, &str, &[&str])] = &[
     (Refusal::KeyRepeated, "Sec-WebSocket-Key", &[KEY, KEY]),
     // Empty, without padding, with bits after the last byte, of 17 bytes, 13 bytes, and no base64.
     (Refusal::KeyInvalid, "Sec-WebSocket-Key", &[""]),
-    (
-        Refusal::KeyInvalid,
-        "Sec-WebSocket-Key",
-        &["dGhlIHNhbXBsZSBub25jZQ"],
-    ),
-    (
-        Refusal::KeyInvalid,
-        "Sec-WebSocket-Key",
-        &["dGhlIHNhbXBsZSBub25jZR=="],
-    ),
-    (
-        Refusal::KeyInvalid,
-        "Sec-WebSocket-Key",
-        &["dGhlIHNhbXBsZSBub25jZQA="],
-    ),
-    (
-        Refusal::KeyInvalid,
-        "Sec-WebSocket-Key",
-        &["SGVsbG8sIHdvcmxkIQ=="],
-    ),
-    (
-        Refusal::KeyInvalid,
-        "Sec-WebSocket-Key",
-        &["dGhlIHNhbXBsZSBub25j*Q=="],
-    ),
+    (Refusal::KeyInvalid, "Sec-WebSocket-Key", &["dGhlIHNhbXBsZSBub25jZQ"]),
+    (Refusal::KeyInvalid, "Sec-WebSocket-Key", &["dGhlIHNhbXBsZSBub25jZR=="]),
+    (Refusal::KeyInvalid, "Sec-WebSocket-Key", &["dGhlIHNhbXBsZSBub25jZQA="]),
+    (Refusal::KeyInvalid, "Sec-WebSocket-Key", &["SGVsbG8sIHdvcmxkIQ=="]),
+    (Refusal::KeyInvalid, "Sec-WebSocket-Key", &["dGhlIHNhbXBsZSBub25j*Q=="]),
     (Refusal::ProtocolsMalformed, PROTOCOL, &["a b"]),
     (Refusal::ProtocolsMalformed, PROTOCOL, &["a", "é"]),
     (Refusal::ProtocolsRepeated, PROTOCOL, &["a, b", "a"]),
@@ -151,43 +116,23 @@ const PROTOCOL: &str = "Sec-WebSocket-Protocol";
 #[test]
 fn what_is_refused_and_how() {
     for (refusal, name, values) in REFUSED {
-        assert_eq!(
-            opens("GET", &with(name, values)),
-            Err(*refusal),
-            "{name}: {values:?}"
-        );
+        assert_eq!(opens("GET", &with(name, values)), Err(*refusal), "{name}: {values:?}");
     }
     for header in [(VERSION, "13"), ("Sec-WebSocket-Key", "")] {
-        assert_eq!(
-            opens("GET", &[("Host", "a"), header]),
-            Err(Refusal::UpgradeMissing)
-        );
+        assert_eq!(opens("GET", &[("Host", "a"), header]), Err(Refusal::UpgradeMissing));
     }
     assert_eq!(opens("POST", &valid()), Err(Refusal::NotGet));
     assert_eq!(opens("get", &valid()), Err(Refusal::NotGet));
-    assert_eq!(
-        read_handshake(b"GET", 0, bytes(&valid())),
-        Err(Refusal::NotHttp11)
-    );
+    assert_eq!(read_handshake(b"GET", 0, bytes(&valid())), Err(Refusal::NotHttp11));
 }
 
 #[test]
 fn a_426_says_how_to_do_better() {
     use Refusal::{UpgradeMissing, VersionMissing, VersionUnsupported};
     for (refusal, _, _) in REFUSED {
-        let is_426 = matches!(
-            refusal,
-            UpgradeMissing | VersionMissing | VersionUnsupported
-        );
-        assert_eq!(
-            refusal.status(),
-            if is_426 { 426 } else { 400 },
-            "{refusal}"
-        );
-        assert_eq!(
-            refusal.headers().contains(&("Upgrade", "websocket")),
-            is_426
-        );
+        let is_426 = matches!(refusal, UpgradeMissing | VersionMissing | VersionUnsupported);
+        assert_eq!(refusal.status(), if is_426 { 426 } else { 400 }, "{refusal}");
+        assert_eq!(refusal.headers().contains(&("Upgrade", "websocket")), is_426);
         assert_eq!(refusal.headers().contains(&(VERSION, "13")), is_426);
     }
     let hint = UpgradeMissing.hint();
@@ -198,12 +143,7 @@ fn a_426_says_how_to_do_better() {
 
 #[test]
 fn offers_are_bounded() {
-    let offer = |count: usize| {
-        (0..count)
-            .map(|n| format!("p{n}"))
-            .collect::<Vec<_>>()
-            .join(",")
-    };
+    let offer = |count: usize| (0..count).map(|n| format!("p{n}")).collect::<Vec<_>>().join(",");
     for (count, refused) in [(64, false), (65, true), (3000, true)] {
         let offered = offer(count);
         let mut headers = valid();
@@ -211,11 +151,7 @@ fn offers_are_bounded() {
         let mut headers: Vec<(&str, &str)> = headers;
         headers.push(("Sec-WebSocket-Protocol", &offered));
         let opened = opens("GET", &headers);
-        assert_eq!(
-            opened == Err(Refusal::ProtocolsTooMany),
-            refused,
-            "{count} offered"
-        );
+        assert_eq!(opened == Err(Refusal::ProtocolsTooMany), refused, "{count} offered");
         assert_eq!(opened.is_ok(), !refused);
     }
 }
@@ -235,16 +171,10 @@ fn the_first_known_subprotocol_is_selected() {
         (&["bearer.x"], unknown),
         (&["FANFARE.V1"], unknown),
         (&["mqtt", "fanfare.v2"], unknown),
-        (
-            &["fanfare.v1", "bearer.x", "bearer.y"],
-            Err(Refusal::BearerRepeated),
-        ),
+        (&["fanfare.v1", "bearer.x", "bearer.y"], Err(Refusal::BearerRepeated)),
     ];
     for (offered, expected) in rows {
-        let expected = expected.map(|(subprotocol, bearer)| Selection {
-            subprotocol,
-            bearer,
-        });
+        let expected = expected.map(|(subprotocol, bearer)| Selection { subprotocol, bearer });
         assert_eq!(select_subprotocol(offered), expected, "{offered:?}");
     }
 }

@@ -17,10 +17,7 @@ fn an_idle_decoder_is_16_bytes_and_holds_nothing() {
         let (first, second) = frame.split_at(cut);
         let mut events = Vec::new();
         decode_into(&mut decoder, first, &mut events).unwrap();
-        assert_eq!(
-            decoder.is_at_frame_boundary(),
-            cut == 0 || cut == frame.len()
-        );
+        assert_eq!(decoder.is_at_frame_boundary(), cut == 0 || cut == frame.len());
         decode_into(&mut decoder, second, &mut events).unwrap();
         assert_eq!(events.len(), 1);
         assert_eq!(decoder.pinned_bytes(), 0, "cut at {cut}");
@@ -31,34 +28,22 @@ fn an_idle_decoder_is_16_bytes_and_holds_nothing() {
 fn a_length_that_was_only_announced_reserves_nothing() {
     let mut decoder = Decoder::new(Role::Server, u32::MAX);
     // 4 GiB less a byte are announced and allowed; two bytes of them arrive.
-    let mut input = &[
-        0x82, 0xFF, 0, 0, 0, 0, 0xFF, 0xFF, 0xFF, 0xFF, 0, 0, 0, 0, 1, 2,
-    ][..];
+    let mut input = &[0x82, 0xFF, 0, 0, 0, 0, 0xFF, 0xFF, 0xFF, 0xFF, 0, 0, 0, 0, 1, 2][..];
     assert_eq!(decoder.decode(&mut input), Ok(None));
-    assert!(
-        decoder.pinned_bytes() < STATE_BYTES_MAX,
-        "{}",
-        decoder.pinned_bytes()
-    );
+    assert!(decoder.pinned_bytes() < STATE_BYTES_MAX, "{}", decoder.pinned_bytes());
     assert!(!decoder.is_at_frame_boundary());
 }
 
 #[test]
 fn a_message_beyond_the_limit_is_refused_before_its_first_byte() {
-    let too_big = Err(Violation::MessageTooBig {
-        payload_bytes_max: 10,
-    });
+    let too_big = Err(Violation::MessageTooBig { payload_bytes_max: 10 });
     let frame = raw_frame(0x82, &[0; 11], Some(MASK));
     let mut input = &frame[..6];
     assert_eq!(Decoder::new(Role::Server, 10).decode(&mut input), too_big);
 
     let mut decoder = Decoder::new(Role::Server, 10);
     let mut input = &raw_frame(0x02, &[0; 10], Some(MASK))[..];
-    assert_eq!(
-        decoder.decode(&mut input),
-        Ok(None),
-        "exactly the limit is allowed"
-    );
+    assert_eq!(decoder.decode(&mut input), Ok(None), "exactly the limit is allowed");
     let mut input = &raw_frame(0x00, &[], Some(MASK))[..];
     assert_eq!(decoder.decode(&mut input), Ok(None));
     let mut input = &raw_frame(0x80, &[0], Some(MASK))[..6];
@@ -103,19 +88,8 @@ fn a_million_empty_fragments_cost_nothing() {
         assert!(decoder.pinned_bytes() < STATE_BYTES_MAX);
         assert!(decoder.is_at_frame_boundary());
     }
-    decode_into(
-        &mut decoder,
-        &raw_frame(0x80, b"end", Some(MASK)),
-        &mut events,
-    )
-    .unwrap();
-    assert_eq!(
-        events,
-        [Event::Message {
-            kind: MessageKind::Text,
-            data: "end".into()
-        }]
-    );
+    decode_into(&mut decoder, &raw_frame(0x80, b"end", Some(MASK)), &mut events).unwrap();
+    assert_eq!(events, [Event::Message { kind: MessageKind::Text, data: "end".into() }]);
 }
 
 #[test]
@@ -133,9 +107,7 @@ fn a_million_fragments_of_a_byte_grow_the_buffer_a_few_times_only() {
     // Each growth copies everything: doubling makes that linear in all.
     assert!(growths <= 22, "{growths} growths");
     decode_into(&mut decoder, &raw_frame(0x80, b"", Some(MASK)), &mut events).unwrap();
-    let [Event::Message { data, .. }] = &events[..] else {
-        panic!("one message")
-    };
+    let [Event::Message { data, .. }] = &events[..] else { panic!("one message") };
     assert_eq!(data.len(), 1_000_000);
 }
 
@@ -143,12 +115,7 @@ fn a_million_fragments_of_a_byte_grow_the_buffer_a_few_times_only() {
 fn a_million_pings_inside_a_message_hold_nothing() {
     let mut decoder = Decoder::new(Role::Server, PAYLOAD_BYTES_MAX);
     let mut events = Vec::new();
-    decode_into(
-        &mut decoder,
-        &raw_frame(0x02, b"x", Some(MASK)),
-        &mut events,
-    )
-    .unwrap();
+    decode_into(&mut decoder, &raw_frame(0x02, b"x", Some(MASK)), &mut events).unwrap();
     let thousand = raw_frame(0x89, b"ping", Some(MASK)).repeat(1000);
     for _ in 0..1000 {
         events.clear();

@@ -45,12 +45,7 @@ fn raw_frame(first: u8, payload: &[u8], mask: Option<[u8; 4]>) -> Vec<u8> {
     }
     let key = mask.unwrap_or_default();
     out.extend(mask.into_iter().flatten());
-    out.extend(
-        payload
-            .iter()
-            .zip(key.iter().cycle())
-            .map(|(byte, key)| byte ^ key),
-    );
+    out.extend(payload.iter().zip(key.iter().cycle()).map(|(byte, key)| byte ^ key));
     out
 }
 
@@ -86,9 +81,5 @@ fn decode_chunked(decoder: &mut Decoder, mut stream: &[u8], sizes: &[usize]) -> 
 
 /// Decodes a stream that arrives at once.
 fn decode_whole(role: Role, stream: &[u8]) -> Outcome {
-    decode_chunked(
-        &mut Decoder::new(role, PAYLOAD_BYTES_MAX),
-        stream,
-        &[usize::MAX],
-    )
+    decode_chunked(&mut Decoder::new(role, PAYLOAD_BYTES_MAX), stream, &[usize::MAX])
 }

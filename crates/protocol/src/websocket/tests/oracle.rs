@@ -59,13 +59,8 @@ fn judge(role: Role, received: Vec<u8>) -> WebSocket<Wire> {
         Role::Client => tungstenite::protocol::Role::Client,
     };
     let bytes_max = usize::try_from(ORACLE_BYTES_MAX).ok();
-    let config = WebSocketConfig::default()
-        .max_message_size(bytes_max)
-        .max_frame_size(bytes_max);
-    let wire = Wire {
-        received: Cursor::new(received),
-        sent: Vec::new(),
-    };
+    let config = WebSocketConfig::default().max_message_size(bytes_max).max_frame_size(bytes_max);
+    let wire = Wire { received: Cursor::new(received), sent: Vec::new() };
     WebSocket::from_raw_socket(wire, role, Some(config))
 }
 
@@ -75,14 +70,10 @@ fn judgement(role: Role, stream: &[u8]) -> (Vec<Event>, Verdict) {
     let mut events = Vec::new();
     loop {
         let event = match judge.read() {
-            Ok(Message::Text(text)) => Event::Message {
-                kind: MessageKind::Text,
-                data: text.into(),
-            },
-            Ok(Message::Binary(data)) => Event::Message {
-                kind: MessageKind::Binary,
-                data,
-            },
+            Ok(Message::Text(text)) => {
+                Event::Message { kind: MessageKind::Text, data: text.into() }
+            }
+            Ok(Message::Binary(data)) => Event::Message { kind: MessageKind::Binary, data },
             Ok(Message::Ping(data)) => Event::Ping(data),
             Ok(Message::Pong(data)) => Event::Pong(data),
             Ok(Message::Close(close)) => {
@@ -103,13 +94,8 @@ fn judgement(role: Role, stream: &[u8]) -> (Vec<Event>, Verdict) {
 }
 
 fn closed(close: Option<CloseFrame>) -> Event {
-    let code = close
-        .as_ref()
-        .and_then(|close| CloseCode::new(close.code.into()));
-    Event::Close {
-        code,
-        reason: close.map_or_else(String::new, |close| close.reason.to_string()),
-    }
+    let code = close.as_ref().and_then(|close| CloseCode::new(close.code.into()));
+    Event::Close { code, reason: close.map_or_else(String::new, |close| close.reason.to_string()) }
 }
 
 fn agree(stream: &[u8], (events, violation): Outcome, role: Role) -> Result<(), TestCaseError> {
@@ -129,10 +115,7 @@ fn agree(stream: &[u8], (events, violation): Outcome, role: Role) -> Result<(), 
         // A reason that is not UTF-8 beside the wrong code is refused by both.
         Some(Violation::CloseCodeInvalid(_)) if verdict == Verdict::Fine => {
             let reason = "Protocol violation".to_owned();
-            let close = Event::Close {
-                code: Some(CloseCode::PROTOCOL_ERROR),
-                reason,
-            };
+            let close = Event::Close { code: Some(CloseCode::PROTOCOL_ERROR), reason };
             prop_assert_eq!(judged.last(), Some(&close));
             prop_assert_eq!(events, &judged[..judged.len() - 1]);
         }
@@ -149,13 +132,7 @@ fn agree(stream: &[u8], (events, violation): Outcome, role: Role) -> Result<(), 
 }
 
 fn is_bad_gateway(event: &Event) -> bool {
-    matches!(
-        event,
-        Event::Close {
-            code: Some(CloseCode::BAD_GATEWAY),
-            ..
-        }
-    )
+    matches!(event, Event::Close { code: Some(CloseCode::BAD_GATEWAY), .. })
 }
 
 /// Whether the frame in which we refuse the stream is cut by its end: with as many bytes more as

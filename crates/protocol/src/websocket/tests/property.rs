@@ -61,10 +61,7 @@ impl Sent {
             opcode = 0;
         }
         stream.extend(raw_frame(0x80 | opcode, rest, mask));
-        events.push(Event::Message {
-            kind: self.kind,
-            data: self.data.clone().into(),
-        });
+        events.push(Event::Message { kind: self.kind, data: self.data.clone().into() });
     }
 }
 

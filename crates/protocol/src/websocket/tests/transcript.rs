@@ -273,10 +273,7 @@ fn nothing_is_heard_after_a_violation_or_a_close() {
         let mut decoder = Decoder::new(Role::Server, PAYLOAD_BYTES_MAX);
         let mut input = ended;
         let first = decoder.decode(&mut input);
-        assert!(
-            matches!(first, Err(_) | Ok(Some(Event::Close { .. }))),
-            "{first:?}"
-        );
+        assert!(matches!(first, Err(_) | Ok(Some(Event::Close { .. }))), "{first:?}");
         let mut input = &[0x81, 0x81, 0, 0, 0, 0, b'A', 0xFF][..];
         assert_eq!(decoder.decode(&mut input), Ok(None));
         assert!(input.is_empty());
@@ -302,15 +299,8 @@ fn run(transcripts: &str, role: Role) {
         for sizes in [&sizes[..], &[usize::MAX], &[1], &[2, 3, 5]] {
             let mut decoder = Decoder::new(role, PAYLOAD_BYTES_MAX);
             let (events, violation) = decode_chunked(&mut decoder, &stream, sizes);
-            let said = events
-                .iter()
-                .map(said_of)
-                .chain(violation.map(violation_of));
-            assert_eq!(
-                said.collect::<Vec<_>>(),
-                expected,
-                "{name}, in chunks of {sizes:?}"
-            );
+            let said = events.iter().map(said_of).chain(violation.map(violation_of));
+            assert_eq!(said.collect::<Vec<_>>(), expected, "{name}, in chunks of {sizes:?}");
             assert_eq!(decoder.pinned_bytes(), 0, "{name}: nothing is kept");
             assert!(decoder.is_at_frame_boundary(), "{name}");
         }
@@ -336,22 +326,13 @@ fn bytes_of(line: &str) -> Vec<u8> {
 
 fn said_of(event: &Event) -> String {
     let said = match event {
-        Event::Message {
-            kind: MessageKind::Text,
-            data,
-        } => {
+        Event::Message { kind: MessageKind::Text, data } => {
             format!("text {}", str::from_utf8(data).unwrap())
         }
-        Event::Message {
-            kind: MessageKind::Binary,
-            data,
-        } => format!("binary {}", hex_of(data)),
+        Event::Message { kind: MessageKind::Binary, data } => format!("binary {}", hex_of(data)),
         Event::Ping(data) => format!("ping {}", hex_of(data)),
         Event::Pong(data) => format!("pong {}", hex_of(data)),
-        Event::Close {
-            code: Some(code),
-            reason,
-        } => format!("close {} {reason}", code.number()),
+        Event::Close { code: Some(code), reason } => format!("close {} {reason}", code.number()),
         Event::Close { code: None, reason } => format!("close {reason}"),
     };
     said.trim_end().to_owned()
@@ -365,8 +346,5 @@ fn hex_of(data: &[u8]) -> String {
 }
 
 fn violation_of(violation: Violation) -> String {
-    format!(
-        "violation {violation:?} {}",
-        violation.close_code().number()
-    )
+    format!("violation {violation:?} {}", violation.close_code().number())
 }

@@ -70,13 +70,7 @@ fn characters_survive_any_cut() {
                 assert_eq!(violation, None, "{text:?}");
                 events.retain(|event| *event != Event::Ping("p".into()));
                 let data = text.clone().into();
-                assert_eq!(
-                    events,
-                    [Event::Message {
-                        kind: MessageKind::Text,
-                        data
-                    }]
-                );
+                assert_eq!(events, [Event::Message { kind: MessageKind::Text, data }]);
             }
         }
     }
@@ -143,13 +137,8 @@ fn cuts(text: &[u8]) -> Vec<Vec<u8>> {
     let mut streams = vec![raw_frame(0x81, text, Some(MASK))];
     for cut in 0..=text.len() {
         let (head, tail) = text.split_at(cut);
-        streams.push(
-            [
-                raw_frame(0x01, head, Some(MASK)),
-                raw_frame(0x80, tail, Some(MASK)),
-            ]
-            .concat(),
-        );
+        streams
+            .push([raw_frame(0x01, head, Some(MASK)), raw_frame(0x80, tail, Some(MASK))].concat());
     }
     let mut stream = raw_frame(0x01, b"", Some(MASK));
     for byte in text {

@@ -47,10 +47,7 @@ mod tests {
     fn waits_double_up_to_a_bound_and_what_the_server_says_comes_first() {
         let mut backoff = Backoff::default();
         let waits: Vec<_> = (0..8).map(|_| backoff.next(1.0).as_millis()).collect();
-        assert_eq!(
-            waits,
-            [250, 500, 1_000, 2_000, 4_000, 8_000, 10_000, 10_000]
-        );
+        assert_eq!(waits, [250, 500, 1_000, 2_000, 4_000, 8_000, 10_000, 10_000]);
         assert_eq!(backoff.next(0.0), Duration::from_secs(5));
         backoff.reset();
         backoff.told(Duration::from_millis(2_731));

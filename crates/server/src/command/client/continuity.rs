@@ -58,8 +58,7 @@ impl Continuity {
                 }
             },
         };
-        self.seen
-            .insert(message.channel.clone(), Seen { offset, epoch });
+        self.seen.insert(message.channel.clone(), Seen { offset, epoch });
         verdict
     }
 
@@ -82,10 +81,7 @@ pub(crate) fn missed(gap: &Gap) -> Option<u64> {
 
 fn position(text: &str) -> Option<Seen> {
     let (offset, epoch) = text.split_once('.')?;
-    Some(Seen {
-        offset: offset.parse().ok()?,
-        epoch: epoch.to_owned(),
-    })
+    Some(Seen { offset: offset.parse().ok()?, epoch: epoch.to_owned() })
 }
 
 #[cfg(test)]

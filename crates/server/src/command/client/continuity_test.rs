@@ -24,39 +24,15 @@ fn gap(from: Option<&str>, to: Option<&str>) -> Gap {
 #[test]
 fn what_follows_is_continuous_and_what_does_not_is_said() {
     let mut continuity = Continuity::default();
-    assert_eq!(
-        continuity.message(&message("a", 7, 3, "e1")),
-        Verdict::Continuous
-    );
-    assert_eq!(
-        continuity.message(&message("a", 8, 7, "e1")),
-        Verdict::Continuous
-    );
-    assert_eq!(
-        continuity.message(&message("b", 1, 0, "e1")),
-        Verdict::Continuous
-    );
-    assert_eq!(
-        continuity.message(&message("a", 8, 7, "e1")),
-        Verdict::Duplicate
-    );
+    assert_eq!(continuity.message(&message("a", 7, 3, "e1")), Verdict::Continuous);
+    assert_eq!(continuity.message(&message("a", 8, 7, "e1")), Verdict::Continuous);
+    assert_eq!(continuity.message(&message("b", 1, 0, "e1")), Verdict::Continuous);
+    assert_eq!(continuity.message(&message("a", 8, 7, "e1")), Verdict::Duplicate);
     // Offsets may be sparse, and the one before may have expired.
-    assert_eq!(
-        continuity.message(&message("a", 20, 5, "e1")),
-        Verdict::Continuous
-    );
-    assert!(matches!(
-        continuity.message(&message("a", 23, 22, "e1")),
-        Verdict::Untold(_)
-    ));
-    assert_eq!(
-        continuity.message(&message("a", 24, 23, "e1")),
-        Verdict::Continuous
-    );
-    assert!(matches!(
-        continuity.message(&message("a", 30, 24, "e2")),
-        Verdict::Untold(_)
-    ));
+    assert_eq!(continuity.message(&message("a", 20, 5, "e1")), Verdict::Continuous);
+    assert!(matches!(continuity.message(&message("a", 23, 22, "e1")), Verdict::Untold(_)));
+    assert_eq!(continuity.message(&message("a", 24, 23, "e1")), Verdict::Continuous);
+    assert!(matches!(continuity.message(&message("a", 30, 24, "e2")), Verdict::Untold(_)));
 }
 
 #[test]
@@ -64,20 +40,11 @@ fn after_a_told_gap_the_next_message_must_follow_its_end() {
     let mut continuity = Continuity::default();
     continuity.message(&message("a", 1, 0, "e1"));
     continuity.gap(&gap(Some("1.e1"), Some("9.e2")));
-    assert_eq!(
-        continuity.message(&message("a", 10, 9, "e2")),
-        Verdict::Continuous
-    );
+    assert_eq!(continuity.message(&message("a", 10, 9, "e2")), Verdict::Continuous);
     continuity.gap(&gap(Some("10.e2"), Some("12.e2")));
-    assert!(matches!(
-        continuity.message(&message("a", 15, 14, "e2")),
-        Verdict::Untold(_)
-    ));
+    assert!(matches!(continuity.message(&message("a", 15, 14, "e2")), Verdict::Untold(_)));
     continuity.gap(&gap(None, None));
-    assert_eq!(
-        continuity.message(&message("a", 90, 80, "e3")),
-        Verdict::Continuous
-    );
+    assert_eq!(continuity.message(&message("a", 90, 80, "e3")), Verdict::Continuous);
 }
 
 #[test]

@@ -44,10 +44,7 @@ impl Failure {
         match self {
             Self::Usage(_) => Exit::Usage,
             Self::Unreachable { .. } => Exit::Unreachable,
-            Self::Refused {
-                status: Some(500..),
-                ..
-            } => Exit::Failure,
+            Self::Refused { status: Some(500..), .. } => Exit::Failure,
             Self::Refused { .. } => Exit::Refused,
             Self::Lost(_) | Self::Garbled(_) => Exit::Failure,
         }

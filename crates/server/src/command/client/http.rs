@@ -53,11 +53,7 @@ impl Connection {
             // Whoever waits for the answer is told of the same error.
             let _told = connection.with_upgrades().await;
         });
-        Ok(Self {
-            authority: target.authority.clone(),
-            sender,
-            _driver: driver,
-        })
+        Ok(Self { authority: target.authority.clone(), sender, _driver: driver })
     }
 
     /// Whether another question can be asked on this connection.
@@ -73,13 +69,10 @@ impl Connection {
     /// 2xx and 101.
     pub(crate) async fn ask(&mut self, question: Question) -> Result<Response<Incoming>, Failure> {
         let request = question.request(&self.authority)?;
-        let answer = timeout(
-            ANSWER_TIMEOUT + question.patience,
-            self.sender.send_request(request),
-        )
-        .await
-        .map_err(|_elapsed| Failure::Lost("no answer in time".to_owned()))?
-        .map_err(|error| lost(&error))?;
+        let answer = timeout(ANSWER_TIMEOUT + question.patience, self.sender.send_request(request))
+            .await
+            .map_err(|_elapsed| Failure::Lost("no answer in time".to_owned()))?
+            .map_err(|error| lost(&error))?;
         let status = answer.status();
         if status.is_success() || status == StatusCode::SWITCHING_PROTOCOLS {
             Ok(answer)
@@ -120,10 +113,8 @@ impl Question {
     }
 
     fn request(&self, authority: &str) -> Result<Request<Full<Bytes>>, Failure> {
-        let mut builder: Builder = Request::builder()
-            .method(&self.method)
-            .uri(&self.path)
-            .header(HOST, authority);
+        let mut builder: Builder =
+            Request::builder().method(&self.method).uri(&self.path).header(HOST, authority);
         for (name, value) in &self.headers {
             builder = builder.header(*name, value);
         }
@@ -143,11 +134,7 @@ impl Question {
 /// [`Failure::Lost`] if it breaks off or is larger than [`ANSWER_BYTES_MAX`].
 pub(crate) async fn whole(answer: Response<Incoming>) -> Result<Bytes, Failure> {
     let body = Limited::new(answer.into_body(), ANSWER_BYTES_MAX);
-    Ok(body
-        .collect()
-        .await
-        .map_err(|error| lost(&*error))?
-        .to_bytes())
+    Ok(body.collect().await.map_err(|error| lost(&*error))?.to_bytes())
 }
 
 /// A socket that fails when it stays silent.
@@ -159,11 +146,8 @@ type Socket = Pin<Box<TimeoutStream<TcpStream>>>;
 ///
 /// [`Failure::Unreachable`].
 async fn connect(target: &Target) -> Result<Socket, Failure> {
-    let unreachable = |why: String, hint| Failure::Unreachable {
-        url: target.url.clone(),
-        why,
-        hint,
-    };
+    let unreachable =
+        |why: String, hint| Failure::Unreachable { url: target.url.clone(), why, hint };
     let connecting = TcpStream::connect((target.host.as_str(), target.port));
     let socket = match timeout(ANSWER_TIMEOUT, connecting).await {
         Ok(Ok(socket)) => socket,
@@ -191,24 +175,14 @@ fn refusal_of(status: StatusCode, retry_after: Option<Duration>, body: &[u8]) ->
     }
     let mut what = format!("the server refused: {status}");
     if let Ok(problem) = serde_json::from_slice::<Problem>(body) {
-        let code = problem
-            .code
-            .map(|code| format!(" ({code})"))
-            .unwrap_or_default();
+        let code = problem.code.map(|code| format!(" ({code})")).unwrap_or_default();
         what.push_str(&code);
-        for part in [problem.detail.or(problem.title), problem.hint]
-            .into_iter()
-            .flatten()
-        {
+        for part in [problem.detail.or(problem.title), problem.hint].into_iter().flatten() {
             what.push_str("\n  ");
             what.push_str(&part);
         }
     }
-    Failure::Refused {
-        status: Some(status.as_u16()),
-        what,
-        retry_after,
-    }
+    Failure::Refused { status: Some(status.as_u16()), what, retry_after }
 }
 
 async fn refusal(answer: Response<Incoming>) -> Failure {
@@ -245,9 +219,5 @@ pub(crate) fn lost(error: &(dyn Error + 'static)) -> Failure {
     let silent = cause
         .downcast_ref::<std::io::Error>()
         .is_some_and(|error| error.kind() == ErrorKind::TimedOut);
-    Failure::Lost(if silent {
-        "no sign of life for 35 s".to_owned()
-    } else {
-        cause.to_string()
-    })
+    Failure::Lost(if silent { "no sign of life for 35 s".to_owned() } else { cause.to_string() })
 }

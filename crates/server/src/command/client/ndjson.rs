@@ -24,11 +24,7 @@ pub(crate) struct NdjsonReader {
 impl NdjsonReader {
     /// Reads a body.
     pub(crate) fn new(body: Incoming) -> Self {
-        Self {
-            body,
-            line: Vec::new(),
-            frames: VecDeque::new(),
-        }
+        Self { body, line: Vec::new(), frames: VecDeque::new() }
     }
 
     /// The next frame; `None` when the body ends. A line that the end cuts off is no line.
@@ -141,9 +137,5 @@ fn refusal(line: &str) -> Result<Failure, Failure> {
         what.push_str("\n  ");
         what.push_str(&part);
     }
-    Ok(Failure::Refused {
-        status: None,
-        what,
-        retry_after: None,
-    })
+    Ok(Failure::Refused { status: None, what, retry_after: None })
 }

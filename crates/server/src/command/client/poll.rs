@@ -67,10 +67,7 @@ impl Answer {
     ///
     /// [`Failure::Garbled`].
     pub(crate) fn messages(&self) -> Result<Vec<Message>, Failure> {
-        self.publications
-            .iter()
-            .map(|raw| frame::read("a message", raw.get()))
-            .collect()
+        self.publications.iter().map(|raw| frame::read("a message", raw.get())).collect()
     }
 }
 
@@ -114,9 +111,7 @@ impl PollReader {
         let mut query = vec![("wait", wait.to_string())];
         query.extend(self.since.clone().map(|since| ("since", since)));
         let mut question = Question::get(self.target.path(&self.channels, &query));
-        question
-            .headers
-            .extend(self.cursor.clone().map(|cursor| ("last-event-id", cursor)));
+        question.headers.extend(self.cursor.clone().map(|cursor| ("last-event-id", cursor)));
         question.patience = Duration::from_secs(wait);
         if self.closed_in_order {
             self.connection = Connection::open(&self.target).await?;
@@ -124,10 +119,8 @@ impl PollReader {
             return Err(Failure::Lost("closed between two polls".to_owned()));
         }
         let answer = self.connection.ask(question).await?;
-        self.closed_in_order = answer
-            .headers()
-            .get(CONNECTION)
-            .is_some_and(|value| value.as_bytes() == b"close");
+        self.closed_in_order =
+            answer.headers().get(CONNECTION).is_some_and(|value| value.as_bytes() == b"close");
         Answer::read(&whole(answer).await?)
     }
 
@@ -138,21 +131,13 @@ impl PollReader {
             self.frames.push_back(Frame::Open(Vec::new()));
         }
         self.frames.extend(answer.gaps.into_iter().map(Frame::Gap));
-        self.frames.extend(
-            messages
-                .into_iter()
-                .map(|message| Frame::Message(Box::new(message))),
-        );
+        self.frames.extend(messages.into_iter().map(|message| Frame::Message(Box::new(message))));
         if let Some(cursor) = answer.cursor {
             self.cursor = Some(cursor.clone());
             self.frames.push_back(Frame::Cursor(cursor));
         }
         // An answer without news proves that there was none to miss.
-        self.frames.push_back(if answer.end {
-            Frame::Finished
-        } else {
-            Frame::Current
-        });
+        self.frames.push_back(if answer.end { Frame::Finished } else { Frame::Current });
         Ok(())
     }
 }

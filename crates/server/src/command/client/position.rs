@@ -39,10 +39,7 @@ impl Position {
     pub(crate) fn set_own(&mut self, channel: &str, cursor: &str) {
         match self.own.iter_mut().find(|entry| entry.channel == channel) {
             Some(entry) => cursor.clone_into(&mut entry.cursor),
-            None => self.own.push(Entry {
-                channel: channel.to_owned(),
-                cursor: cursor.to_owned(),
-            }),
+            None => self.own.push(Entry { channel: channel.to_owned(), cursor: cursor.to_owned() }),
         }
     }
 

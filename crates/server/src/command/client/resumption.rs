@@ -34,10 +34,7 @@ struct Pending {
 impl Resumption {
     /// The stream of these channels was cut.
     pub(crate) fn cut(&mut self, channels: &[String]) {
-        self.pending = Some(Pending {
-            unproven: channels.to_vec(),
-            opened: None,
-        });
+        self.pending = Some(Pending { unproven: channels.to_vec(), opened: None });
     }
 
     /// The new stream has opened.
@@ -58,20 +55,12 @@ impl Resumption {
             return Proof::Open;
         };
         pending.unproven.retain(|unproven| unproven != channel);
-        if pending.unproven.is_empty() {
-            self.current()
-        } else {
-            Proof::Open
-        }
+        if pending.unproven.is_empty() { self.current() } else { Proof::Open }
     }
 
     /// All channels have told everything up to now.
     pub(crate) fn current(&mut self) -> Proof {
-        if self.pending.take().is_some() {
-            Proof::Complete
-        } else {
-            Proof::Open
-        }
+        if self.pending.take().is_some() { Proof::Complete } else { Proof::Open }
     }
 
     /// A sign of life that belongs to no channel.
@@ -126,18 +115,9 @@ mod tests {
     fn a_sign_of_life_counts_only_some_time_after_the_opening() {
         let start = Instant::now();
         let mut resumption = cut();
-        assert_eq!(
-            resumption.alive(start + Duration::from_secs(60)),
-            Proof::Open
-        );
+        assert_eq!(resumption.alive(start + Duration::from_secs(60)), Proof::Open);
         resumption.opened(start);
-        assert_eq!(
-            resumption.alive(start + Duration::from_millis(1_999)),
-            Proof::Open
-        );
-        assert_eq!(
-            resumption.alive(start + Duration::from_secs(2)),
-            Proof::Complete
-        );
+        assert_eq!(resumption.alive(start + Duration::from_millis(1_999)), Proof::Open);
+        assert_eq!(resumption.alive(start + Duration::from_secs(2)), Proof::Complete);
     }
 }

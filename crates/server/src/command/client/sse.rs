@@ -26,11 +26,7 @@ pub(crate) struct SseReader {
 impl SseReader {
     /// Reads a body.
     pub(crate) fn new(body: Incoming) -> Self {
-        Self {
-            body,
-            parser: Parser::default(),
-            frames: VecDeque::new(),
-        }
+        Self { body, parser: Parser::default(), frames: VecDeque::new() }
     }
 
     /// The next frame; `None` when the body ends.
@@ -103,10 +99,7 @@ impl Parser {
             let (start, rest) = bytes.split_at(end);
             self.line.extend_from_slice(start);
             self.after_cr = rest == b"\r";
-            bytes = rest
-                .strip_prefix(b"\r\n")
-                .or_else(|| rest.get(1..))
-                .unwrap_or_default();
+            bytes = rest.strip_prefix(b"\r\n").or_else(|| rest.get(1..)).unwrap_or_default();
             let line = mem::take(&mut self.line);
             self.line(&line, &mut items);
         }
@@ -156,16 +149,8 @@ impl Parser {
         self.last_id.clone_from(&self.id);
         let name = mem::take(&mut self.name);
         if let Some(data) = self.data.take() {
-            let name = if name.is_empty() {
-                "message".to_owned()
-            } else {
-                name
-            };
-            items.push(Item::Event {
-                name,
-                data,
-                id: self.last_id.clone(),
-            });
+            let name = if name.is_empty() { "message".to_owned() } else { name };
+            items.push(Item::Event { name, data, id: self.last_id.clone() });
         }
     }
 }
@@ -187,9 +172,7 @@ fn read_item(item: Item, frames: &mut VecDeque<Frame>) -> Result<(), Failure> {
             frames.push_back(Frame::Message(Box::new(frame::read("a message", &data)?)));
         }
         "fanfare.open" => {
-            frames.push_back(Frame::Open(
-                frame::read::<Open>("the opening", &data)?.channels,
-            ));
+            frames.push_back(Frame::Open(frame::read::<Open>("the opening", &data)?.channels));
         }
         "fanfare.gap" => frames.push_back(Frame::Gap(frame::read::<Gap>("a gap", &data)?)),
         "fanfare.end" => {

@@ -78,11 +78,7 @@ impl Stream {
             Transport::Sse => return Self::streaming(target, plan, "envelope").await,
             Transport::Ndjson => return Self::streaming(target, plan, "ndjson").await,
         };
-        Ok(Self {
-            first: VecDeque::new(),
-            reader,
-            _connection: None,
-        })
+        Ok(Self { first: VecDeque::new(), reader, _connection: None })
     }
 
     /// The next frame; `None` when the stream ends without having said that all is finished.
@@ -110,9 +106,7 @@ impl Stream {
     ) -> Result<Self, Failure> {
         let mut connection = Connection::open(target).await?;
         let mut question = Question::get(target.path(plan.channels, &plan.query(Some(form))));
-        question
-            .headers
-            .extend(plan.cursor.clone().map(|cursor| ("last-event-id", cursor)));
+        question.headers.extend(plan.cursor.clone().map(|cursor| ("last-event-id", cursor)));
         let answer = connection.ask(question).await?;
         let first = cursor_of(&answer).into_iter().collect();
         let reader = if answer.status() == StatusCode::NO_CONTENT {
@@ -122,11 +116,7 @@ impl Stream {
         } else {
             Reader::Sse(Box::new(SseReader::new(answer.into_body())))
         };
-        Ok(Self {
-            first,
-            reader,
-            _connection: Some(connection),
-        })
+        Ok(Self { first, reader, _connection: Some(connection) })
     }
 }
 

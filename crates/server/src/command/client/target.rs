@@ -9,11 +9,7 @@ use crate::config::environment;
 /// The server that is asked if nothing names one.
 const URL_DEFAULT: &str = "http://127.0.0.1:8300";
 /// What stands unescaped in a query value.
-const QUERY: &AsciiSet = &NON_ALPHANUMERIC
-    .remove(b'-')
-    .remove(b'_')
-    .remove(b'.')
-    .remove(b'~');
+const QUERY: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
 
 /// The flag of every command that talks to a server.
 #[derive(Debug, clap::Args)]
@@ -44,10 +40,7 @@ impl TargetFlags {
     ///
     /// A URL that is not `http://host[:port][/prefix]`.
     pub(crate) fn target(&self) -> Result<Target, Failure> {
-        let url = self
-            .url
-            .clone()
-            .or_else(|| environment::client_variable(environment::URL));
+        let url = self.url.clone().or_else(|| environment::client_variable(environment::URL));
         Target::read(url.as_deref().unwrap_or(URL_DEFAULT))
     }
 }

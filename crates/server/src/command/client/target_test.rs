@@ -6,26 +6,14 @@ use super::Target;
 fn urls_are_read() {
     for (url, host, port, authority) in [
         ("http://127.0.0.1:8300", "127.0.0.1", 8300, "127.0.0.1:8300"),
-        (
-            "http://live.example.com/",
-            "live.example.com",
-            80,
-            "live.example.com",
-        ),
+        ("http://live.example.com/", "live.example.com", 80, "live.example.com"),
         ("http://[::1]:9", "::1", 9, "[::1]:9"),
     ] {
         let target = Target::read(url).unwrap();
         assert_eq!((target.host.as_str(), target.port), (host, port), "{url}");
         assert_eq!(target.authority, authority);
     }
-    for url in [
-        "",
-        "localhost:8300",
-        "https://x",
-        "ftp://x",
-        "http://a@b",
-        "http://x?y",
-    ] {
+    for url in ["", "localhost:8300", "https://x", "ftp://x", "http://a@b", "http://x?y"] {
         assert!(Target::read(url).is_err(), "{url:?}");
     }
 }

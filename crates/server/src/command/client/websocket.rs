@@ -49,9 +49,7 @@ impl WebSocketReader {
             ("sec-websocket-key", key.clone()),
             ("sec-websocket-protocol", SUBPROTOCOL.to_owned()),
         ];
-        question
-            .headers
-            .extend(plan.cursor.clone().map(|cursor| ("last-event-id", cursor)));
+        question.headers.extend(plan.cursor.clone().map(|cursor| ("last-event-id", cursor)));
         let answer = connection.ask(question).await?;
         check(&answer, &key)?;
         let frames = cursor_of(&answer).into_iter().collect();
@@ -92,12 +90,7 @@ impl WebSocketReader {
 
 /// Whether the answer is the handshake of RFC 6455, section 4.1.
 fn check(answer: &Response<Incoming>, key: &str) -> Result<(), Failure> {
-    let header = |name: &str| {
-        answer
-            .headers()
-            .get(name)
-            .and_then(|value| value.to_str().ok())
-    };
+    let header = |name: &str| answer.headers().get(name).and_then(|value| value.to_str().ok());
     let wrong = |what: &str| Err(Failure::Garbled(format!("the handshake {what}")));
     if answer.status() != StatusCode::SWITCHING_PROTOCOLS {
         return wrong("is answered without switching protocols");
@@ -121,10 +114,7 @@ fn closed(close: Option<&CloseFrame>) -> Result<Option<Frame>, Failure> {
             what: format!("the server refused: {} (close code {code})", close.reason),
             retry_after: None,
         }),
-        _ => Err(Failure::Lost(format!(
-            "closed by the server with {code} {}",
-            close.reason
-        ))),
+        _ => Err(Failure::Lost(format!("closed by the server with {code} {}", close.reason))),
     }
 }
 

@@ -29,19 +29,13 @@ impl Fake {
         let thread = thread::spawn(move || {
             for scene in scenes {
                 let (socket, _) = listener.accept().unwrap();
-                socket
-                    .set_read_timeout(Some(Duration::from_secs(60)))
-                    .unwrap();
+                socket.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
                 socket.set_nodelay(true).unwrap();
                 scene(socket);
             }
             played.send(()).unwrap();
         });
-        Self {
-            address,
-            thread,
-            played: receiver,
-        }
+        Self { address, thread, played: receiver }
     }
 
     /// The URL for `--url`.
@@ -89,14 +83,8 @@ impl Received {
             };
             headers.push((name.to_ascii_lowercase(), value.trim().to_owned()));
         }
-        let mut received = Self {
-            line: line.trim().to_owned(),
-            headers,
-            body: Vec::new(),
-        };
-        let length = received
-            .header("content-length")
-            .map_or(0, |length| length.parse().unwrap());
+        let mut received = Self { line: line.trim().to_owned(), headers, body: Vec::new() };
+        let length = received.header("content-length").map_or(0, |length| length.parse().unwrap());
         received.body = vec![0; length];
         socket.read_exact(&mut received.body).unwrap();
         Some(received)
@@ -154,10 +142,7 @@ pub(crate) fn until_closed(socket: &mut TcpStream) {
 }
 
 /// The server's end of a WebSocket, with `fanfare.v1` selected; `check` sees the request.
-#[expect(
-    clippy::result_large_err,
-    reason = "the callback's type is the library's"
-)]
+#[expect(clippy::result_large_err, reason = "the callback's type is the library's")]
 pub(crate) fn websocket(socket: TcpStream, check: impl FnOnce(&Request)) -> WebSocket<TcpStream> {
     accept_hdr(socket, |request: &Request, mut response: Response| {
         assert_eq!(request.headers()["sec-websocket-protocol"], "fanfare.v1");

@@ -6,9 +6,7 @@ use super::run::{Folder, Outcome, fanfare, finish};
 
 fn within(folder: &Folder, arguments: &[&str], variables: &[(&str, &str)]) -> Outcome {
     let mut command = fanfare(arguments);
-    command
-        .current_dir(folder.path())
-        .envs(variables.iter().copied());
+    command.current_dir(folder.path()).envs(variables.iter().copied());
     finish(command.spawn().unwrap())
 }
 
@@ -19,34 +17,20 @@ fn init_writes_a_file_that_check_accepts_and_never_overwrites() {
     assert_eq!((outcome.code, outcome.text().as_str()), (Some(0), ""));
     let path = folder.path().join("fanfare.toml");
     let written = fs::read_to_string(&path).unwrap();
-    assert!(
-        written.contains("#payload_bytes_max = \"1 MiB\""),
-        "{written}"
-    );
+    assert!(written.contains("#payload_bytes_max = \"1 MiB\""), "{written}");
     let outcome = within(&folder, &["check"], &[]);
-    assert_eq!(
-        (outcome.code, outcome.text().as_str()),
-        (Some(0), "OK: fanfare.toml\n")
-    );
+    assert_eq!((outcome.code, outcome.text().as_str()), (Some(0), "OK: fanfare.toml\n"));
     fs::write(&path, "shards = 3\n").unwrap();
     let outcome = within(&folder, &["init"], &[]);
     assert_eq!(outcome.code, Some(1));
-    assert!(
-        outcome.stderr.contains("exists and is left as it is"),
-        "{}",
-        outcome.stderr
-    );
+    assert!(outcome.stderr.contains("exists and is left as it is"), "{}", outcome.stderr);
     assert_eq!(fs::read_to_string(&path).unwrap(), "shards = 3\n");
 }
 
 #[test]
 fn check_tells_every_mistake_on_stderr() {
     let folder = Folder::new();
-    fs::write(
-        folder.path().join("x.toml"),
-        "shard = 1\nheartbeet = \"5s\"\n",
-    )
-    .unwrap();
+    fs::write(folder.path().join("x.toml"), "shard = 1\nheartbeet = \"5s\"\n").unwrap();
     let outcome = within(&folder, &["check", "x.toml"], &[]);
     assert_eq!((outcome.code, outcome.text().as_str()), (Some(2), ""));
     assert_eq!(
@@ -56,11 +40,7 @@ fn check_tells_every_mistake_on_stderr() {
     );
     let outcome = within(&folder, &["check", "--config", "none.toml"], &[]);
     assert_eq!(outcome.code, Some(2));
-    assert!(
-        outcome.stderr.starts_with("none.toml: cannot be read"),
-        "{}",
-        outcome.stderr
-    );
+    assert!(outcome.stderr.starts_with("none.toml: cannot be read"), "{}", outcome.stderr);
 }
 
 #[test]
@@ -69,20 +49,12 @@ fn config_show_says_where_each_value_came_from() {
     let file = "shards = 3\nheartbeat = \"20s\"\n[auth]\npublisher_keys = [\"hunter2\"]\n";
     fs::write(folder.path().join("fanfare.toml"), file).unwrap();
     let variables = [("FANFARE_HEARTBEAT", "30s"), ("FANFARE_URL", "http://x")];
-    let outcome = within(
-        &folder,
-        &["config", "show", "--log-level", "warn"],
-        &variables,
-    );
+    let outcome = within(&folder, &["config", "show", "--log-level", "warn"], &variables);
     assert_eq!(outcome.code, Some(0), "{}", outcome.stderr);
     let lines: Vec<Vec<String>> = outcome
         .text()
         .lines()
-        .map(|line| {
-            line.split("  #")
-                .map(|part| part.trim().to_owned())
-                .collect()
-        })
+        .map(|line| line.split("  #").map(|part| part.trim().to_owned()).collect())
         .collect();
     for expected in [
         ["shards = 3", "fanfare.toml:1"],
@@ -91,36 +63,22 @@ fn config_show_says_where_each_value_came_from() {
         ["retry_min = \"2s\"", "default"],
         ["auth.publisher_keys = (1 hidden)", "fanfare.toml:4"],
     ] {
-        assert!(
-            lines.iter().any(|line| *line == expected),
-            "{expected:?} not in {lines:?}"
-        );
+        assert!(lines.iter().any(|line| *line == expected), "{expected:?} not in {lines:?}");
     }
     assert!(!outcome.text().contains("hunter2"));
     let outcome = within(&folder, &["config", "show"], &[("FANFARE_HEARTBEET", "1s")]);
     assert_eq!(outcome.code, Some(2));
-    assert!(
-        outcome.stderr.contains("did you mean `FANFARE_HEARTBEAT`?"),
-        "{}",
-        outcome.stderr
-    );
+    assert!(outcome.stderr.contains("did you mean `FANFARE_HEARTBEAT`?"), "{}", outcome.stderr);
 }
 
 #[test]
 fn serve_does_not_start_unguarded_and_says_the_two_commands() {
     let folder = Folder::new();
-    for flags in [
-        &[][..],
-        &["--publisher-key", "k"],
-        &["--anonymous-subscribe"],
-    ] {
+    for flags in [&[][..], &["--publisher-key", "k"], &["--anonymous-subscribe"]] {
         let outcome = within(&folder, &[&["serve"], flags].concat(), &[]);
         assert_eq!((outcome.code, outcome.text().as_str()), (Some(2), ""));
-        let commands: Vec<_> = outcome
-            .stderr
-            .lines()
-            .filter(|line| line.starts_with("  "))
-            .collect();
+        let commands: Vec<_> =
+            outcome.stderr.lines().filter(|line| line.starts_with("  ")).collect();
         assert_eq!(
             commands,
             [
@@ -136,23 +94,14 @@ fn dev_refuses_an_address_that_others_can_reach() {
     let folder = Folder::new();
     let outcome = within(&folder, &["dev", "--listen", "0.0.0.0:0"], &[]);
     assert_eq!(outcome.code, Some(2));
-    assert!(
-        outcome
-            .stderr
-            .starts_with("--listen: `listen` is 0.0.0.0:0"),
-        "{}",
-        outcome.stderr
-    );
+    assert!(outcome.stderr.starts_with("--listen: `listen` is 0.0.0.0:0"), "{}", outcome.stderr);
 }
 
 #[test]
 fn version_and_help_are_data_and_a_mistyped_command_is_not() {
     let folder = Folder::new();
     let outcome = within(&folder, &["version"], &[]);
-    assert_eq!(
-        outcome.text(),
-        concat!("fanfare ", env!("CARGO_PKG_VERSION"), "\n")
-    );
+    assert_eq!(outcome.text(), concat!("fanfare ", env!("CARGO_PKG_VERSION"), "\n"));
     let outcome = within(&folder, &["--help"], &[]);
     assert_eq!((outcome.code, outcome.stderr.as_str()), (Some(0), ""));
     let outcome = within(&folder, &["publish"], &[]);

@@ -65,10 +65,7 @@ fn an_argument_is_published_with_all_its_options() {
 fn stdin_is_one_message_a_line() {
     let (fake, receiver) = accepting();
     let url = fake.url();
-    let outcome = run_with_stdin(
-        &["pub", "c", "--url", &url],
-        "a\r\n\nü {{n}}\nlast".as_bytes(),
-    );
+    let outcome = run_with_stdin(&["pub", "c", "--url", &url], "a\r\n\nü {{n}}\nlast".as_bytes());
     fake.finish();
     assert_eq!(outcome.code, Some(0), "{}", outcome.stderr);
     let bodies: Vec<_> = receiver.iter().map(|received| received.body).collect();
@@ -78,24 +75,13 @@ fn stdin_is_one_message_a_line() {
 #[test]
 fn a_file_is_published_byte_by_byte() {
     let folder = Folder::new();
-    for (bytes, content_type) in [
-        (&b"\0\xff\r\n{{n}}"[..], Some("application/octet-stream")),
-        (b"text {{n}}\n", None),
-    ] {
+    for (bytes, content_type) in
+        [(&b"\0\xff\r\n{{n}}"[..], Some("application/octet-stream")), (b"text {{n}}\n", None)]
+    {
         let path = folder.path().join("payload");
-        std::fs::File::create(&path)
-            .unwrap()
-            .write_all(bytes)
-            .unwrap();
+        std::fs::File::create(&path).unwrap().write_all(bytes).unwrap();
         let (fake, receiver) = accepting();
-        let outcome = run(&[
-            "pub",
-            "c",
-            "--url",
-            &fake.url(),
-            "--file",
-            path.to_str().unwrap(),
-        ]);
+        let outcome = run(&["pub", "c", "--url", &fake.url(), "--file", path.to_str().unwrap()]);
         fake.finish();
         assert_eq!(outcome.code, Some(0), "{}", outcome.stderr);
         let received = receiver.recv().unwrap();
@@ -108,9 +94,7 @@ fn a_file_is_published_byte_by_byte() {
 fn url_and_key_come_from_the_environment() {
     let (fake, receiver) = accepting();
     let mut command = fanfare(&["pub", "c", "x"]);
-    command
-        .env("FANFARE_URL", fake.url())
-        .env("FANFARE_KEY", "from-env");
+    command.env("FANFARE_URL", fake.url()).env("FANFARE_KEY", "from-env");
     let outcome = finish(command.spawn().unwrap());
     fake.finish();
     assert_eq!(outcome.code, Some(0), "{}", outcome.stderr);
@@ -139,17 +123,9 @@ fn with_a_key_a_cut_before_the_answer_is_repaired_and_without_one_it_is_told() {
         assert_eq!(outcome.code, Some(code), "{}", outcome.stderr);
         if code == 0 {
             assert_eq!(outcome.text(), "7.e1\n");
-            assert!(
-                outcome.stderr.contains("published before"),
-                "{}",
-                outcome.stderr
-            );
+            assert!(outcome.stderr.contains("published before"), "{}", outcome.stderr);
         } else {
-            assert!(
-                outcome.stderr.contains("unknown whether"),
-                "{}",
-                outcome.stderr
-            );
+            assert!(outcome.stderr.contains("unknown whether"), "{}", outcome.stderr);
         }
     }
 }
@@ -159,12 +135,7 @@ fn failures_have_their_codes() {
     for (status, code) in [("403 Forbidden", 4), ("507 Insufficient Storage", 1)] {
         let fake = Fake::start(vec![scene(move |mut socket| {
             Received::only(&socket);
-            answer(
-                &mut socket,
-                status,
-                "",
-                r#"{"code":"no","title":"why not"}"#,
-            );
+            answer(&mut socket, status, "", r#"{"code":"no","title":"why not"}"#);
         })]);
         let outcome = run(&["pub", "c", "x", "--url", &fake.url()]);
         fake.finish();
@@ -174,18 +145,10 @@ fn failures_have_their_codes() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     drop(listener);
-    for arguments in [
-        ["pub", "c", "x"],
-        ["sub", "c", "--json"],
-        ["history", "c", "--raw"],
-    ] {
+    for arguments in [["pub", "c", "x"], ["sub", "c", "--json"], ["history", "c", "--raw"]] {
         let outcome = run(&[&arguments[..], &["--url", &url]].concat());
         assert_eq!(outcome.code, Some(3));
-        assert!(
-            outcome.stderr.contains("`fanfare dev`"),
-            "{}",
-            outcome.stderr
-        );
+        assert!(outcome.stderr.contains("`fanfare dev`"), "{}", outcome.stderr);
     }
     for url in ["https://127.0.0.1:1", "nonsense"] {
         assert_eq!(run(&["pub", "c", "x", "--url", url]).code, Some(2));

@@ -20,23 +20,11 @@ fn publications() -> Vec<(Value, String)> {
     let large = "x".repeat(1 << 20);
     vec![
         (json!({"data": "hello"}), "hello".to_owned()),
-        (
-            json!({"data": "a\r\nb\rc\nd"}),
-            "a\\r\\nb\\rc\\nd".to_owned(),
-        ),
-        (
-            json!({"data": "nul \u{0} there"}),
-            "nul \\u0000 there".to_owned(),
-        ),
-        (
-            json!({"data": "\u{1F389} \u{feff}é\u{2028}"}),
-            "\u{1F389} \u{feff}é\u{2028}".to_owned(),
-        ),
+        (json!({"data": "a\r\nb\rc\nd"}), "a\\r\\nb\\rc\\nd".to_owned()),
+        (json!({"data": "nul \u{0} there"}), "nul \\u0000 there".to_owned()),
+        (json!({"data": "\u{1F389} \u{feff}é\u{2028}"}), "\u{1F389} \u{feff}é\u{2028}".to_owned()),
         (json!({"data": ""}), String::new()),
-        (
-            json!({"data": large, "event": "big", "tags": ["a", "b"]}),
-            large,
-        ),
+        (json!({"data": large, "event": "big", "tags": ["a", "b"]}), large),
         (
             json!({"data": {"b": 1, "a": [null]}, "content_type": "application/json"}),
             r#"{"a":[null],"b":1}"#.to_owned(),
@@ -55,10 +43,7 @@ fn envelopes(cursor: &str) -> Vec<Value> {
             "type": "message", "channel": "c", "offset": index + 1, "prev": index, "epoch": "e1",
             "time": 1_700_000_000_000_u64, "cursor": format!("{cursor}{index}"),
         });
-        envelope
-            .as_object_mut()
-            .unwrap()
-            .extend(fields.as_object().unwrap().clone());
+        envelope.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
         envelopes.push(envelope);
     }
     envelopes
@@ -88,10 +73,7 @@ fn play(transport: &str, mut socket: TcpStream) {
             begin(&mut socket, "text/event-stream");
             let open = open();
             chunk(&mut socket, "retry: 100\n: listening to c, from now\n");
-            chunk(
-                &mut socket,
-                &format!("event: fanfare.open\ndata: {open}\nid: ~0\n\n"),
-            );
+            chunk(&mut socket, &format!("event: fanfare.open\ndata: {open}\nid: ~0\n\n"));
             for mut envelope in envelopes("~s") {
                 let cursor = envelope["cursor"].take();
                 let cursor = cursor.as_str().unwrap();
@@ -133,19 +115,13 @@ fn subscribed(transport: &'static str, flags: &[&str]) -> Vec<u8> {
 
 #[test]
 fn the_lines_are_the_same_over_each_transport() {
-    let plain: String = publications()
-        .into_iter()
-        .map(|(_, line)| format!("{line}\n"))
-        .collect();
+    let plain: String = publications().into_iter().map(|(_, line)| format!("{line}\n")).collect();
     for transport in TRANSPORTS {
         let stdout = subscribed(transport, &[]);
         assert!(stdout == plain.as_bytes(), "{transport} differs");
     }
     let json = subscribed("ws", &["--json"]);
-    for (line, mut envelope) in String::from_utf8(json.clone())
-        .unwrap()
-        .lines()
-        .zip(envelopes(""))
+    for (line, mut envelope) in String::from_utf8(json.clone()).unwrap().lines().zip(envelopes(""))
     {
         envelope.as_object_mut().unwrap().remove("cursor");
         assert_eq!(line.parse::<Value>().unwrap(), envelope);
@@ -154,14 +130,8 @@ fn the_lines_are_the_same_over_each_transport() {
     assert!(raw.starts_with(b"helloa\r\nb\rc\ndnul \0 there"));
     assert!(raw.ends_with(b"\x00\xff"));
     for transport in ["sse", "ndjson", "poll"] {
-        assert!(
-            subscribed(transport, &["--json"]) == json,
-            "{transport} differs in --json"
-        );
-        assert!(
-            subscribed(transport, &["--raw"]) == raw,
-            "{transport} differs in --raw"
-        );
+        assert!(subscribed(transport, &["--json"]) == json, "{transport} differs in --json");
+        assert!(subscribed(transport, &["--raw"]) == raw, "{transport} differs in --raw");
     }
 }
 
@@ -169,11 +139,7 @@ fn the_lines_are_the_same_over_each_transport() {
 fn several_channels_are_told_apart() {
     let fake = Fake::start(vec![scene(|mut socket| {
         let request = Received::only(&socket);
-        assert!(
-            request.line.contains("channel=a%2Fb&channel=c&"),
-            "{}",
-            request.line
-        );
+        assert!(request.line.contains("channel=a%2Fb&channel=c&"), "{}", request.line);
         begin(&mut socket, "application/x-ndjson");
         for channel in ["a/b", "c"] {
             let line = json!({"type": "message", "channel": channel, "offset": 1, "prev": 0,
@@ -183,17 +149,7 @@ fn several_channels_are_told_apart() {
         until_closed(&mut socket);
     })]);
     let url = fake.url();
-    let outcome = run(&[
-        "sub",
-        "a/b",
-        "c",
-        "--url",
-        &url,
-        "--transport",
-        "ndjson",
-        "--count",
-        "2",
-    ]);
+    let outcome = run(&["sub", "a/b", "c", "--url", &url, "--transport", "ndjson", "--count", "2"]);
     fake.finish();
     assert_eq!(outcome.text(), "a/b: x\nc: x\n");
 }
@@ -203,18 +159,12 @@ fn when_all_channels_have_ended_so_does_the_command() {
     let ended = Fake::start(vec![scene(|mut socket| {
         Received::only(&socket);
         begin(&mut socket, "text/event-stream");
-        chunk(
-            &mut socket,
-            "event: fanfare.end\ndata: {\"channel\":\"c\"}\nid: ~end\n\n",
-        );
+        chunk(&mut socket, "event: fanfare.end\ndata: {\"channel\":\"c\"}\nid: ~end\n\n");
         until_closed(&mut socket);
     })]);
     let outcome = run(&["sub", "c", "--url", &ended.url(), "--transport", "sse"]);
     ended.finish();
-    assert_eq!(
-        (outcome.code, outcome.stderr.as_str()),
-        (Some(0), "end: c\n")
-    );
+    assert_eq!((outcome.code, outcome.stderr.as_str()), (Some(0), "end: c\n"));
 
     let away = Fake::start(vec![scene(|mut socket| {
         Received::only(&socket);
@@ -236,31 +186,18 @@ fn a_refusal_is_told_in_the_servers_words_and_has_its_code() {
         let outcome = run(&["sub", "c", "--url", &fake.url(), "--transport", transport]);
         fake.finish();
         assert_eq!(outcome.code, Some(4), "{transport}: {}", outcome.stderr);
-        assert!(
-            outcome.stderr.contains("(bad-since)\n  what\n  do"),
-            "{}",
-            outcome.stderr
-        );
+        assert!(outcome.stderr.contains("(bad-since)\n  what\n  do"), "{}", outcome.stderr);
     }
     let fake = Fake::start(vec![scene(|socket| {
         let mut socket = websocket(socket, |_| {});
         let reason = "since= cannot be read".into();
-        socket
-            .close(Some(CloseFrame {
-                code: 4002.into(),
-                reason,
-            }))
-            .unwrap();
+        socket.close(Some(CloseFrame { code: 4002.into(), reason })).unwrap();
         while socket.read().is_ok() {}
     })]);
     let outcome = run(&["sub", "c", "--url", &fake.url()]);
     fake.finish();
     assert_eq!(outcome.code, Some(4), "{}", outcome.stderr);
-    assert!(
-        outcome.stderr.contains("since= cannot be read"),
-        "{}",
-        outcome.stderr
-    );
+    assert!(outcome.stderr.contains("since= cannot be read"), "{}", outcome.stderr);
 }
 
 #[test]
@@ -276,9 +213,7 @@ fn a_closed_stdout_ends_quietly() {
         until_closed(&mut socket);
     })]);
     let url = fake.url();
-    let mut child = fanfare(&["sub", "c", "--url", &url, "--transport", "ndjson"])
-        .spawn()
-        .unwrap();
+    let mut child = fanfare(&["sub", "c", "--url", &url, "--transport", "ndjson"]).spawn().unwrap();
     drop(child.stdout.take());
     let outcome = finish(child);
     fake.finish();
@@ -290,10 +225,9 @@ fn history_is_printed_page_by_page() {
     let fake = Fake::start(vec![scene(|socket| {
         let mut reading = BufReader::new(socket.try_clone().unwrap());
         let mut socket = socket;
-        for (wanted, first, next) in [
-            ("limit=1000", 1, json!("3.e1")),
-            ("limit=998&order=asc&since=3.e1", 3, Value::Null),
-        ] {
+        for (wanted, first, next) in
+            [("limit=1000", 1, json!("3.e1")), ("limit=998&order=asc&since=3.e1", 3, Value::Null)]
+        {
             let request = Received::read(&mut reading).unwrap();
             assert!(request.line.contains(wanted), "{}", request.line);
             let messages: Vec<_> = (first..first + 2)
@@ -314,8 +248,5 @@ fn history_is_printed_page_by_page() {
     fake.finish();
     assert_eq!(outcome.code, Some(0), "{}", outcome.stderr);
     assert_eq!(outcome.text(), "1\n2\n3\n4\n");
-    assert_eq!(
-        outcome.stderr,
-        "gap: c from 1.e1 to 5.e1 (trimmed), up to 4 missed\n"
-    );
+    assert_eq!(outcome.stderr, "gap: c from 1.e1 to 5.e1 (trimmed), up to 4 missed\n");
 }

@@ -88,10 +88,7 @@ fn over_http(
     match then {
         Then::Cut => {
             let cut = format!("data: {}", message(3, 2));
-            chunk(
-                &mut socket,
-                if transport == "sse" { &cut } else { &cut[6..] },
-            );
+            chunk(&mut socket, if transport == "sse" { &cut } else { &cut[6..] });
             socket.shutdown(Shutdown::Both).unwrap();
         }
         Then::Wait => until_closed(&mut socket),
@@ -117,16 +114,7 @@ fn over_poll(mut socket: TcpStream, from: Option<&str>, lines: Vec<Value>, then:
 fn subscribed(transport: &str, count: &str, scenes: Vec<Scene>) -> Outcome {
     let fake = Fake::start(scenes);
     let url = fake.url();
-    let outcome = run(&[
-        "sub",
-        "c",
-        "--url",
-        &url,
-        "--transport",
-        transport,
-        "--count",
-        count,
-    ]);
+    let outcome = run(&["sub", "c", "--url", &url, "--transport", transport, "--count", count]);
     fake.finish();
     outcome
 }
@@ -146,17 +134,8 @@ fn a_reader_that_was_cut_off_gets_the_rest_once() {
         );
         assert_eq!(outcome.code, Some(0), "{transport}: {}", outcome.stderr);
         assert_eq!(outcome.text(), "1\n2\n3\n4\n", "{transport}");
-        assert_eq!(
-            outcome.stderr.lines().nth(1),
-            Some("resumed, 0 missed"),
-            "{transport}"
-        );
-        assert_eq!(
-            outcome.stderr.lines().count(),
-            2,
-            "{transport}: {}",
-            outcome.stderr
-        );
+        assert_eq!(outcome.stderr.lines().nth(1), Some("resumed, 0 missed"), "{transport}");
+        assert_eq!(outcome.stderr.lines().count(), 2, "{transport}: {}", outcome.stderr);
     }
 }
 
@@ -172,11 +151,7 @@ fn a_reader_that_had_received_nothing_comes_back_from_the_opening() {
             ],
         );
         assert_eq!(outcome.text(), "1\n", "{transport}: {}", outcome.stderr);
-        assert!(
-            outcome.stderr.contains("resumed, 0 missed"),
-            "{transport}: {}",
-            outcome.stderr
-        );
+        assert!(outcome.stderr.contains("resumed, 0 missed"), "{transport}: {}", outcome.stderr);
     }
 }
 
@@ -187,32 +162,14 @@ fn a_gap_is_said_and_never_resumed_with_nothing_missed() {
             transport,
             "3",
             vec![
-                part(
-                    transport,
-                    None,
-                    vec![message(1, 0), message(2, 1)],
-                    Then::Cut,
-                ),
-                part(
-                    transport,
-                    Some("~2"),
-                    vec![gap(), message(6, 5)],
-                    Then::Wait,
-                ),
+                part(transport, None, vec![message(1, 0), message(2, 1)], Then::Cut),
+                part(transport, Some("~2"), vec![gap(), message(6, 5)], Then::Wait),
             ],
         );
         assert_eq!(outcome.text(), "1\n2\n6\n", "{transport}");
         let told = "gap: c from 2.e1 to 5.e1 (trimmed), up to 3 missed\n";
-        assert!(
-            outcome.stderr.contains(told),
-            "{transport}: {}",
-            outcome.stderr
-        );
-        assert!(
-            !outcome.stderr.contains("resumed"),
-            "{transport}: {}",
-            outcome.stderr
-        );
+        assert!(outcome.stderr.contains(told), "{transport}: {}", outcome.stderr);
+        assert!(!outcome.stderr.contains("resumed"), "{transport}: {}", outcome.stderr);
     }
 }
 
@@ -230,15 +187,8 @@ fn what_a_server_leaves_out_or_repeats_is_noticed() {
             ],
         );
         assert_eq!(outcome.text(), "1\n2\n5\n", "{transport}");
-        for told in [
-            "left out: c 2 came twice",
-            "gap: untold by the server: c has 4 before 5",
-        ] {
-            assert!(
-                outcome.stderr.contains(told),
-                "{transport}: {}",
-                outcome.stderr
-            );
+        for told in ["left out: c 2 came twice", "gap: untold by the server: c has 4 before 5"] {
+            assert!(outcome.stderr.contains(told), "{transport}: {}", outcome.stderr);
         }
     }
 }
@@ -252,25 +202,10 @@ fn one_channel_that_goes_on_says_nothing_for_another_with_a_gap() {
     };
     let fake = Fake::start(vec![
         part("sse", None, vec![message(2, 1), other(1)], Then::Cut),
-        part(
-            "sse",
-            Some("~1"),
-            vec![other(2), gap(), message(6, 5)],
-            Then::Wait,
-        ),
+        part("sse", Some("~1"), vec![other(2), gap(), message(6, 5)], Then::Wait),
     ]);
     let url = fake.url();
-    let arguments = [
-        "sub",
-        "c",
-        "d",
-        "--url",
-        &url,
-        "--transport",
-        "sse",
-        "--count",
-        "4",
-    ];
+    let arguments = ["sub", "c", "d", "--url", &url, "--transport", "sse", "--count", "4"];
     let outcome = run(&arguments);
     fake.finish();
     assert_eq!(outcome.text(), "c: 2\nd: 1\nd: 2\nc: 6\n");
@@ -285,33 +220,17 @@ fn a_poll_without_news_proves_that_nothing_was_missed() {
         part("poll", Some("~1"), vec![], Then::Wait),
     ]);
     let url = fake.url();
-    let arguments = [
-        "sub",
-        "c",
-        "--url",
-        &url,
-        "--transport",
-        "poll",
-        "--for",
-        "3s",
-    ];
+    let arguments = ["sub", "c", "--url", &url, "--transport", "poll", "--for", "3s"];
     let outcome = run(&arguments);
     fake.finish();
     assert_eq!(outcome.text(), "1\n");
-    assert!(
-        outcome.stderr.contains("resumed, 0 missed"),
-        "{}",
-        outcome.stderr
-    );
+    assert!(outcome.stderr.contains("resumed, 0 missed"), "{}", outcome.stderr);
 }
 
 #[test]
 fn time_and_ctrl_c_end_it_with_their_codes() {
     let waiting = || Fake::start(vec![part("sse", None, vec![message(1, 0)], Then::Wait)]);
-    for (flags, code) in [
-        (&["--for", "300ms"][..], 0),
-        (&["--for", "300ms", "--count", "2"], 1),
-    ] {
+    for (flags, code) in [(&["--for", "300ms"][..], 0), (&["--for", "300ms", "--count", "2"], 1)] {
         let fake = waiting();
         let url = fake.url();
         let arguments = [&["sub", "c", "--url", &url, "--transport", "sse"], flags].concat();
@@ -322,9 +241,7 @@ fn time_and_ctrl_c_end_it_with_their_codes() {
     }
     let fake = waiting();
     let url = fake.url();
-    let mut child = fanfare(&["sub", "c", "--url", &url, "--transport", "sse"])
-        .spawn()
-        .unwrap();
+    let mut child = fanfare(&["sub", "c", "--url", &url, "--transport", "sse"]).spawn().unwrap();
     let mut stdout = BufReader::new(child.stdout.take().unwrap());
     let mut line = String::new();
     stdout.read_line(&mut line).unwrap();

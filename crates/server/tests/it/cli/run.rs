@@ -51,18 +51,10 @@ pub(crate) fn run_with_stdin(arguments: &[&str], stdin: &[u8]) -> Outcome {
 pub(crate) fn finish(mut child: Child) -> Outcome {
     let stdout = child.stdout.take().map(read);
     let stderr = child.stderr.take().map(read);
-    let stdout = stdout
-        .map(|stdout| wait(&mut child, &stdout))
-        .unwrap_or_default();
-    let stderr = stderr
-        .map(|stderr| wait(&mut child, &stderr))
-        .unwrap_or_default();
+    let stdout = stdout.map(|stdout| wait(&mut child, &stdout)).unwrap_or_default();
+    let stderr = stderr.map(|stderr| wait(&mut child, &stderr)).unwrap_or_default();
     let code = child.wait().unwrap().code();
-    Outcome {
-        code,
-        stdout,
-        stderr: String::from_utf8(stderr).unwrap(),
-    }
+    Outcome { code, stdout, stderr: String::from_utf8(stderr).unwrap() }
 }
 
 fn wait(child: &mut Child, output: &Receiver<Vec<u8>>) -> Vec<u8> {

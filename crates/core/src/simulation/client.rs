@@ -1,0 +1,132 @@
+//! A client as the checkers see it: what it has been told, and whether that was the truth.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use super::truth::Truth;
+use crate::cursor::CursorEntry;
+use crate::frame::Format;
+use crate::gap::Gap;
+use crate::name::ChannelName;
+use crate::position::{Offset, Position};
+use crate::shard::{ConnectionId, Opened};
+
+/// One frame as the plain encoder of the simulation writes it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Told {
+    pub(super) channel: String,
+    pub(super) position: Option<Position>,
+    pub(super) prev: Offset,
+    pub(super) payload: String,
+}
+
+/// What a connection has been told, in order.
+#[derive(Debug)]
+pub(super) struct Client {
+    pub(super) connection: ConnectionId,
+    pub(super) shard: usize,
+    pub(super) format: Format,
+    /// What has been seen of each channel.
+    pub(super) seen: BTreeMap<ChannelName, CursorEntry>,
+    /// Channels asked for whose answer has not come.
+    pub(super) asked: usize,
+    pub(super) opened: bool,
+    pub(super) gone: bool,
+    /// Frames its sink still has room for.
+    pub(super) room: usize,
+    /// Live-only payloads, each of which comes once.
+    live: VecDeque<String>,
+    pub(super) publications: usize,
+    pub(super) gaps: usize,
+}
+
+impl Client {
+    pub(super) fn new(connection: ConnectionId, shard: usize, format: Format) -> Self {
+        Self {
+            connection,
+            shard,
+            format,
+            seen: BTreeMap::new(),
+            asked: 0,
+            opened: false,
+            gone: false,
+            room: usize::MAX,
+            live: VecDeque::new(),
+            publications: 0,
+            gaps: 0,
+        }
+    }
+
+    /// The stream began, or a channel was added.
+    pub(super) fn attached(&mut self, opened: &Opened) {
+        let hash = opened.channel.hash48();
+        let position = opened.entry.map_or(opened.head, |entry| entry.position);
+        let entry = CursorEntry { hash, position, ended: opened.over };
+        self.seen.insert(opened.channel.clone(), entry);
+    }
+
+    /// A publication came.
+    pub(super) fn told(&mut self, told: &Told, truth: &Truth) -> Result<(), String> {
+        if !self.opened {
+            return Err(format!("{told:?} came before the opening"));
+        }
+        let Some((name, seen)) =
+            self.seen.iter_mut().find(|(name, _)| name.as_str() == told.channel)
+        else {
+            return Err(format!("{told:?} is of a channel that is not read"));
+        };
+        let Some(position) = told.position else {
+            if self.live.contains(&told.payload) {
+                return Err(format!("{told:?} came twice"));
+            }
+            self.live.push_back(told.payload.clone());
+            if self.live.len() > 1000 {
+                self.live.pop_front();
+            }
+            return Ok(());
+        };
+        let last = seen.position;
+        if position.epoch != last.epoch {
+            return Err(format!("{told:?} after {last:?}: another history, and nobody said so"));
+        }
+        if position.offset <= last.offset {
+            return Err(format!("{told:?} after {last:?}: a duplicate, or out of order"));
+        }
+        if told.prev > last.offset {
+            return Err(format!("{told:?} after {last:?}: its prev says that some were missed"));
+        }
+        truth.nothing_between(name, last, position.offset)?;
+        truth.is(name, position, &told.payload)?;
+        seen.position = position;
+        self.publications += 1;
+        Ok(())
+    }
+
+    /// A gap was told.
+    pub(super) fn gap(&mut self, gap: &Gap) -> Result<(), String> {
+        let Some(seen) = self.seen.get_mut(&gap.channel) else {
+            return Err(format!("{gap:?} is of a channel that is not read"));
+        };
+        seen.position = gap.to;
+        self.gaps += 1;
+        Ok(())
+    }
+
+    /// The end of a channel was told.
+    pub(super) fn ended(
+        &mut self,
+        channel: &ChannelName,
+        entry: CursorEntry,
+        truth: &Truth,
+    ) -> Result<(), String> {
+        let Some(seen) = self.seen.get_mut(channel) else {
+            return Err(format!("the end of {channel}, which is not read"));
+        };
+        let (last, end) = (seen.position, entry.position);
+        if last.epoch != end.epoch || last.offset > end.offset {
+            return Err(format!("{channel} ended at {end:?}, seen {last:?}"));
+        }
+        truth.nothing_between(channel, last, end.offset + 1)?;
+        *seen = entry;
+        Ok(())
+    }
+}

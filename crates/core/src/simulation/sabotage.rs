@@ -1,0 +1,32 @@
+//! Three mistakes that the simulation has to find. Each is switched on for one test's thread only,
+//! and exists in test builds only.
+
+use std::cell::Cell;
+
+/// A mistake that was made on purpose.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Mistake {
+    /// A shard gives up a channel whose owner is still attaching another reader for it.
+    AttachOrder,
+    /// Readers attach at what is assigned, not at what is committed.
+    CommittedHead,
+    /// A forgotten channel leaves no mark.
+    ForgottenMark,
+}
+
+thread_local! {
+    static MISTAKE: Cell<Option<Mistake>> = const { Cell::new(None) };
+}
+
+/// Whether this mistake is made on this thread.
+pub(crate) fn makes(mistake: Mistake) -> bool {
+    MISTAKE.get() == Some(mistake)
+}
+
+/// Makes a mistake while `run` runs.
+pub(super) fn with<T>(mistake: Mistake, run: impl FnOnce() -> T) -> T {
+    MISTAKE.set(Some(mistake));
+    let result = run();
+    MISTAKE.set(None);
+    result
+}

@@ -1,0 +1,740 @@
+//! Everything around the shards of one run, and what happens to it.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use super::client::{Client, Told as ClientTold};
+use super::engine::{Faults, SimEngine};
+use super::random::Random;
+use super::truth::Truth;
+use crate::code::Code;
+use crate::cursor::{Cursor, CursorEntry};
+use crate::feed::Run;
+use crate::frame::{Format, Frame, Told};
+use crate::name::ChannelName;
+use crate::permit::Permit;
+use crate::position::{Epoch, Position};
+use crate::publication::{Content, Data, Draft, End, Expect, Lifetime, Repeat, SessionId, Stored};
+use crate::settings::{Authority, Depth, Retention, ShardSettings, SlowReader};
+use crate::shard::{
+    Answer, Backlog, ConnectionId, Delivery, Disconnect, Echo, Effect, EngineCommand, Input,
+    Message, Opening, Origin, Request, Room, Shard, Sink, Verdict,
+};
+use crate::start::{Start, Subscription};
+use crate::time::Now;
+
+/// How much happened, so that a run in which nothing does is noticed.
+#[derive(Debug, Default, Clone)]
+pub(super) struct Tally {
+    pub(super) publications: usize,
+    pub(super) deliveries: usize,
+    pub(super) gaps: usize,
+    pub(super) resumed: usize,
+    pub(super) failed: usize,
+    pub(super) unknown: usize,
+    pub(super) removed: usize,
+    pub(super) ended: usize,
+    pub(super) forgotten: usize,
+    pub(super) slow: usize,
+    pub(super) pages: usize,
+    pub(super) unauthorised: usize,
+}
+
+/// A request of a publisher.
+#[derive(Debug)]
+struct Asked {
+    channel: ChannelName,
+    payload: String,
+    keyed: bool,
+    answered: bool,
+    surely_not_stored: bool,
+}
+
+/// One run.
+pub(super) struct World {
+    random: Random,
+    now: Now,
+    shards: Vec<Shard>,
+    engines: Vec<SimEngine>,
+    links: BTreeMap<(u16, u16), VecDeque<Message>>,
+    questions: VecDeque<(usize, ConnectionId, u64)>,
+    clients: BTreeMap<(usize, u32), Client>,
+    generations: u32,
+    channels: Vec<ChannelName>,
+    left_behind: Vec<BTreeMap<ChannelName, CursorEntry>>,
+    asked: BTreeMap<u64, Asked>,
+    next_ask: u64,
+    last_keyed: Option<(ChannelName, String, String)>,
+    truth: Truth,
+    faults: Faults,
+    fleeting: usize,
+    keys: bool,
+    tally: Tally,
+    violation: Option<String>,
+}
+
+/// The sinks of one shard's clients.
+struct Clients<'a> {
+    shard: usize,
+    clients: &'a mut BTreeMap<(usize, u32), Client>,
+    truth: &'a Truth,
+    tally: &'a mut Tally,
+    violation: &'a mut Option<String>,
+}
+
+impl Tally {
+    pub(super) fn add(&mut self, other: &Self) {
+        self.publications += other.publications;
+        self.deliveries += other.deliveries;
+        self.gaps += other.gaps;
+        self.resumed += other.resumed;
+        self.failed += other.failed;
+        self.unknown += other.unknown;
+        self.removed += other.removed;
+        self.ended += other.ended;
+        self.forgotten += other.forgotten;
+        self.slow += other.slow;
+        self.pages += other.pages;
+        self.unauthorised += other.unauthorised;
+    }
+}
+
+impl Sink for Clients<'_> {
+    fn deliver(&mut self, connection: ConnectionId, run: Run<'_>) -> Delivery {
+        let Some(client) = self.clients.get_mut(&(self.shard, connection.index)) else {
+            self.violation.get_or_insert(format!("{connection:?} is no client"));
+            return Delivery { taken: 0, room: Room::Full };
+        };
+        if client.connection != connection || client.gone {
+            self.violation.get_or_insert(format!("{connection:?} was delivered to when gone"));
+        }
+        let mut taken = 0;
+        for entry in run.entries() {
+            if client.room == 0 {
+                break;
+            }
+            client.room -= 1;
+            taken += 1;
+            self.tally.deliveries += 1;
+            let told = client.told(&parse(entry.frame.bytes()), self.truth);
+            if let Err(violation) = told {
+                let format = client.format;
+                self.violation.get_or_insert(format!("{connection:?} {format:?}: {violation}"));
+            }
+            if let (Some(cursor), Some(after)) = (run.cursor(), entry.after)
+                && cursor.entry(after.hash).is_none_or(|own| own.position > after.position)
+            {
+                self.violation.get_or_insert(format!("{connection:?}: a cursor ran ahead"));
+            }
+        }
+        let room = if client.room == 0 { Room::Full } else { Room::More };
+        Delivery { taken, room }
+    }
+}
+
+impl World {
+    pub(super) fn new(seed: u64) -> Self {
+        let mut random = Random::new(seed);
+        let shards = 1 + random.below(3) as u16;
+        let depth = if random.percent(40) { Depth::Engine } else { Depth::Ring };
+        let count = 2 + random.below(12);
+        let feed = 3 + random.below(12);
+        let slow_reader =
+            if random.percent(25) { SlowReader::Disconnect } else { SlowReader::Recover };
+        let evicts = random.percent(25);
+        let settings = |shard| ShardSettings {
+            shard,
+            shards,
+            generation: Epoch::from_bits(7),
+            mark: 0,
+            seed: seed.wrapping_mul(31) ^ u64::from(shard) << 40,
+            encode,
+            history: Retention { count, bytes: 4000, age: Duration::from_secs(30) },
+            feed: Retention { count: feed, bytes: 8000, age: Duration::MAX },
+            page_bytes: 400,
+            pages_bytes_max: 1500,
+            sends_per_visit: 2,
+            slow_reader,
+            authority: if seed.is_multiple_of(4) { Authority::Asks } else { Authority::Open },
+            authority_timeout: Duration::from_secs(1),
+            engine_timeout: Duration::from_secs(2),
+            key_window: Duration::from_secs(3600),
+            keys_max: 1000,
+            channels_max: if evicts { 2 } else { 100 },
+            subscriptions_max: 8,
+            depth,
+        };
+        let faults =
+            Faults { fail: random.below(8), unknown: random.below(6), lose: random.below(6) };
+        let names = ["news", "a", "chat:1", "ticker", "x/y"];
+        Self {
+            shards: (0..shards).map(|shard| Shard::new(settings(shard))).collect(),
+            engines: (0..shards).map(|_| SimEngine::new(depth, count * 3)).collect(),
+            channels: names.iter().filter_map(|name| ChannelName::new(name).ok()).collect(),
+            fleeting: if random.percent(30) { 20 } else { 0 },
+            keys: !evicts,
+            faults,
+            random,
+            now: Now { millis: 1, unix: 1_000_000 },
+            links: BTreeMap::new(),
+            questions: VecDeque::new(),
+            clients: BTreeMap::new(),
+            generations: 0,
+            left_behind: Vec::new(),
+            asked: BTreeMap::new(),
+            next_ask: 0,
+            last_keyed: None,
+            truth: Truth::default(),
+            tally: Tally::default(),
+            violation: None,
+        }
+    }
+
+    /// So many things happen.
+    pub(super) fn run(&mut self, steps: usize) -> Result<(), String> {
+        for _ in 0..steps {
+            self.pass_time();
+            match self.random.below(100) {
+                0..30 => self.publish(),
+                30..38 => self.connect(),
+                38..42 => self.disconnect(),
+                42..47 => self.stall(),
+                47..52 => self.drain(),
+                52..55 => self.resubscribe(),
+                55..57 => self.change(Request::Remove),
+                57..70 => self.step_engine(),
+                70..85 => (0..6).for_each(|_| self.step_link()),
+                85..88 => self.answer_question(),
+                _ => self.flush(),
+            }
+            self.check()?;
+        }
+        Ok(())
+    }
+
+    /// Nothing goes wrong any more: everybody catches up, and is asked what they have.
+    pub(super) fn settle_down(mut self) -> Result<Tally, String> {
+        self.faults = Faults::default();
+        for last in [false, true] {
+            if last {
+                for channel in self.channels.clone() {
+                    self.publish_to(channel, Lifetime::Retained, None, End::Open);
+                }
+            }
+            self.quiet()?;
+        }
+        for asked in self.asked.values() {
+            if !asked.answered {
+                return Err(format!("nobody ever answered {asked:?}"));
+            }
+            let places = self.truth.places(&asked.payload);
+            if asked.keyed && places > 1 || asked.surely_not_stored && places > 0 {
+                return Err(format!("{asked:?} is stored {places} times"));
+            }
+        }
+        for client in self.clients.values().filter(|client| !client.gone) {
+            if !client.opened || client.asked > 0 {
+                return Err(format!("nobody ever answered {client:?}"));
+            }
+            for (channel, seen) in client.seen.iter().filter(|(_, seen)| !seen.ended) {
+                let head = self.engine_of(channel).head(channel);
+                if let Some(head) = head.filter(|head| *head != seen.position) {
+                    return Err(format!("{channel} is at {head:?}: {client:?}"));
+                }
+            }
+        }
+        self.tally.slow +=
+            self.shards.iter().map(|shard| shard.figures().slow_readers as usize).sum::<usize>();
+        Ok(self.tally)
+    }
+
+    fn quiet(&mut self) -> Result<(), String> {
+        for _ in 0..3000 {
+            while self.links.values().any(|link| !link.is_empty()) {
+                self.step_link();
+            }
+            for shard in 0..self.engines.len() {
+                self.engines[shard].step(&mut self.random, self.faults);
+                self.take_answer(shard);
+            }
+            while !self.questions.is_empty() {
+                self.answer_question();
+            }
+            let stalled: Vec<_> = self.clients.keys().copied().collect();
+            for key in stalled {
+                self.make_room(key, usize::MAX);
+            }
+            let mut busy = false;
+            for shard in 0..self.shards.len() {
+                busy |= self.flush_shard(shard) == Backlog::More;
+            }
+            self.check()?;
+            let idle = self.engines.iter().all(SimEngine::idle);
+            let linked = self.links.values().any(|link| !link.is_empty());
+            let waiting = self.asked.values().any(|asked| !asked.answered);
+            let opening = self
+                .clients
+                .values()
+                .any(|client| !client.gone && (!client.opened || client.asked > 0));
+            if !busy && idle && !linked && !waiting && !opening && self.questions.is_empty() {
+                return Ok(());
+            }
+            self.now.millis += 100;
+            self.now.unix += 100;
+            for shard in 0..self.shards.len() {
+                self.input(shard, Input::Tick);
+            }
+        }
+        Err(format!("it never comes to rest: {:?}", self.asked.values().find(|a| !a.answered)))
+    }
+
+    fn check(&mut self) -> Result<(), String> {
+        self.violation.take().map_or(Ok(()), Err)
+    }
+
+    fn pass_time(&mut self) {
+        let passed = match self.random.below(200) {
+            0 => 12_000,
+            1..4 => 2_500,
+            _ => self.random.below(40) as u64,
+        };
+        self.now.millis += passed;
+        self.now.unix += passed;
+        for shard in 0..self.shards.len() {
+            if self.shards[shard].tick_at().is_some_and(|at| at <= self.now.millis) {
+                self.input(shard, Input::Tick);
+            }
+        }
+    }
+
+    fn pick_channel(&mut self) -> ChannelName {
+        let at = self.random.below(self.channels.len());
+        self.channels[at].clone()
+    }
+
+    fn engine_of(&self, channel: &ChannelName) -> &SimEngine {
+        &self.engines[channel.hash48().value() as usize % self.engines.len()]
+    }
+
+    fn publish(&mut self) {
+        let channel = self.pick_channel();
+        for _ in 0..=self.random.below(4) {
+            let lifetime = match self.random.below(100) {
+                0..10 => Lifetime::Live,
+                rare if rare < 10 + self.fleeting => Lifetime::Expiring(Duration::from_millis(300)),
+                _ => Lifetime::Retained,
+            };
+            let end = if self.random.percent(1) { End::Close } else { End::Open };
+            self.publish_to(channel.clone(), lifetime, None, end);
+        }
+        if self.keys && self.random.percent(30) {
+            let again = self.last_keyed.clone().filter(|_| self.random.percent(70));
+            let keyed = again.unwrap_or_else(|| {
+                let number = self.next_ask;
+                (channel, format!("key{number}"), format!("keyed{number}"))
+            });
+            self.last_keyed = Some(keyed.clone());
+            let (channel, key, payload) = keyed;
+            let draft = self.draft(&payload, Lifetime::Retained, Some(key), End::Open);
+            self.ask(channel, payload, Request::Publish(Box::new(draft)), true);
+        }
+    }
+
+    fn publish_to(
+        &mut self,
+        channel: ChannelName,
+        lifetime: Lifetime,
+        key: Option<String>,
+        end: End,
+    ) {
+        let payload = format!("p{}", self.next_ask);
+        let mut draft = self.draft(&payload, lifetime, key, end);
+        if self.random.percent(5) {
+            let head = self.engine_of(&channel).head(&channel);
+            draft.expect = Some(head.map_or(Expect::Nothing, Expect::Head));
+        }
+        if end == End::Close && self.random.percent(50) {
+            draft.content = None;
+        }
+        self.ask(channel, payload, Request::Publish(Box::new(draft)), false);
+    }
+
+    fn draft(&self, payload: &str, lifetime: Lifetime, key: Option<String>, end: End) -> Draft {
+        let data = Data::Text(Bytes::copy_from_slice(payload.as_bytes()));
+        Draft {
+            content: Some(Content::plain(data)),
+            lifetime,
+            key: key.map(Into::into),
+            publisher: None,
+            expect: None,
+            end,
+        }
+    }
+
+    fn change(&mut self, request: Request) {
+        let channel = self.pick_channel();
+        let payload = format!("r{}", self.next_ask);
+        self.ask(channel, payload, request, false);
+    }
+
+    fn ask(&mut self, channel: ChannelName, payload: String, request: Request, keyed: bool) {
+        let number = self.next_ask;
+        self.next_ask += 1;
+        let asked = Asked {
+            channel: channel.clone(),
+            payload,
+            keyed,
+            answered: false,
+            surely_not_stored: false,
+        };
+        self.asked.insert(number, asked);
+        let shard = self.random.below(self.shards.len());
+        let (origin, permit) = (Origin::Edge(number), Permit::free());
+        self.input(shard, Input::Ask { origin, channel, request, permit });
+    }
+
+    fn connect(&mut self) {
+        if self.clients.values().filter(|client| !client.gone).count() > 12 {
+            return self.disconnect();
+        }
+        let shard = self.random.below(self.shards.len());
+        self.generations += 1;
+        let used = |index: &u32| !self.clients.contains_key(&(shard, *index));
+        let Some(index) = (0..).find(used) else { return };
+        let connection = ConnectionId { index, generation: self.generations };
+        let format =
+            [Format::Sse, Format::Ndjson, Format::WebSocketV1, Format::Text][self.random.below(4)];
+        let memory = if self.random.percent(60) { self.left_behind.pop() } else { None };
+        let memory = memory.unwrap_or_default();
+        let mut channels: Vec<ChannelName> = memory.keys().cloned().collect();
+        while channels.is_empty() || channels.len() < 4 && self.random.percent(40) {
+            let channel = self.pick_channel();
+            if !channels.contains(&channel) {
+                channels.push(channel);
+            }
+        }
+        let mut subscriptions = Vec::new();
+        for channel in channels {
+            let start = memory.get(&channel).map(|entry| Start::of_entry(*entry));
+            let start = start.unwrap_or_else(|| self.pick_start());
+            subscriptions.push(Subscription { channel, start });
+        }
+        let mut client = Client::new(connection, shard, format);
+        client.asked = 0;
+        if self.random.percent(20) {
+            client.room = self.random.below(5);
+        }
+        self.clients.insert((shard, index), client);
+        let session = SessionId(u128::from(self.generations));
+        let (carried, echo) = (Cursor::new(), Echo::On);
+        let opening = Opening { format, subscriptions, carried, session, echo };
+        self.input(shard, Input::Open { connection, opening: Box::new(opening) });
+    }
+
+    fn pick_start(&mut self) -> Start {
+        match self.random.below(8) {
+            0 => Start::All,
+            1 => Start::Last(1 + self.random.below(4) as u32),
+            2 => Start::Since(self.now.unix - self.random.below(500) as u64),
+            3 => Start::Unreadable,
+            4 => Start::After(Position::new(self.random.below(30) as u64, Epoch::from_bits(7))),
+            5 => Start::After(Position::new(3, Epoch::from_bits(99))),
+            _ => Start::Now,
+        }
+    }
+
+    fn pick_client(&mut self) -> Option<(usize, u32)> {
+        let keys: Vec<_> = self.clients.keys().copied().collect();
+        (!keys.is_empty()).then(|| keys[self.random.below(keys.len())])
+    }
+
+    fn disconnect(&mut self) {
+        let Some(key) = self.pick_client() else { return };
+        self.leave(key);
+    }
+
+    fn leave(&mut self, key: (usize, u32)) {
+        let Some(client) = self.clients.remove(&key) else { return };
+        if client.opened {
+            self.left_behind.push(client.seen.clone());
+        }
+        self.input(client.shard, Input::Close(client.connection));
+    }
+
+    fn stall(&mut self) {
+        let Some(key) = self.pick_client() else { return };
+        let room = self.random.below(3);
+        if let Some(client) = self.clients.get_mut(&key) {
+            client.room = client.room.min(room);
+        }
+    }
+
+    fn drain(&mut self) {
+        let Some(key) = self.pick_client() else { return };
+        let room = if self.random.percent(50) { usize::MAX } else { 1 + self.random.below(6) };
+        self.make_room(key, room);
+    }
+
+    fn make_room(&mut self, key: (usize, u32), room: usize) {
+        let Some(client) = self.clients.get_mut(&key) else { return };
+        let was_full = client.room == 0;
+        client.room = room;
+        let (shard, connection) = (client.shard, client.connection);
+        if was_full {
+            self.input(shard, Input::Writable(connection));
+        }
+    }
+
+    fn resubscribe(&mut self) {
+        let Some(key) = self.pick_client() else { return };
+        let channel = self.pick_channel();
+        let start = self.pick_start();
+        let Some(client) = self.clients.get_mut(&key) else { return };
+        if client.format != Format::WebSocketV1 || !client.opened || client.gone {
+            return;
+        }
+        if client.asked > 0 {
+            return;
+        }
+        client.asked += 1;
+        let (shard, connection, request) = (client.shard, client.connection, 1);
+        let input = if client.seen.contains_key(&channel) {
+            Input::Unsubscribe { connection, request, channel }
+        } else {
+            let subscription = Subscription { channel, start };
+            Input::Subscribe { connection, request, subscription }
+        };
+        self.input(shard, input);
+    }
+
+    fn step_engine(&mut self) {
+        let shard = self.random.below(self.engines.len());
+        for _ in 0..=self.random.below(50) {
+            self.engines[shard].step(&mut self.random, self.faults);
+            self.note_stored(shard);
+            if self.random.percent(95) {
+                self.take_answer(shard);
+            }
+        }
+    }
+
+    fn note_stored(&mut self, shard: usize) {
+        for stored in std::mem::take(&mut self.engines[shard].fresh) {
+            let Some(position) = stored.position else { continue };
+            let payload = String::from_utf8_lossy(stored.content.data.bytes()).into_owned();
+            let fleeting = stored.expires_at.is_some();
+            let noted = self.truth.store(&stored.channel, position, &payload, fleeting);
+            self.tally.publications += 1;
+            if let Err(violation) = noted {
+                self.violation.get_or_insert(violation);
+            }
+        }
+    }
+
+    fn take_answer(&mut self, shard: usize) {
+        self.note_stored(shard);
+        if let Some(completion) = self.engines[shard].answer() {
+            self.input(shard, Input::Completion(completion));
+        }
+    }
+
+    fn step_link(&mut self) {
+        let full: Vec<_> =
+            self.links.iter().filter(|(_, link)| !link.is_empty()).map(|(ends, _)| *ends).collect();
+        if full.is_empty() {
+            return;
+        }
+        let ends = full[self.random.below(full.len())];
+        let message = self.links.get_mut(&ends).and_then(VecDeque::pop_front);
+        if let Some(message) = message {
+            self.input(usize::from(ends.1), Input::Message(message));
+        }
+    }
+
+    fn answer_question(&mut self) {
+        let Some((shard, connection, question)) = self.questions.pop_front() else { return };
+        let verdict = match self.random.below(5) {
+            0 => Verdict::Refused(Code::Forbidden),
+            // Never answered: the deadline has to.
+            1 => return,
+            _ => Verdict::Allowed,
+        };
+        self.input(shard, Input::Authorised { connection, question, verdict });
+    }
+
+    fn flush(&mut self) {
+        let shard = self.random.below(self.shards.len());
+        self.flush_shard(shard);
+    }
+
+    fn flush_shard(&mut self, shard: usize) -> Backlog {
+        let budget = 1 + self.random.below(20);
+        let mut effects = Vec::new();
+        let Self { shards, clients, truth, tally, violation, now, .. } = self;
+        let mut sink = Clients { shard, clients, truth, tally, violation };
+        let backlog = shards[shard].flush(&mut sink, *now, budget, &mut effects);
+        self.carry_out(shard, effects);
+        backlog
+    }
+
+    fn input(&mut self, shard: usize, input: Input) {
+        let mut effects = Vec::new();
+        self.shards[shard].handle(input, self.now, &mut effects);
+        self.carry_out(shard, effects);
+    }
+
+    fn carry_out(&mut self, shard: usize, effects: Vec<Effect>) {
+        for effect in effects {
+            if let Err(violation) = self.effect(shard, effect) {
+                self.violation.get_or_insert(violation);
+            }
+        }
+        // Like a server, which lets go of a connection as soon as it is told to.
+        let gone = self.clients.iter().find(|(key, client)| key.0 == shard && client.gone);
+        if let Some(key) = gone.map(|(key, _)| *key) {
+            self.leave(key);
+        }
+    }
+
+    fn effect(&mut self, shard: usize, effect: Effect) -> Result<(), String> {
+        match effect {
+            Effect::Forward { to, message } => {
+                self.links.entry((shard as u16, to)).or_default().push_back(message);
+            }
+            Effect::Engine(command) => {
+                match command {
+                    EngineCommand::Forget(_) => self.tally.forgotten += 1,
+                    EngineCommand::Read { .. } => self.tally.pages += 1,
+                    _ => {}
+                }
+                self.engines[shard].put(command);
+            }
+            Effect::Answer { origin: Origin::Edge(number), answer, .. } => {
+                return self.answered(number, &answer);
+            }
+            Effect::Answer { .. } => return Err("no connection asked anything".to_owned()),
+            Effect::Authorise { connection, question } => {
+                self.questions.push_back((shard, connection, question));
+            }
+            other => return self.tell_client(shard, other),
+        }
+        Ok(())
+    }
+
+    fn answered(&mut self, number: u64, answer: &Answer) -> Result<(), String> {
+        let Some(asked) = self.asked.get_mut(&number) else {
+            return Err(format!("{answer:?} to nobody"));
+        };
+        if asked.answered {
+            return Err(format!("{asked:?} was answered twice, now {answer:?}"));
+        }
+        asked.answered = true;
+        match answer {
+            Answer::Published(published) if published.stored == Stored::Yes => {
+                if published.repeat == Repeat::Duplicate && !asked.keyed {
+                    return Err(format!("{asked:?} is no duplicate"));
+                }
+                let position = published.entry.position;
+                return self.truth.is(&asked.channel, position, &asked.payload);
+            }
+            Answer::Refused(refusal) if refusal.code == Code::OutcomeUnknown => {
+                self.tally.unknown += 1;
+            }
+            Answer::Refused(_) => {
+                self.tally.failed += 1;
+                asked.surely_not_stored = !asked.keyed;
+            }
+            Answer::Removed(_) => self.tally.removed += 1,
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn tell_client(&mut self, shard: usize, effect: Effect) -> Result<(), String> {
+        let (Effect::Opened { connection, .. }
+        | Effect::Subscribed { connection, .. }
+        | Effect::Unsubscribed { connection, .. }
+        | Effect::Refused { connection, .. }
+        | Effect::Gap { connection, .. }
+        | Effect::End { connection, .. }
+        | Effect::Finished(connection)
+        | Effect::Disconnect { connection, .. }) = &effect
+        else {
+            return Ok(());
+        };
+        let key = (shard, connection.index);
+        let Some(client) = self.clients.get_mut(&key) else {
+            return Err(format!("{effect:?} for nobody"));
+        };
+        if client.connection != *connection || client.gone {
+            return Err(format!("{effect:?} for a client that is gone"));
+        }
+        match effect {
+            Effect::Opened { channels, .. } => {
+                client.opened = true;
+                for opened in &channels {
+                    client.attached(opened);
+                    self.tally.resumed += usize::from(!opened.gap_follows);
+                }
+            }
+            Effect::Subscribed { opened, .. } => {
+                client.asked -= 1;
+                client.attached(&opened);
+            }
+            Effect::Unsubscribed { channel, .. } => {
+                client.asked -= 1;
+                client.seen.remove(&channel);
+            }
+            Effect::Refused { request, code, .. } => {
+                self.tally.unauthorised += usize::from(code == Code::Forbidden);
+                match request {
+                    Some(_) => client.asked -= 1,
+                    None => client.gone = true,
+                }
+            }
+            Effect::Gap { gap, .. } => {
+                self.tally.gaps += 1;
+                return client.gap(&gap);
+            }
+            Effect::End { channel, entry, .. } => {
+                self.tally.ended += 1;
+                client.ended(&channel, entry, &self.truth)?;
+                if client.format == Format::WebSocketV1 {
+                    client.seen.remove(&channel);
+                }
+            }
+            Effect::Finished(_) => client.gone = true,
+            Effect::Disconnect { why, .. } => {
+                client.gone = true;
+                if let Disconnect::Gap(gap) = &why {
+                    client.gap(gap)?;
+                }
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+/// The plain encoder: fields that the checkers can read back.
+fn encode(told: Told<'_>, _format: Format) -> Frame {
+    let Told::Publication(publication, prev) = told else { return Frame::default() };
+    let (offset, epoch) =
+        publication.position.map_or((0, 0), |position| (position.offset, position.epoch.bits()));
+    let payload = String::from_utf8_lossy(publication.content.data.bytes());
+    let text = format!("{}|{offset}|{epoch}|{prev}|{payload}", publication.channel);
+    Frame::whole(Bytes::from(text))
+}
+
+fn parse(bytes: &Bytes) -> ClientTold {
+    let text = String::from_utf8_lossy(bytes);
+    let mut fields = text.split('|');
+    let channel = fields.next().unwrap_or_default().to_owned();
+    let mut number = || fields.next().and_then(|field| field.parse().ok()).unwrap_or(0);
+    let (offset, epoch, prev) = (number(), number(), number());
+    let position = (epoch != 0).then(|| Position::new(offset, Epoch::from_bits(epoch)));
+    let payload = fields.next().unwrap_or_default().to_owned();
+    ClientTold { channel, position, prev, payload }
+}

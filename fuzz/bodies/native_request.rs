@@ -1,0 +1,99 @@
+//! What the fuzz target `native_request` does with one input; the tests run it too.
+//!
+//! The input is a request in lines: method and target, `name:value` for each header, an empty
+//! line, the body. Whatever is routed keeps its bounds; whatever is not gets a whole answer.
+
+use bytes::Bytes;
+use fanfare_core::cursor::CURSOR_ENTRIES_MAX;
+use fanfare_protocol::native::batch::ITEMS_MAX;
+use fanfare_protocol::native::cors::{
+    AllowedOrigin, Hosts, OriginPolicy, Origins, check, preflight_headers,
+};
+use fanfare_protocol::native::cursor::{cursor_text, parse_cursor};
+use fanfare_protocol::native::head::{Head, Version};
+use fanfare_protocol::native::problem::{CLOSE_REASON_BYTES_MAX, Problem};
+use fanfare_protocol::native::response::{Persistence, append_problem};
+use fanfare_protocol::native::route::{Route, Rules, route};
+
+/// What came of one input.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Seen {
+    Routed,
+    Refused,
+    NoText,
+}
+
+/// Panics if a decoder breaks a promise.
+pub(crate) fn run(data: &[u8]) -> Seen {
+    let mut lines = data.split(|byte| *byte == b'\n');
+    let Ok(first) = std::str::from_utf8(lines.next().unwrap_or_default()) else {
+        return Seen::NoText;
+    };
+    let (method, target) = first.split_once(' ').unwrap_or(("GET", first));
+    let headers: Vec<(&str, &[u8])> = lines
+        .by_ref()
+        .take_while(|line| !line.is_empty())
+        .filter_map(|line| {
+            let colon = line.iter().position(|byte| *byte == b':')?;
+            let name = std::str::from_utf8(&line[..colon]).ok()?;
+            Some((name, line.get(colon + 1..)?))
+        })
+        .collect();
+    let body: Vec<u8> = lines.collect::<Vec<_>>().join(&b'\n');
+    let head = Head::new(method, target, Version::Http11, &headers);
+    let rules = Rules { payload_bytes_max: 64, ..Rules::default() };
+    let policy = OriginPolicy { hosts: Hosts::Loopback, origins: Origins::Loopback };
+    if let Err(problem) = check(&head, &policy) {
+        assert_eq!(problem.status(), 403);
+        check_answer(&problem);
+    }
+    for (_, value) in preflight_headers(&head) {
+        assert!(!value.contains(['\r', '\n']));
+    }
+    match route(&head, &rules, 1_700_000_000_000) {
+        Ok(route) => {
+            follow(route, Bytes::from(body), &rules);
+            Seen::Routed
+        }
+        Err(problem) => {
+            check_answer(&problem);
+            Seen::Refused
+        }
+    }
+}
+
+/// Reads the body that a route takes, and checks what its reader is promised.
+fn follow(route: Route, body: Bytes, rules: &Rules) {
+    match route {
+        Route::Read(reading) => {
+            let asked = reading.subscriptions.len();
+            assert!(asked + reading.carried.entries().len() <= CURSOR_ENTRIES_MAX);
+            assert!((5..=60).contains(&reading.heartbeat.every.as_secs()));
+            let text = cursor_text(&reading.carried);
+            assert!(text.is_empty() || parse_cursor(&text).is_ok());
+        }
+        Route::Publish(publishing) => match publishing.drafts(body, &None, rules) {
+            Ok(drafts) => assert!((1..=CURSOR_ENTRIES_MAX).contains(&drafts.len())),
+            Err(problem) => check_answer(&problem),
+        },
+        Route::Batch(batch) => match batch.items(&body, &None, rules) {
+            Ok(items) => assert!(items.len() <= ITEMS_MAX),
+            Err(problem) => check_answer(&problem),
+        },
+        Route::History(history) => assert!((1..=1_000).contains(&history.query.limit)),
+        Route::Remove(channels) | Route::ChannelPage(channels) => assert!(!channels.is_empty()),
+        Route::Preflight | Route::Other => {}
+    }
+}
+
+/// A problem's answer is one head, whose headers nothing of the request can forge, and a JSON text.
+fn check_answer(problem: &Problem) {
+    assert!((400..=426).contains(&problem.status()), "{problem:?}");
+    assert!(problem.close_reason().len() <= CLOSE_REASON_BYTES_MAX);
+    let mut answer = Vec::new();
+    append_problem(&mut answer, problem, &AllowedOrigin::None, Persistence::Close);
+    let end = answer.windows(4).position(|four| four == b"\r\n\r\n");
+    let body = end.and_then(|end| answer.get(end + 4..)).unwrap_or_default();
+    assert_eq!(body, problem.body());
+    assert!(serde_json::from_slice::<serde_json::Value>(body).is_ok());
+}
