@@ -47,6 +47,7 @@ export class Server {
     server.#process = spawn(command, ["dev", ...listen], {
       stdio: ["ignore", "pipe", "pipe"],
       cwd: repository,
+      env: environment(),
     });
     server.#ended = new Promise((resolve) => {
       server.#process.once("error", (error) => resolve(`could not be started: ${error.message}`));
@@ -137,3 +138,9 @@ export function isExecutable(file) {
 }
 
 const LOG_BYTES_MAX = 64 * 1024;
+
+/** The server refuses variables of its own prefix that it does not know; ours is one of them. */
+function environment() {
+  const { FANFARE_BIN: _, ...others } = process.env;
+  return others;
+}

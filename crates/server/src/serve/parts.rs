@@ -20,8 +20,12 @@ use crate::shard;
 const PAGE_BYTES: usize = 64 * 1024;
 
 /// Bytes of publications that a feed holds for readers that are behind, beyond which they read
-/// pages: as much as four pages, so that a short stall costs no page.
-const FEED_BYTES: usize = 4 * PAGE_BYTES;
+/// Bytes that a feed holds for readers that are behind. It does not follow the retention: a channel
+/// that keeps ten publications must not pass a healthy reader that is eleven behind.
+const FEED_BYTES: usize = 1024 * 1024;
+
+/// Entries that a feed holds, for the same reason.
+const FEED_COUNT: usize = 8192;
 
 /// Sends to the readers of one feed before the next feed has its turn.
 const SENDS_PER_VISIT: usize = 256;
@@ -94,11 +98,7 @@ pub(super) fn shards(settings: &Settings) -> Result<Vec<ShardSettings>> {
                     bytes: settings.history.bytes,
                     age: settings.history.age,
                 },
-                feed: Retention {
-                    count: settings.history.count,
-                    bytes: FEED_BYTES.min(settings.history.bytes),
-                    age: settings.history.age,
-                },
+                feed: Retention { count: FEED_COUNT, bytes: FEED_BYTES, age: settings.history.age },
                 page_bytes: PAGE_BYTES,
                 pages_bytes_max: settings.limits.pages_bytes_max,
                 sends_per_visit: SENDS_PER_VISIT,

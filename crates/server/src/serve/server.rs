@@ -172,7 +172,8 @@ fn shard_options(settings: &Settings) -> ShardOptions {
         head_within: limits.request_head_timeout,
         body_within: limits.request_body_progress_timeout,
         idle_within: parts::IDLE_WITHIN,
-        retry: settings.drain.retry.min..settings.drain.retry.max,
+        retry: settings.retry.min..settings.retry.max,
+        drain_retry: settings.drain.retry.min..settings.drain.retry.max,
         ..ShardOptions::default()
     }
 }

@@ -44,7 +44,7 @@ impl EventLoop {
 
     /// The connection's moment has come.
     pub(super) fn drain_one(&mut self, id: ConnectionId) {
-        let retry = self.draw_retry();
+        let retry = self.draw_retry(self.judge.options.drain_retry.clone());
         self.push(id, PipeItem::Drain);
         let step = self.converse(id, |place, out| match &mut place.state {
             State::Stream(stream) => {

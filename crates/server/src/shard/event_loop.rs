@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::io;
+use std::ops::Range;
 use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -268,8 +269,7 @@ impl EventLoop {
 
     /// A moment between the two ends of the time in which clients come back, so that they do not
     /// come back together.
-    pub(super) fn draw_retry(&mut self) -> Duration {
-        let retry = self.judge.options.retry.clone();
+    pub(super) fn draw_retry(&mut self, retry: Range<Duration>) -> Duration {
         retry.start + self.draw_below(retry.end.saturating_sub(retry.start))
     }
 

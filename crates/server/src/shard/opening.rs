@@ -55,7 +55,7 @@ impl EventLoop {
 
     /// The core has attached the reader: its stream begins.
     pub(super) fn opened(&mut self, id: ConnectionId, channels: Vec<Opened>, cursor: Cursor) {
-        let retry = self.draw_retry();
+        let retry = self.draw_retry(self.judge.options.retry.clone());
         let policy = self.policy;
         let step = self.converse(id, |place, out| match &mut place.state {
             State::Stream(stream) => {
@@ -86,7 +86,7 @@ impl EventLoop {
     /// The core could not attach the reader.
     pub(super) fn refused(&mut self, id: ConnectionId, code: Code) {
         self.sockets.figures.refusals.count(code);
-        let retry = self.draw_retry();
+        let retry = self.draw_retry(self.judge.options.drain_retry.clone());
         self.push(id, PipeItem::Refused(code));
         let step = self.converse(id, |place, out| match &mut place.state {
             State::Stream(stream) => {

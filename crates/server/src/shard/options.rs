@@ -20,8 +20,11 @@ pub(crate) struct ShardOptions {
     pub close_within: Duration,
     /// How long the authority may take to answer.
     pub authority_within: Duration,
-    /// When clients are told to come back, at the earliest and at the latest.
+    /// When a stream's client is to come back by itself after a cut, at the earliest and at the
+    /// latest.
     pub retry: Range<Duration>,
+    /// The same when the server drains or refuses.
+    pub drain_retry: Range<Duration>,
 }
 
 impl Default for ShardOptions {
@@ -34,7 +37,8 @@ impl Default for ShardOptions {
             idle_within: Duration::from_secs(75),
             close_within: Duration::from_secs(5),
             authority_within: Duration::from_secs(10),
-            retry: Duration::from_secs(1)..Duration::from_secs(10),
+            retry: Duration::from_secs(2)..Duration::from_secs(3),
+            drain_retry: Duration::from_secs(1)..Duration::from_secs(10),
         }
     }
 }
