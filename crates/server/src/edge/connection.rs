@@ -77,10 +77,17 @@ async fn serve(shared: Arc<Shared>, handover: Handover) {
         .with_upgrades();
     let mut connection = pin!(connection);
     let mut drain = shared.drain.clone();
+    let leaving = async {
+        drain.begun().await;
+        // A connection comes with a request, and hyper closes at once what has not begun one.
+        origin.pace.begun().await;
+    };
     let ended = tokio::select! {
+        // What has arrived is looked at before anything is closed over it.
+        biased;
         ended = connection.as_mut() => ended,
         () = origin.pace.overdue(shared.options.head_within) => return,
-        () = drain.begun() => {
+        () = leaving => {
             // What is in work is answered, streams end as their shards drain, and nothing new
             // begins.
             connection.as_mut().graceful_shutdown();

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
+use tokio::sync::Notify;
 use tokio::time::{Instant, sleep};
 
 /// What one connection is doing, shared by its socket, its requests and its watch.
@@ -27,6 +28,7 @@ struct State {
     /// Milliseconds after `began` at which the present head began, plus one; 0 for none.
     head: AtomicU64,
     working: AtomicBool,
+    begun: Notify,
 }
 
 impl Pace {
@@ -37,6 +39,7 @@ impl Pace {
                 began: Instant::now(),
                 head: AtomicU64::new(0),
                 working: AtomicBool::new(false),
+                begun: Notify::new(),
             }),
         }
     }
@@ -54,7 +57,13 @@ impl Pace {
     pub(crate) fn work(&self) -> Work {
         self.state.working.store(true, Ordering::Release);
         self.state.head.store(0, Ordering::Release);
+        self.state.begun.notify_one();
         Work { state: Arc::clone(&self.state) }
+    }
+
+    /// Returns when a head was read whole since this was last asked.
+    pub(crate) async fn begun(&self) {
+        self.state.begun.notified().await;
     }
 
     /// Returns when a head has taken longer than `head_within`.

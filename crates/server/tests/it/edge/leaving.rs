@@ -70,3 +70,22 @@ fn readiness_fails_first_and_a_second_signal_ends_at_once() {
     server.terminate();
     assert_eq!(server.exit_code(), Some(130));
 }
+
+#[test]
+fn a_request_that_a_draining_shard_hands_over_is_answered() {
+    let server = Server::dev(&[("FANFARE_DRAIN__WINDOW", "1h")]);
+    let mut probe = server.connect();
+    probe.ask("GET /ready HTTP/1.1", &[]);
+    probe.answer();
+    let mut kept = server.connect();
+    kept.ask("POST /c/news HTTP/1.1", &["Content-Length: 5"]);
+    kept.send("first");
+    kept.answer();
+    server.terminate();
+    // An idle connection of the edge is closed when the drain begins, so that now is known.
+    assert_eq!(probe.end().1, End::Closed);
+    kept.ask("GET /c/news/history HTTP/1.1", &[]);
+    let answer = kept.answer();
+    assert!(answer.starts_with("HTTP/1.1 200") && answer.contains("first"), "{answer}");
+    assert_eq!(kept.end(), (String::new(), End::Closed));
+}
