@@ -33,6 +33,11 @@ pub(super) struct Origin {
 }
 
 impl Origin {
+    /// What is being answered has no end of its own, and ends when the client has said everything.
+    pub(super) fn leave_with_client(&self) {
+        self.pace.leave_with_client();
+    }
+
     /// Takes the count along to a shard.
     pub(super) fn take_counted(&self) -> Option<Counted> {
         self.counted.lock().unwrap_or_else(PoisonError::into_inner).take()
@@ -71,6 +76,8 @@ async fn serve(shared: Arc<Shared>, handover: Handover) {
     };
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
+        // Whoever has sent its last request still waits for its answer.
+        .half_close(true)
         .header_read_timeout(shared.options.idle_within)
         .max_header_size(shared.options.head_bytes_max)
         .serve_connection(TokioIo::new(rewound), service)

@@ -137,9 +137,11 @@ impl Shared {
             return self.head_only(&reading, allowed).await;
         }
         if let Transport::Poll { wait } = reading.transport {
-            return self.poll(reading, wait, allowed).await;
+            return self.poll(reading, wait, from, allowed).await;
         }
-        self.stream(reading, &from.ending, allowed).await
+        let answered = self.stream(reading, &from.ending, allowed).await?;
+        from.leave_with_client();
+        Ok(answered)
     }
 
     fn rights(&self, head: &Head<'_>) -> Rights {

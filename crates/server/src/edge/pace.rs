@@ -29,6 +29,7 @@ struct State {
     head: AtomicU64,
     working: AtomicBool,
     begun: Notify,
+    leaving: AtomicBool,
 }
 
 impl Pace {
@@ -40,6 +41,7 @@ impl Pace {
                 head: AtomicU64::new(0),
                 working: AtomicBool::new(false),
                 begun: Notify::new(),
+                leaving: AtomicBool::new(false),
             }),
         }
     }
@@ -59,6 +61,16 @@ impl Pace {
         self.state.head.store(0, Ordering::Release);
         self.state.begun.notify_one();
         Work { state: Arc::clone(&self.state) }
+    }
+
+    /// What is in work ends when the client has said everything: a stream, or a poll that waits.
+    pub(crate) fn leave_with_client(&self) {
+        self.state.leaving.store(true, Ordering::Release);
+    }
+
+    /// Whether what is in work ends when the client has said everything.
+    pub(crate) fn leaves_with_client(&self) -> bool {
+        self.state.leaving.load(Ordering::Acquire)
     }
 
     /// Returns when a head was read whole since this was last asked.
@@ -88,6 +100,7 @@ impl Pace {
 
 impl Drop for Work {
     fn drop(&mut self) {
+        self.state.leaving.store(false, Ordering::Release);
         self.state.working.store(false, Ordering::Release);
     }
 }

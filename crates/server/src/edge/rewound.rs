@@ -4,6 +4,7 @@
 //! shard, hyper gets the socket as if nobody had touched it: the bytes are replayed first.
 
 use std::io;
+use std::mem::MaybeUninit;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -53,6 +54,20 @@ impl Rewound {
         let read = std::mem::take(&mut self.read);
         let socket = self.socket.take().ok_or(io::ErrorKind::NotConnected)?;
         Ok((socket, read))
+    }
+
+    /// Fails if what is in work ends with its client, and that has said everything. hyper reads
+    /// nothing while it answers, so nobody else would notice.
+    fn watch(&mut self, context: &mut Context<'_>) -> io::Result<()> {
+        if !self.pace.leaves_with_client() || !self.read.is_empty() {
+            return Ok(());
+        }
+        let mut byte = [MaybeUninit::uninit()];
+        match self.socket()?.poll_peek(context, &mut ReadBuf::uninit(&mut byte)) {
+            Poll::Ready(Ok(0)) => Err(io::ErrorKind::ConnectionAborted.into()),
+            Poll::Ready(Err(error)) => Err(error),
+            Poll::Ready(Ok(_)) | Poll::Pending => Ok(()),
+        }
     }
 
     fn socket(&mut self) -> io::Result<Pin<&mut TcpStream>> {
@@ -118,6 +133,8 @@ impl AsyncWrite for Rewound {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        // hyper flushes whenever it is polled, whatever there is to write.
+        self.watch(context)?;
         self.socket()?.poll_flush(context)
     }
 

@@ -74,6 +74,20 @@ impl Server {
         assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
     }
 
+    /// Waits until a scrape has this line.
+    pub(crate) fn until_figure(&self, line: &str) {
+        let until = Instant::now() + DEADLINE;
+        loop {
+            let mut wire = self.connect();
+            wire.ask("GET /metrics HTTP/1.1", &[]);
+            let figures = wire.answer();
+            if figures.lines().any(|found| found == line) {
+                return;
+            }
+            assert!(Instant::now() < until, "{line}\n{figures}");
+        }
+    }
+
     /// Sends SIGTERM.
     pub(crate) fn terminate(&self) {
         let pid = i32::try_from(self.child.id()).ok().and_then(rustix::process::Pid::from_raw);

@@ -1,7 +1,7 @@
 //! A connection as bytes: what is sent stands in the test, what comes is waited for.
 
 use std::io::{ErrorKind, Read, Write};
-use std::net::TcpStream;
+use std::net::{Shutdown, TcpStream};
 use std::time::{Duration, Instant};
 
 /// Longer than any answer should take, also on a busy machine.
@@ -33,6 +33,11 @@ impl Wire {
     /// Sends these bytes.
     pub(crate) fn send(&mut self, bytes: impl AsRef<[u8]>) {
         self.socket.write_all(bytes.as_ref()).unwrap();
+    }
+
+    /// Sends a FIN, and still listens.
+    pub(crate) fn say_no_more(&mut self) {
+        self.socket.shutdown(Shutdown::Write).unwrap();
     }
 
     /// Asks with these header lines beside Host.

@@ -27,6 +27,7 @@ use tokio::time::{Instant, timeout_at};
 use super::Shared;
 use super::answer::{self, Answered};
 use super::ask;
+use super::connection::Origin;
 use crate::metrics;
 use collector::{Collector, Room, Step};
 
@@ -39,6 +40,7 @@ impl Shared {
         &self,
         reading: Reading,
         wait: Duration,
+        from: &Origin,
         origin: &AllowedOrigin,
     ) -> Result<Answered, Problem> {
         let until = Instant::now() + wait;
@@ -51,6 +53,7 @@ impl Shared {
             }
         }
         if collector.is_empty() && !collector.ended() && !wait.is_zero() && !self.draining() {
+            from.leave_with_client();
             self.wait(&mut collector, reading, until).await?;
         }
         let end = if collector.ended() { PollEnd::Ended } else { PollEnd::Open };

@@ -1,7 +1,7 @@
 //! Reading on connections that hyper owns.
 
 use crate::server::Server;
-use crate::wire::{body, header};
+use crate::wire::{End, body, header};
 
 #[test]
 fn an_event_stream_follows_a_chunked_post_on_the_same_connection() {
@@ -139,4 +139,32 @@ fn lines_are_streamed_as_envelopes_or_bare() {
     let mut wire = server.connect_to_edge("log2");
     wire.ask("GET /c/log?as=raw&since=all HTTP/1.1", &[]);
     wire.until("\r\nfirst\n");
+}
+
+#[test]
+fn who_has_sent_the_last_request_is_still_answered() {
+    let server = Server::dev(&[]);
+    let mut wire = server.connect_to_edge("news");
+    wire.ask("GET /c/news/history HTTP/1.1", &[]);
+    wire.ask("GET /c/news?poll=1 HTTP/1.1", &[]);
+    wire.say_no_more();
+    assert!(wire.answer().contains("first"));
+    assert!(wire.answer().contains("first"));
+    assert_eq!(wire.end(), (String::new(), End::Closed));
+}
+
+#[test]
+fn readers_of_the_edge_that_vanish_are_let_go() {
+    let server = Server::dev(&[]);
+    let mut sse = server.connect_to_edge("news");
+    sse.ask("GET /c/news HTTP/1.1", &["Accept: text/event-stream"]);
+    sse.until("\n\n");
+    let mut bare = server.connect_to_edge("news");
+    bare.ask("GET /c/news?as=raw HTTP/1.1", &[]);
+    bare.until("\r\n\r\n");
+    let mut poll = server.connect_to_edge("news");
+    poll.ask("GET /c/news?wait=60&since=now HTTP/1.1", &[]);
+    server.until_figure("fanfare_readers 3");
+    drop((sse, bare, poll));
+    server.until_figure("fanfare_readers 0");
 }
