@@ -123,8 +123,12 @@ mod tests {
 
     use super::{BodyRules, read};
 
-    const RULES: BodyRules =
-        BodyRules { bytes_max: 10, progress_bytes: 4, progress_within: Duration::from_secs(30) };
+    const RULES: BodyRules = BodyRules {
+        bytes_max: 10,
+        too_large: Code::PayloadTooLarge,
+        progress_bytes: 4,
+        progress_within: Duration::from_secs(30),
+    };
 
     /// A body that yields one byte after each pause, and never ends when they are used up.
     struct Dripping(Vec<Duration>, Option<std::pin::Pin<Box<tokio::time::Sleep>>>);

@@ -6,4 +6,5 @@
 mod cli;
 mod edge;
 mod server;
+mod transcript;
 mod wire;

@@ -70,15 +70,19 @@ impl Wire {
         }
     }
 
-    /// So many bytes.
+    /// So many bytes as text.
     pub(crate) fn take(&mut self, length: usize) -> String {
+        String::from_utf8_lossy(&self.take_bytes(length)).into_owned()
+    }
+
+    /// So many bytes.
+    pub(crate) fn take_bytes(&mut self, length: usize) -> Vec<u8> {
         while self.read.len() < length {
             let end = self.more();
             assert_eq!(end, None, "{}", String::from_utf8_lossy(&self.read));
         }
         let rest = self.read.split_off(length);
-        let taken = std::mem::replace(&mut self.read, rest);
-        String::from_utf8_lossy(&taken).into_owned()
+        std::mem::replace(&mut self.read, rest)
     }
 
     /// Everything up to the end, and how it ended.
