@@ -83,6 +83,8 @@ pub struct Figures {
     pub slow_readers: u64,
     /// Channels owned.
     pub channels: u64,
+    /// Idempotency keys that owned channels remember.
+    pub keys: u64,
     /// Feeds open.
     pub feeds: u64,
     /// Readers attached.
@@ -165,8 +167,8 @@ impl Shard {
 
     /// The counters and gauges of this shard.
     #[must_use]
-    pub fn figures(&self) -> &Figures {
-        &self.figures
+    pub fn figures(&self) -> Figures {
+        Figures { keys: self.owner.keys() as u64, ..self.figures.clone() }
     }
 
     /// The shard that owns a channel.

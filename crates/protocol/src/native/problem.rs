@@ -207,7 +207,9 @@ fn general_hint(code: Code) -> &'static str {
         Code::Overloaded | Code::NotApplied | Code::Draining | Code::AuthorityTimeout => {
             "Repeat the request after `Retry-After` seconds."
         }
-        Code::HeadTooLarge => "Send fewer or shorter headers, or raise `limits.head_bytes_max`.",
+        Code::HeadTooLarge => {
+            "Send fewer or shorter headers, or raise `limits.request_head_bytes_max`."
+        }
         Code::RequestTimeout => "Send the request head at once and the body without long pauses.",
         Code::PayloadTooLarge => {
             "Send less than `limits.payload_bytes_max` bytes, or raise that limit."
