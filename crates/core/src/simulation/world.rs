@@ -21,8 +21,8 @@ use crate::position::{Epoch, Position};
 use crate::publication::{Content, Data, Draft, End, Expect, Lifetime, SessionId};
 use crate::settings::{Authority, Depth, Retention, ShardSettings, SlowReader};
 use crate::shard::{
-    Backlog, ConnectionId, Delivery, Echo, Effect, Input, Message, Opening, Origin, Request, Room,
-    Shard, Sink, Verdict,
+    Backlog, ConnectionId, Delivery, Echo, Input, Message, Opening, Origin, Request, Room, Shard,
+    Sink, Verdict,
 };
 use crate::start::{Start, Subscription};
 use crate::time::Now;
