@@ -6,5 +6,6 @@
 mod cli;
 mod edge;
 mod server;
+mod tidy;
 mod transcript;
 mod wire;
