@@ -90,17 +90,7 @@ impl Shared {
                     Pending::One(channel, asked)
                 }
                 BatchItem::Several(drafts) => {
-                    let mut asked = Vec::with_capacity(drafts.len());
-                    for each in drafts {
-                        asked.push(match each {
-                            Ok((channel, draft)) => {
-                                let one = self.ask_or_wait(&mut pending, &channel, draft).await;
-                                Ok((channel, one))
-                            }
-                            Err(problem) => Err(problem),
-                        });
-                    }
-                    Pending::Several(asked)
+                    Pending::Several(self.ask_several(&mut pending, drafts).await)
                 }
                 BatchItem::Refused(problem) => Pending::Settled(ItemResult::Refused(problem)),
             };
@@ -120,6 +110,25 @@ impl Shared {
         }
         let body = batch::answer(&results);
         Ok(answer::whole(Media::Json, body, None, origin))
+    }
+
+    /// Asks for each channel of one item.
+    async fn ask_several(
+        &self,
+        pending: &mut [Pending],
+        drafts: Vec<Each<Draft>>,
+    ) -> Vec<Each<Asked>> {
+        let mut asked = Vec::with_capacity(drafts.len());
+        for each in drafts {
+            asked.push(match each {
+                Ok((channel, draft)) => {
+                    let one = self.ask_or_wait(pending, &channel, draft).await;
+                    Ok((channel, one))
+                }
+                Err(problem) => Err(problem),
+            });
+        }
+        asked
     }
 
     /// Asks, and if the batch itself holds all permits waits for what it asked before.

@@ -47,16 +47,38 @@ const REQUESTS: [(&str, &[Given], &[Given]); 22] = [
     ("cors", &[], &[]),
 ];
 
-/// The frames of the page, as conversations: the target, what is published before, the transcripts
-/// in their order, what is published when the first frame has come.
-const CONVERSATIONS: [(&str, &[Given], &[&str], &[Given]); 4] = [
-    ("/c/echo", &[], &["raw-echo"], &[]),
-    ("/c/news", &[], &["v1-open"], &[HELLO]),
-    ("/c", &[], &["v1-open-without-channels"], &[]),
-    (
-        "/c",
-        &[HELLO, STARTED],
-        &[
+/// Frames of the page as one conversation.
+struct Conversation {
+    target: &'static str,
+    protocol: &'static str,
+    /// What is published before.
+    before: &'static [Given],
+    /// The transcripts, in their order.
+    titles: &'static [&'static str],
+    /// What is published when the first frame has come.
+    during: &'static [Given],
+}
+
+const CONVERSATIONS: [Conversation; 3] = [
+    Conversation {
+        target: "/c/echo",
+        protocol: "fanfare.raw",
+        before: &[],
+        titles: &["raw-echo"],
+        during: &[],
+    },
+    Conversation {
+        target: "/c/news",
+        protocol: "fanfare.v1",
+        before: &[],
+        titles: &["v1-open"],
+        during: &[HELLO],
+    },
+    Conversation {
+        target: "/c",
+        protocol: "fanfare.v1",
+        before: &[HELLO, STARTED],
+        titles: &[
             "v1-open-without-channels",
             "v1-subscribe",
             "v1-subscribe-twice",
@@ -68,8 +90,8 @@ const CONVERSATIONS: [(&str, &[Given], &[&str], &[Given]); 4] = [
             "v1-ping",
             "v1-errors",
         ],
-        &[],
-    ),
+        during: &[],
+    },
 ];
 
 #[test]
@@ -84,11 +106,10 @@ fn every_request_of_the_page_gets_the_answer_that_stands_there() {
 
 #[test]
 fn every_frame_of_the_page_gets_the_frames_that_stand_there() {
-    for (target, before, titles, during) in CONVERSATIONS {
+    for Conversation { target, protocol, before, titles, during } in CONVERSATIONS {
         let server = Server::dev(&[]);
         let epochs = epochs(&server);
         give(&server, before);
-        let protocol = if titles == ["raw-echo"] { "fanfare.raw" } else { "fanfare.v1" };
         let mut socket = socket::Socket::open(&server, target, protocol);
         let mut during = Some(during);
         for turn in titles.iter().flat_map(|title| transcript(title).turns()) {
@@ -110,7 +131,7 @@ fn every_frame_of_the_page_gets_the_frames_that_stand_there() {
 #[test]
 fn no_conversation_of_the_page_is_left_out() {
     let requests = REQUESTS.iter().map(|(title, ..)| *title);
-    let frames = CONVERSATIONS.iter().flat_map(|(_, _, titles, _)| titles.iter().copied());
+    let frames = CONVERSATIONS.iter().flat_map(|talk| talk.titles.iter().copied());
     let replayed: Vec<&str> = requests.chain(frames).collect();
     for block in transcripts() {
         assert!(replayed.contains(&block.title), "{} {} is replayed", block.language, block.title);
