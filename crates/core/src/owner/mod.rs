@@ -13,6 +13,8 @@ mod attach;
 mod channel;
 mod forget;
 mod publish;
+#[cfg(test)]
+mod tests;
 
 pub(crate) use attach::Attaching;
 

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use crate::code::Code;
-use crate::frame::Told;
 use crate::gap::{Gap, GapReason};
 use crate::idempotency::{DraftDigest, KeyId, KeyState};
 use crate::name::ChannelName;
@@ -516,7 +515,7 @@ fn fan_out(
         return;
     }
     let prev = publication.prev;
-    let told = |format| (format, (settings.encode)(Told::Publication(&publication, prev), format));
+    let told = |format| (format, (settings.encode)(&publication, prev, format));
     let frames = channel.formats().map(told).collect();
     let served = Served { publication: Arc::clone(&publication), prev };
     let item = Arc::new(Item { served, frames });
