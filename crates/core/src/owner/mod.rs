@@ -141,6 +141,11 @@ impl Owner {
         }
     }
 
+    /// Idempotency keys that its channels remember.
+    pub(crate) fn keys(&self) -> usize {
+        self.keys
+    }
+
     /// Takes a client's request.
     pub(crate) fn ask(
         &mut self,

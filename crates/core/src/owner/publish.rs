@@ -465,7 +465,7 @@ fn reject(
             channel.keys.abandon(&key)
         });
         for origin in pending.origin.into_iter().chain(joined.into_iter().flatten()) {
-            out.refuse(origin, &channel.name, Code::Unavailable, None);
+            out.refuse(origin, &channel.name, Code::NotApplied, None);
         }
     }
     let last = channel.pending.iter().rev().find_map(|pending| pending.publication.as_ref());

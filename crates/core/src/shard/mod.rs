@@ -86,6 +86,8 @@ pub struct Figures {
     pub slow_readers: u64,
     /// Channels owned.
     pub channels: u64,
+    /// Idempotency keys that owned channels remember.
+    pub keys: u64,
     /// Feeds open.
     pub feeds: u64,
     /// Channels that connections read, counted for each connection.
@@ -176,13 +178,13 @@ impl Shard {
 
     /// The counters and gauges of this shard.
     #[must_use]
-    pub fn figures(&self) -> &Figures {
-        &self.figures
+    pub fn figures(&self) -> Figures {
+        Figures { keys: self.owner.keys() as u64, ..self.figures.clone() }
     }
 
     /// The counters and gauges for a scrape; those that hold a maximum begin anew.
     pub fn snapshot(&mut self) -> Figures {
-        let figures = self.figures.clone();
+        let figures = self.figures();
         self.figures.lag_max = 0;
         figures
     }

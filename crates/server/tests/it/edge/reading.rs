@@ -164,7 +164,8 @@ fn readers_of_the_edge_that_vanish_are_let_go() {
     bare.until("\r\n\r\n");
     let mut poll = server.connect_to_edge("news");
     poll.ask("GET /c/news?wait=60&since=now HTTP/1.1", &[]);
-    server.until_figure("fanfare_readers 3");
+    let mut operator = server.connect();
+    operator.wait_for_figure("fanfare_readers", 3);
     drop((sse, bare, poll));
-    server.until_figure("fanfare_readers 0");
+    operator.wait_for_figure("fanfare_readers", 0);
 }
