@@ -40,8 +40,10 @@ pub(crate) struct Channel {
     pub(crate) sweep_at: Millis,
     /// Whether it stands among the owner's deadlines.
     pub(crate) watched: bool,
-    /// Its one valid entry in the owner's order of idleness.
+    /// Where it stands in the owner's order of idleness.
     pub(crate) idle_at: Millis,
+    /// Whether anything was ever published to it or removed from it.
+    pub(crate) written: bool,
 }
 
 /// A shard with readers of the channel, and what their frames look like.
@@ -134,6 +136,7 @@ impl Channel {
             sweep_at: now,
             watched: false,
             idle_at: now,
+            written: false,
         }
     }
 

@@ -7,7 +7,7 @@ use crate::gap::{Gap, GapReason};
 use crate::idempotency::{DraftDigest, KeyId, KeyState};
 use crate::name::ChannelName;
 use crate::owner::channel::{Barrier, Change, Channel, Pending, Removal, Waiting};
-use crate::owner::{Outlet, Owner};
+use crate::owner::{Newcomer, Outlet, Owner};
 use crate::permit::Permit;
 use crate::position::{Epoch, OFFSET_END, Position};
 use crate::publication::{
@@ -51,12 +51,13 @@ impl Owner {
     }
 
     fn change(&mut self, waiting: Waiting, name: &ChannelName, out: &mut Outlet<'_>) {
-        let channel = match self.channel(name, out) {
+        let channel = match self.channel(name, Newcomer::Writer, out) {
             Ok(channel) => channel,
             Err(code) => return out.refuse(waiting.origin, name, code, None),
         };
         channel.touched = out.now.millis;
         channel.waiting.push_back(waiting);
+        self.written(name);
         self.advance(name, out);
     }
 
@@ -97,6 +98,9 @@ impl Owner {
         out: &mut Outlet<'_>,
     ) -> Option<Waiting> {
         let append = self.next_number();
+        if draft.key.is_some() {
+            self.expire_keys(out.now.millis);
+        }
         let keys_full = self.keys >= self.settings.keys_max;
         let channel = self.channels.get_mut(name)?;
         let key = match check(channel, origin, &draft, keys_full, out) {
@@ -122,6 +126,7 @@ impl Owner {
             let window = millis(self.settings.key_window);
             let expires = out.now.millis + window;
             acknowledge(channel, Some(origin), key, Stored::No, expires, out);
+            self.keys_settled(name, expires);
             return None;
         }
         let publication =
@@ -188,6 +193,7 @@ impl Owner {
         while let Some(pending) = channel.pending.pop_front_if(|next| next.append <= append) {
             settle(channel, pending, expires, &self.settings, out);
         }
+        self.keys_settled(name, expires);
         self.advance(name, out);
     }
 
@@ -258,6 +264,7 @@ impl Owner {
         }
         let lost = std::mem::take(&mut channel.pending);
         self.keys -= reject(channel, lost, out);
+        self.keys_settled(name, expires);
         self.advance(name, out);
     }
 
@@ -458,7 +465,7 @@ fn reject(
             channel.keys.abandon(&key)
         });
         for origin in pending.origin.into_iter().chain(joined.into_iter().flatten()) {
-            out.refuse(origin, &channel.name, Code::Unavailable, None);
+            out.refuse(origin, &channel.name, Code::NotApplied, None);
         }
     }
     let last = channel.pending.iter().rev().find_map(|pending| pending.publication.as_ref());

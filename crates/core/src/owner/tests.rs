@@ -5,19 +5,20 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use crate::code::Code;
+use crate::cursor::Cursor;
 use crate::frame::{Format, Frame};
 use crate::name::ChannelName;
 use crate::permit::Permit;
 use crate::position::{Epoch, Offset, Position};
 use crate::publication::{
-    Content, Data, Draft, End, Expect, Lifetime, Publication, Published, Repeat, Stored,
+    Content, Data, Draft, End, Expect, Lifetime, Publication, Published, Repeat, SessionId, Stored,
 };
 use crate::settings::{Authority, Depth, Retention, ShardSettings, SlowReader};
 use crate::shard::{
-    Answer, Completion, Effect, EngineCommand, HistoryPage, HistoryQuery, Input, Order, Origin,
-    Request, Resolved, Shard, Until,
+    Answer, Completion, ConnectionId, Echo, Effect, EngineCommand, HistoryPage, HistoryQuery,
+    Input, Opening, Order, Origin, Request, Resolved, Shard, Until,
 };
-use crate::start::Start;
+use crate::start::{Start, Subscription};
 use crate::time::Now;
 
 const GENERATION: u64 = 7;
@@ -351,4 +352,46 @@ fn walk(hub: &mut Hub, mut query: HistoryQuery) -> Vec<Offset> {
         }
     }
     panic!("the pages never end: {query:?}");
+}
+
+/// A reader of a channel that nobody publishes to; says whether it was refused.
+fn open(hub: &mut Hub, index: u32, channel: &str) -> Option<Code> {
+    let connection = ConnectionId { index, generation: 1 };
+    let channel = ChannelName::new(channel).unwrap();
+    let opening = Opening {
+        format: Format::Sse,
+        subscriptions: vec![Subscription { channel, start: Start::Now }],
+        carried: Cursor::new(),
+        session: SessionId(u128::from(index)),
+        echo: Echo::On,
+    };
+    let mut effects = Vec::new();
+    let input = Input::Open { connection, opening: Box::new(opening) };
+    hub.shard.handle(input, hub.now, &mut effects);
+    effects.into_iter().find_map(|effect| match effect {
+        Effect::Refused { code, .. } => Some(code),
+        _ => None,
+    })
+}
+
+#[test]
+fn readers_make_no_publication_and_no_key_go() {
+    let mut hub = Hub::with(|settings| settings.channels_max = 4);
+    for name in ["a", "b", "c"] {
+        hub.publish(name, text("x")).unwrap();
+        hub.wait(10);
+    }
+    assert_eq!(open(&mut hub, 0, "read-1"), None);
+    assert_eq!(open(&mut hub, 1, "read-2"), Some(Code::ChannelsFull));
+    for name in ["a", "b", "c"] {
+        assert_eq!(hub.history(name, all(1)).publications.len(), 1, "{name}");
+    }
+    hub.publish("a", keyed("x", "k")).unwrap();
+    hub.wait(10);
+    for name in ["d", "e", "f"] {
+        hub.publish(name, text("x")).unwrap();
+        hub.wait(10);
+    }
+    let again = hub.publish("a", keyed("x", "k")).unwrap();
+    assert_eq!(again.repeat, Repeat::Duplicate, "a channel with keys does not go");
 }

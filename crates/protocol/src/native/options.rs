@@ -9,6 +9,7 @@ use fanfare_core::publication::{
     Content, Data, Detail, Draft, End, Expect, Lifetime, Publisher, SessionId,
 };
 
+use crate::native::channels::{Each, Named};
 use crate::native::cursor::{ReadCursor, parse_cursor, parse_position};
 use crate::native::media::{self, Kind, MediaError};
 use crate::native::moment::parse_seconds;
@@ -56,10 +57,10 @@ impl Options {
     /// What each channel's owner is to be asked.
     pub(crate) fn drafts(
         self,
-        channels: Vec<ChannelName>,
+        channels: Vec<Named>,
         data: Option<Data>,
         publisher: &Publisher,
-    ) -> Result<Vec<(ChannelName, Draft)>, Problem> {
+    ) -> Result<Vec<Each<Draft>>, Problem> {
         if channels.len() > 1 && matches!(self.expect, Some(Expected::Position(_))) {
             return Err(invalid(
                 "expect",
@@ -77,8 +78,12 @@ impl Options {
             expect: self.expect.as_ref().map(|expected| expected.of(channel)),
             end: self.end,
         };
-        let drafts = channels.iter().map(draft).collect::<Vec<_>>();
-        Ok(channels.into_iter().zip(drafts).collect())
+        let drafts = channels.into_iter().map(|channel| {
+            let channel = channel?;
+            let draft = draft(&channel);
+            Ok((channel, draft))
+        });
+        Ok(drafts.collect())
     }
 
     /// Sets the session that does not get the publication. A text that is none of ours is a

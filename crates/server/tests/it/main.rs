@@ -16,6 +16,8 @@ mod heartbeat;
 mod kept;
 mod nginx;
 mod server;
+mod tidy;
+mod transcript;
 mod vanish;
 mod wire;
 

@@ -139,12 +139,13 @@ impl Wire {
         }
     }
 
-    /// So many bytes.
+    /// So many bytes as text.
     pub(crate) fn take(&mut self, length: usize) -> String {
         String::from_utf8_lossy(&self.take_bytes(length)).into_owned()
     }
 
-    fn take_bytes(&mut self, length: usize) -> Vec<u8> {
+    /// So many bytes.
+    pub(crate) fn take_bytes(&mut self, length: usize) -> Vec<u8> {
         while self.read.len() < length {
             let end = self.more();
             assert_eq!(end, None, "{}", String::from_utf8_lossy(&self.read));

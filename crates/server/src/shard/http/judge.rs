@@ -131,7 +131,9 @@ impl Judge {
             let body = Bytes::copy_from_slice(body);
             let drafts = publishing.drafts(body, &publisher, &self.rules).ok()?;
             // Several channels have several owners; the edge gathers their answers.
-            let [(channel, draft)] = <[_; 1]>::try_from(drafts).ok()?;
+            let Ok([Ok((channel, draft))]) = <[_; 1]>::try_from(drafts) else {
+                return None;
+            };
             Some(Post {
                 channel,
                 draft: Box::new(draft),
