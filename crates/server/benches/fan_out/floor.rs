@@ -11,6 +11,7 @@ use std::net::SocketAddr;
 use anyhow::{Context, Result, bail};
 use mio::net::{TcpListener, TcpStream};
 use mio::{Events, Interest, Poll, Token};
+use socket2::{Domain, Socket, Type};
 
 use crate::audience::MARK;
 
@@ -46,7 +47,11 @@ impl Floor {
     #[expect(clippy::print_stderr, reason = "the parent reads the address there")]
     fn listen(frame_bytes: usize, answer_bytes: usize) -> Result<Self> {
         let poll = Poll::new()?;
-        let mut listener = TcpListener::bind(SocketAddr::from(([127, 0, 0, 1], 0)))?;
+        let socket = Socket::new(Domain::IPV4, Type::STREAM, None)?;
+        socket.bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into())?;
+        socket.listen(4_096)?;
+        socket.set_nonblocking(true)?;
+        let mut listener = TcpListener::from_std(socket.into());
         poll.registry().register(&mut listener, LISTENER, Interest::READABLE)?;
         eprintln!("{}", listener.local_addr()?);
         Ok(Self {
