@@ -38,6 +38,8 @@ pub(crate) struct Channel {
     pub(crate) touched: Millis,
     /// Its one valid entry in the owner's order of sweeping.
     pub(crate) sweep_at: Millis,
+    /// Whether it stands among the owner's deadlines.
+    pub(crate) watched: bool,
     /// Its one valid entry in the owner's order of idleness.
     pub(crate) idle_at: Millis,
 }
@@ -130,6 +132,7 @@ impl Channel {
             barrier: Barrier::None,
             touched: now,
             sweep_at: now,
+            watched: false,
             idle_at: now,
         }
     }

@@ -53,7 +53,7 @@ impl Owner {
     /// When this owner has to look at its channels next.
     pub(crate) fn tick_at(&self) -> Option<Millis> {
         let sweep = self.sweep.front().map(|(at, _)| *at);
-        let deadline = self.deadlines.front().map(|(at, _)| *at);
+        let deadline = self.deadlines.peek().map(|Reverse((at, _))| *at);
         sweep.into_iter().chain(deadline).min()
     }
 

@@ -6,13 +6,17 @@
 //!
 //! - `channel`: the state of one channel, and where a start lies in it
 //! - `publish`: assigning, and what follows from the engine's answers
+//! - `overdue`: engines that do not answer
 //! - `attach`: readers of shards, pages, one-off questions
 //! - `forget`: marks, expiry, the limit on channels
 
 mod attach;
 mod channel;
 mod forget;
+mod overdue;
 mod publish;
+#[cfg(test)]
+mod tests;
 
 pub(crate) use attach::Attaching;
 
@@ -51,7 +55,7 @@ pub(crate) struct Owner {
     /// Channels by when they were last touched, at the earliest.
     idle: BinaryHeap<Reverse<(Millis, ChannelName)>>,
     /// Channels with something on its way, by when the engine has to have answered.
-    deadlines: VecDeque<(Millis, ChannelName)>,
+    deadlines: BinaryHeap<Reverse<(Millis, ChannelName)>>,
 }
 
 /// Where an owner's and a shard's consequences go.
@@ -117,7 +121,7 @@ impl Owner {
             reads: HashMap::new(),
             sweep: VecDeque::new(),
             idle: BinaryHeap::new(),
-            deadlines: VecDeque::new(),
+            deadlines: BinaryHeap::new(),
             settings,
         }
     }

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use crate::code::Code;
-use crate::frame::Told;
 use crate::gap::{Gap, GapReason};
 use crate::idempotency::{DraftDigest, KeyId, KeyState};
 use crate::name::ChannelName;
@@ -147,8 +146,8 @@ impl Owner {
             permit,
             deadline,
         });
-        self.deadlines.push_back((deadline, name.clone()));
         out.engine(EngineCommand::Append(command));
+        self.watch(name);
         None
     }
 
@@ -171,8 +170,8 @@ impl Owner {
         let origin = Some(origin);
         channel.barrier =
             Barrier::Removal(Removal { origin, epoch, mark, deadline, _permit: permit });
-        self.deadlines.push_back((deadline, name.clone()));
         out.engine(EngineCommand::Remove { channel: name.clone(), epoch, mark });
+        self.watch(name);
         None
     }
 
@@ -228,8 +227,8 @@ impl Owner {
         let deadline = out.now.millis + millis(self.settings.engine_timeout);
         channel.barrier = Barrier::Resync { resync, deadline };
         let after = channel.position();
-        self.deadlines.push_back((deadline, name.clone()));
         out.engine(EngineCommand::Resync { resync, channel: name.clone(), after });
+        self.watch(name);
     }
 
     /// What the engine holds beyond the committed head; everything else will never be stored.
@@ -300,43 +299,6 @@ impl Owner {
             out.answer(origin, name, Answer::Removed(channel.entry()));
         }
         self.advance(name, out);
-    }
-
-    /// Looks after what the engine should have answered by now.
-    pub(crate) fn overdue(&mut self, out: &mut Outlet<'_>) {
-        let now = out.now.millis;
-        while let Some((_, name)) = self.deadlines.pop_front_if(|(at, _)| *at <= now) {
-            let retry = now + millis(self.settings.engine_timeout);
-            let Some(channel) = self.channels.get_mut(&name) else {
-                continue;
-            };
-            let after = channel.position();
-            match &mut channel.barrier {
-                Barrier::Resync { resync, deadline } if *deadline <= now => {
-                    *deadline = retry;
-                    let resync = *resync;
-                    let channel = name.clone();
-                    out.engine(EngineCommand::Resync { resync, channel, after });
-                }
-                Barrier::Removal(removal) if removal.deadline <= now => {
-                    removal.deadline = retry;
-                    let (epoch, mark) = (removal.epoch, removal.mark);
-                    if let Some(origin) = removal.origin.take() {
-                        out.refuse(origin, &name, Code::OutcomeUnknown, None);
-                    }
-                    out.engine(EngineCommand::Remove { channel: name.clone(), epoch, mark });
-                }
-                Barrier::None | Barrier::End => {
-                    let late = channel.pending.front().filter(|next| next.deadline <= now);
-                    if let Some(append) = late.map(|pending| pending.append) {
-                        self.unknown(&name, append, out);
-                    }
-                    continue;
-                }
-                Barrier::Resync { .. } | Barrier::Removal(_) => continue,
-            }
-            self.deadlines.push_back((retry, name));
-        }
     }
 }
 
@@ -516,7 +478,7 @@ fn fan_out(
         return;
     }
     let prev = publication.prev;
-    let told = |format| (format, (settings.encode)(Told::Publication(&publication, prev), format));
+    let told = |format| (format, (settings.encode)(&publication, prev, format));
     let frames = channel.formats().map(told).collect();
     let served = Served { publication: Arc::clone(&publication), prev };
     let item = Arc::new(Item { served, frames });

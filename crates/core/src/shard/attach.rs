@@ -10,7 +10,7 @@ use std::collections::VecDeque;
 use crate::code::Code;
 use crate::cursor::{Cursor, CursorEntry};
 use crate::feed::{Entry, FeedId, FeedMark, FeedReader};
-use crate::frame::{Format, Told};
+use crate::frame::Format;
 use crate::gap::{Gap, GapReason};
 use crate::name::ChannelName;
 use crate::position::Position;
@@ -372,8 +372,7 @@ impl Shard {
         if seam.offset < begun.offset {
             // What stood between has expired: the frame after it must not name it as before.
             if let Some((frame, publication)) = feed.oldest_mut() {
-                let told = Told::Publication(publication, seam.offset);
-                *frame = (self.settings.encode)(told, format);
+                *frame = (self.settings.encode)(publication, seam.offset, format);
             }
         }
         feed.extend_back(from, entries);

@@ -7,16 +7,13 @@
 use std::collections::VecDeque;
 
 use crate::cursor::CursorEntry;
-use crate::feed::{Entry, EntryBody, Feed, FeedId, FeedMark, Run};
+use crate::feed::{Entry, EntryBody, Feed, FeedId, FeedMark, RUN_MAX, Run};
 use crate::frame::Format;
 use crate::gap::Gap;
 use crate::name::ChannelName;
 use crate::shard::reader::{Away, AwayState, Flow, Page, Reader, Slot};
 use crate::shard::{Backlog, ConnectionId, Effect, Room, Shard, Sink};
 use crate::time::Now;
-
-/// Entries offered at once; a sink takes what it has room for.
-const RUN_MAX: usize = 64;
 
 /// Readers that one visit of a feed looks at for each send it may make.
 const LOOKS_PER_SEND: usize = 16;
@@ -192,7 +189,7 @@ impl Shard {
                 self.held.push(connection);
                 break;
             }
-            let count = feed.run_length(next, reader.session).min(RUN_MAX);
+            let count = feed.run_length(next, reader.session);
             let cursor = reader.extra.as_ref().and_then(|extra| extra.cursor.as_ref());
             let run = Run { entries: feed.entries(next, count), cursor };
             let delivery = sink.deliver(connection, run);

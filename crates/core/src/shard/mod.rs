@@ -93,7 +93,8 @@ pub struct Figures {
     pub feed_bytes: u64,
     /// Bytes of pages on their way.
     pub page_bytes: u64,
-    /// Entries between the slowest reader's place and the head of its feed, at the last visit.
+    /// The most entries that a reader was behind the head of its feed when it was visited, since
+    /// [`Shard::snapshot`] was last taken.
     pub lag_max: u64,
 }
 
@@ -167,6 +168,13 @@ impl Shard {
     #[must_use]
     pub fn figures(&self) -> &Figures {
         &self.figures
+    }
+
+    /// The counters and gauges for a scrape; those that hold a maximum begin anew.
+    pub fn snapshot(&mut self) -> Figures {
+        let figures = self.figures.clone();
+        self.figures.lag_max = 0;
+        figures
     }
 
     /// The shard that owns a channel.

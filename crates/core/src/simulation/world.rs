@@ -12,11 +12,13 @@ use super::truth::Truth;
 use crate::code::Code;
 use crate::cursor::{Cursor, CursorEntry};
 use crate::feed::Run;
-use crate::frame::{Format, Frame, Told};
+use crate::frame::{Format, Frame};
 use crate::name::ChannelName;
 use crate::permit::Permit;
-use crate::position::{Epoch, Position};
-use crate::publication::{Content, Data, Draft, End, Expect, Lifetime, Repeat, SessionId, Stored};
+use crate::position::{Epoch, Offset, Position};
+use crate::publication::{
+    Content, Data, Draft, End, Expect, Lifetime, Publication, Repeat, SessionId, Stored,
+};
 use crate::settings::{Authority, Depth, Retention, ShardSettings, SlowReader};
 use crate::shard::{
     Answer, Backlog, ConnectionId, Delivery, Disconnect, Echo, Effect, EngineCommand, Input,
@@ -719,8 +721,7 @@ impl World {
 }
 
 /// The plain encoder: fields that the checkers can read back.
-fn encode(told: Told<'_>, _format: Format) -> Frame {
-    let Told::Publication(publication, prev) = told else { return Frame::default() };
+fn encode(publication: &Publication, prev: Offset, _format: Format) -> Frame {
     let (offset, epoch) =
         publication.position.map_or((0, 0), |position| (position.offset, position.epoch.bits()));
     let payload = String::from_utf8_lossy(publication.content.data.bytes());
