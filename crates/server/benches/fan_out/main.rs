@@ -45,7 +45,7 @@ struct Plan {
 
 impl Default for Plan {
     fn default() -> Self {
-        Self { connections: 10_000, rounds: 3, singles: 25, bursts: 10, posts: 20_000 }
+        Self { connections: 10_000, rounds: 5, singles: 12, bursts: 8, posts: 20_000 }
     }
 }
 
