@@ -49,7 +49,7 @@ pub(super) enum Decision {
     Malformed,
     HeadTooLarge,
     HandOver,
-    Publish(Box<Post>),
+    Publish(Post),
     /// A reader, and the bytes of its request.
     Become(Box<Becoming>, usize),
 }
@@ -136,7 +136,7 @@ impl Judge {
                 bytes,
             })
         };
-        drafts().map_or(Decision::HandOver, |post| Decision::Publish(Box::new(post)))
+        drafts().map_or(Decision::HandOver, Decision::Publish)
     }
 
     fn judge_reading(&self, head: &Head<'_>, bytes: usize, given: Given) -> Decision {
