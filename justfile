@@ -28,7 +28,7 @@ dev *flags:
 
 # Memory per idle connection and CPU per delivery, beside a bare epoll loop in the same run.
 bench *flags:
-    cargo bench -p fanfare -- {{flags}}
+    cargo bench -p fanfare --bench fan_out -- {{flags}}
 
 # Every decoder for `seconds` each; `cargo fuzz` must be installed.
 fuzz seconds="60":

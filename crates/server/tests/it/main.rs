@@ -16,12 +16,9 @@ mod heartbeat;
 mod kept;
 mod nginx;
 mod server;
-<<<<<<< HEAD
 mod tidy;
 mod transcript;
-=======
 mod vanish;
->>>>>>> shardio
 mod wire;
 
 /// Whether the long variants run: `FANFARE_SOAK` is set, as `just soak` does.
