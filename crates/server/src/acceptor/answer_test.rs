@@ -1,4 +1,4 @@
-//! What refused connections are told, by what they ask for.
+//! What is told over the limit: a reader comes back, everyone else learns which limit it was.
 
 use std::time::Duration;
 
