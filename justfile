@@ -36,7 +36,7 @@ fuzz seconds="60":
 
 # The long runs: slow readers, black holes, floods of connections.
 soak:
-    cargo test --release -p fanfare --test it -- --nocapture soak
+    FANFARE_SOAK=1 cargo test --release -p fanfare --test it -- --nocapture soak abuse vanish
 
 # The browser and client tests alone.
 browser:
