@@ -253,6 +253,7 @@ impl World {
     }
 
     fn quiet(&mut self) -> Result<(), String> {
+        let mut rest = 0;
         for _ in 0..3000 {
             while self.links.values().any(|link| !link.is_empty()) {
                 self.step_link();
@@ -280,7 +281,11 @@ impl World {
                 .clients
                 .values()
                 .any(|client| !client.gone && (!client.opened || client.asked > 0));
-            if !busy && idle && !linked && !waiting && !opening && self.questions.is_empty() {
+            let resting =
+                !busy && idle && !linked && !waiting && !opening && self.questions.is_empty();
+            rest = if resting { rest + 1 } else { 0 };
+            // Longer than any deadline, after which a lost answer is asked for again.
+            if rest > 25 {
                 return Ok(());
             }
             self.now.millis += 100;

@@ -20,6 +20,8 @@ use crate::audience::MARK;
 /// # Errors
 /// If a subscriber has no room for a frame, or anything else that leaves the figures meaningless.
 pub(crate) fn run(frame_bytes: usize, answer_bytes: usize) -> Result<()> {
+    // A bench that is killed must not leave its floor behind.
+    rustix::process::set_parent_process_death_signal(Some(rustix::process::Signal::KILL))?;
     let mut floor = Floor::listen(frame_bytes, answer_bytes)?;
     let mut events = Events::with_capacity(1_024);
     loop {
