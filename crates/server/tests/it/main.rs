@@ -5,5 +5,7 @@
 
 mod cli;
 mod edge;
+mod reader;
 mod server;
+mod soak;
 mod wire;

@@ -55,6 +55,16 @@ impl Server {
         }
     }
 
+    /// Where it listens, `address:port`.
+    pub(crate) fn address(&self) -> &str {
+        &self.address
+    }
+
+    /// Its process.
+    pub(crate) fn process(&self) -> u32 {
+        self.child.id()
+    }
+
     /// A connection.
     pub(crate) fn connect(&self) -> Wire {
         Wire::connect(&self.address)
