@@ -212,7 +212,7 @@ impl Shard {
         sends
     }
 
-    /// Delivers a page to its reader; at its end the reader attaches again.
+    /// Delivers a page to its reader; when that has drained, the reader attaches again.
     fn deliver_page(
         &mut self,
         connection: ConnectionId,
@@ -261,7 +261,9 @@ impl Shard {
                 *flow = Flow::Full;
             }
         }
-        if entries.is_empty() {
+        // While the sink is full, what it took last is not gone: the page keeps its share of the
+        // budget, and the next one is pulled when there is room again.
+        if entries.is_empty() && *flow != Flow::Full {
             let (to, charged) = (*to, std::mem::take(charged));
             *entries = VecDeque::new();
             // After an end there is nothing to attach to; the hit takes the slot away.

@@ -5,6 +5,7 @@
 
 mod cli;
 mod edge;
+mod large;
 mod reader;
 mod server;
 mod soak;
