@@ -17,74 +17,84 @@ pub enum Code {
     ChannelsTooMany = 3,
     /// The place to start from cannot be read.
     SinceInvalid = 4,
-    /// A parameter of the request cannot be read or contradicts another.
+    /// A parameter has a value that is not allowed.
     ParameterInvalid = 5,
-    /// The body is not what its content type says.
-    BodyInvalid = 6,
+    /// Two parameters contradict each other.
+    ParameterConflict = 6,
     /// The content type is not type/subtype with well-formed parameters.
     ContentTypeInvalid = 7,
-    /// Text is taken as UTF-8 only.
-    CharsetUnsupported = 8,
-    /// The payload is larger than the limit.
-    PayloadTooLarge = 9,
-    /// A batch has more items than the limit.
-    ItemsTooMany = 10,
+    /// The payload is declared as JSON and is not.
+    JsonInvalid = 8,
+    /// The payload is text by its type and is not UTF-8.
+    TextInvalid = 9,
+    /// The batch is neither a JSON array nor NDJSON of items.
+    BatchInvalid = 10,
+    /// The frame is not a command.
+    CommandInvalid = 11,
+    /// There is no such command.
+    CommandUnknown = 12,
     /// The WebSocket handshake is not valid.
-    HandshakeInvalid = 11,
-    /// The request needs a WebSocket upgrade of version 13.
-    UpgradeRequired = 12,
+    HandshakeInvalid = 13,
     /// None of the offered subprotocols is known.
-    SubprotocolUnknown = 13,
-    /// The request head is larger than the limit.
-    HeadTooLarge = 14,
-    /// The request did not arrive in time.
-    RequestTimeout = 15,
-    /// The request cannot be read as HTTP.
-    RequestMalformed = 16,
-    /// Nothing is served under this path.
-    NotFound = 17,
-    /// The path does not take this method.
-    MethodNotAllowed = 18,
-    /// The Host is not one this server answers to.
-    HostRefused = 19,
-    /// The Origin is not allowed.
-    OriginRefused = 20,
+    SubprotocolUnknown = 14,
+    /// The request's body cannot be read as HTTP.
+    RequestMalformed = 15,
     /// The request carries no credentials that are known.
-    Unauthorized = 21,
+    Unauthorized = 16,
     /// The credentials do not allow this.
-    Forbidden = 22,
-    /// The channel's head is not the expected one.
-    ExpectFailed = 23,
-    /// The channel has ended.
-    ChannelEnded = 24,
-    /// The idempotency key was used for something else.
-    KeyReused = 25,
-    /// The server holds as many channels as it may.
-    ChannelsFull = 26,
-    /// The server holds as many connections as it may.
-    ConnectionsFull = 27,
-    /// Too much is on its way.
-    Overloaded = 28,
-    /// The publication was certainly not stored.
-    Unavailable = 29,
-    /// Nobody knows whether the publication was stored; repeat it with the same key.
-    OutcomeUnknown = 30,
-    /// The server is shutting down.
-    Draining = 31,
-    /// Who decides on the request did not answer in time.
-    AuthorityTimeout = 32,
-    /// The connection already reads the channel.
-    AlreadySubscribed = 33,
-    /// The connection does not read the channel.
-    NotSubscribed = 34,
-    /// The command is not one of the protocol.
-    CommandInvalid = 35,
-    /// The reader was too slow.
-    Slow = 36,
+    Forbidden = 17,
+    /// The Host is not one this server answers to.
+    HostRefused = 18,
+    /// The Origin is not allowed.
+    OriginRefused = 19,
+    /// Nothing is served under this path.
+    NotFound = 20,
     /// The stream of this session is gone.
-    SessionUnknown = 37,
+    SessionGone = 21,
+    /// The path does not take this method.
+    MethodNotAllowed = 22,
+    /// The request did not arrive in time.
+    RequestTimeout = 23,
+    /// The channel's head is not the expected one.
+    ExpectFailed = 24,
+    /// The channel has ended.
+    ChannelEnded = 25,
+    /// The connection already reads the channel.
+    AlreadySubscribed = 26,
+    /// The connection does not read the channel.
+    NotSubscribed = 27,
+    /// The payload is larger than the limit.
+    PayloadTooLarge = 28,
+    /// The batch has more items or bytes than the limit.
+    BatchTooLarge = 29,
+    /// Text is taken as UTF-8 only.
+    CharsetUnsupported = 30,
+    /// The idempotency key was used for something else.
+    KeyReused = 31,
+    /// The request has headers of a WebSocket and no Upgrade.
+    UpgradeRequired = 32,
+    /// The only version of WebSocket here is 13.
+    VersionUnsupported = 33,
+    /// The request head is larger than the limit.
+    HeadTooLarge = 34,
     /// Something in the server broke.
-    Internal = 38,
+    Internal = 35,
+    /// This version does not have this yet.
+    NotImplemented = 36,
+    /// The server holds as many connections as it may.
+    ConnectionsFull = 37,
+    /// Too much is on its way.
+    Overloaded = 38,
+    /// The publication was certainly not stored.
+    NotApplied = 39,
+    /// Nobody knows whether the publication was stored; repeat it with the same key.
+    OutcomeUnknown = 40,
+    /// The server is shutting down.
+    Draining = 41,
+    /// Who decides on the request did not answer in time.
+    AuthorityTimeout = 42,
+    /// The server holds as many channels as it may.
+    ChannelsFull = 43,
 }
 
 /// Whether the same request may succeed later.
@@ -119,7 +129,7 @@ impl Code {
     pub fn row(self) -> &'static Row {
         // A test holds that a code's number is its place in the table, counted from one.
         let place = self as usize - 1;
-        TABLE.get(place).unwrap_or(&TABLE[TABLE.len() - 1])
+        TABLE.get(place).unwrap_or(&TABLE[Self::Internal as usize - 1])
     }
 
     /// The stable word on the wire.
@@ -168,14 +178,14 @@ pub static TABLE: &[Row] = &[
         "parameter-invalid",
         400,
         Never,
-        "A parameter of the request cannot be read or contradicts another.",
+        "A parameter has a value that is not allowed.",
     ),
     row(
-        Code::BodyInvalid,
-        "body-invalid",
+        Code::ParameterConflict,
+        "parameter-conflict",
         400,
         Never,
-        "The body is not what its content type says.",
+        "Two parameters contradict each other.",
     ),
     row(
         Code::ContentTypeInvalid,
@@ -185,33 +195,34 @@ pub static TABLE: &[Row] = &[
         "The content type is not type/subtype with well-formed parameters.",
     ),
     row(
-        Code::CharsetUnsupported,
-        "charset-unsupported",
-        415,
+        Code::JsonInvalid,
+        "json-invalid",
+        400,
         Never,
-        "Text is taken as UTF-8 only.",
+        "The payload is declared as JSON and is not.",
     ),
     row(
-        Code::PayloadTooLarge,
-        "payload-too-large",
-        413,
+        Code::TextInvalid,
+        "text-invalid",
+        400,
         Never,
-        "The payload is larger than the limit.",
+        "The payload is text by its type and is not UTF-8.",
     ),
-    row(Code::ItemsTooMany, "too-many-items", 413, Never, "A batch has more items than the limit."),
+    row(
+        Code::BatchInvalid,
+        "batch-invalid",
+        400,
+        Never,
+        "The batch is neither a JSON array nor NDJSON of items.",
+    ),
+    row(Code::CommandInvalid, "command-invalid", 400, Never, "The frame is not a command."),
+    row(Code::CommandUnknown, "command-unknown", 400, Never, "There is no such command."),
     row(
         Code::HandshakeInvalid,
         "handshake-invalid",
         400,
         Never,
         "The WebSocket handshake is not valid.",
-    ),
-    row(
-        Code::UpgradeRequired,
-        "upgrade-required",
-        426,
-        Never,
-        "The request needs a WebSocket upgrade of version 13.",
     ),
     row(
         Code::SubprotocolUnknown,
@@ -221,36 +232,12 @@ pub static TABLE: &[Row] = &[
         "None of the offered subprotocols is known.",
     ),
     row(
-        Code::HeadTooLarge,
-        "head-too-large",
-        431,
-        Never,
-        "The request head is larger than the limit.",
-    ),
-    row(Code::RequestTimeout, "request-timeout", 408, Later, "The request did not arrive in time."),
-    row(
         Code::RequestMalformed,
         "request-malformed",
         400,
         Never,
-        "The request cannot be read as HTTP.",
+        "The request's body cannot be read as HTTP.",
     ),
-    row(Code::NotFound, "not-found", 404, Never, "Nothing is served under this path."),
-    row(
-        Code::MethodNotAllowed,
-        "method-not-allowed",
-        405,
-        Never,
-        "The path does not take this method.",
-    ),
-    row(
-        Code::HostRefused,
-        "host-refused",
-        403,
-        Never,
-        "The Host is not one this server answers to.",
-    ),
-    row(Code::OriginRefused, "origin-refused", 403, Never, "The Origin is not allowed."),
     row(
         Code::Unauthorized,
         "unauthorized",
@@ -260,6 +247,24 @@ pub static TABLE: &[Row] = &[
     ),
     row(Code::Forbidden, "forbidden", 403, Never, "The credentials do not allow this."),
     row(
+        Code::HostRefused,
+        "host-refused",
+        403,
+        Never,
+        "The Host is not one this server answers to.",
+    ),
+    row(Code::OriginRefused, "origin-refused", 403, Never, "The Origin is not allowed."),
+    row(Code::NotFound, "not-found", 404, Never, "Nothing is served under this path."),
+    row(Code::SessionGone, "session-gone", 404, Never, "The stream of this session is gone."),
+    row(
+        Code::MethodNotAllowed,
+        "method-not-allowed",
+        405,
+        Never,
+        "The path does not take this method.",
+    ),
+    row(Code::RequestTimeout, "request-timeout", 408, Later, "The request did not arrive in time."),
+    row(
         Code::ExpectFailed,
         "expect-failed",
         409,
@@ -268,6 +273,41 @@ pub static TABLE: &[Row] = &[
     ),
     row(Code::ChannelEnded, "channel-ended", 409, Never, "The channel has ended."),
     row(
+        Code::AlreadySubscribed,
+        "already-subscribed",
+        409,
+        Never,
+        "The connection already reads the channel.",
+    ),
+    row(
+        Code::NotSubscribed,
+        "not-subscribed",
+        409,
+        Never,
+        "The connection does not read the channel.",
+    ),
+    row(
+        Code::PayloadTooLarge,
+        "payload-too-large",
+        413,
+        Never,
+        "The payload is larger than the limit.",
+    ),
+    row(
+        Code::BatchTooLarge,
+        "batch-too-large",
+        413,
+        Never,
+        "The batch has more items or bytes than the limit.",
+    ),
+    row(
+        Code::CharsetUnsupported,
+        "charset-unsupported",
+        415,
+        Never,
+        "Text is taken as UTF-8 only.",
+    ),
+    row(
         Code::KeyReused,
         "key-reused",
         422,
@@ -275,11 +315,33 @@ pub static TABLE: &[Row] = &[
         "The idempotency key was used for something else.",
     ),
     row(
-        Code::ChannelsFull,
-        "channels-full",
-        507,
-        Later,
-        "The server holds as many channels as it may.",
+        Code::UpgradeRequired,
+        "upgrade-required",
+        426,
+        Never,
+        "The request has headers of a WebSocket and no Upgrade.",
+    ),
+    row(
+        Code::VersionUnsupported,
+        "websocket-version",
+        426,
+        Never,
+        "The only version of WebSocket here is 13.",
+    ),
+    row(
+        Code::HeadTooLarge,
+        "head-too-large",
+        431,
+        Never,
+        "The request head is larger than the limit.",
+    ),
+    row(Code::Internal, "internal", 500, Later, "Something in the server broke."),
+    row(
+        Code::NotImplemented,
+        "not-implemented",
+        501,
+        Never,
+        "This version does not have this yet.",
     ),
     row(
         Code::ConnectionsFull,
@@ -289,7 +351,7 @@ pub static TABLE: &[Row] = &[
         "The server holds as many connections as it may.",
     ),
     row(Code::Overloaded, "overloaded", 503, Later, "Too much is on its way."),
-    row(Code::Unavailable, "unavailable", 503, Later, "The publication was certainly not stored."),
+    row(Code::NotApplied, "not-applied", 503, Later, "The publication was certainly not stored."),
     row(
         Code::OutcomeUnknown,
         "outcome-unknown",
@@ -306,34 +368,22 @@ pub static TABLE: &[Row] = &[
         "Who decides on the request did not answer in time.",
     ),
     row(
-        Code::AlreadySubscribed,
-        "already-subscribed",
-        409,
-        Never,
-        "The connection already reads the channel.",
+        Code::ChannelsFull,
+        "channels-full",
+        507,
+        Later,
+        "The server holds as many channels as it may.",
     ),
-    row(
-        Code::NotSubscribed,
-        "not-subscribed",
-        409,
-        Never,
-        "The connection does not read the channel.",
-    ),
-    row(
-        Code::CommandInvalid,
-        "command-invalid",
-        400,
-        Never,
-        "The command is not one of the protocol.",
-    ),
-    row(Code::Slow, "slow", 503, Later, "The reader was too slow."),
-    row(Code::SessionUnknown, "session-unknown", 404, Never, "The stream of this session is gone."),
-    row(Code::Internal, "internal", 500, Later, "Something in the server broke."),
 ];
 
 #[cfg(test)]
 mod tests {
-    use super::TABLE;
+    use super::{Code, Retry, TABLE};
+
+    const DOCS: &str = include_str!("../../../docs/protocol.md");
+
+    /// What the documentation marks as coming: nothing of this version is refused with these.
+    const LATER: [Code; 3] = [Code::Forbidden, Code::SessionGone, Code::AuthorityTimeout];
 
     #[test]
     fn every_code_finds_its_own_row() {
@@ -341,5 +391,25 @@ mod tests {
             assert_eq!(row.code as usize, place + 1, "{}", row.name);
             assert_eq!(row.code.name(), row.name);
         }
+    }
+
+    #[test]
+    fn the_documentation_has_every_code_with_an_anchor_and_no_other() {
+        let lines: Vec<&str> = DOCS.lines().filter(|line| line.starts_with("| <a id=\"")).collect();
+        let expected: Vec<String> = TABLE
+            .iter()
+            .map(|row| {
+                let retry = match row.retry {
+                    Retry::Never => "no",
+                    Retry::Later => "yes",
+                    Retry::SameKey => "same key",
+                };
+                let later = if LATER.contains(&row.code) { " *(later)*" } else { "" };
+                let (name, status, sentence) = (row.name, row.status, row.sentence);
+                let anchor = format!("<a id=\"{name}\"></a>");
+                format!("| {anchor}{name} | {status} | {retry} | {sentence}{later} |")
+            })
+            .collect();
+        assert_eq!(lines, expected);
     }
 }

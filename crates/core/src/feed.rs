@@ -102,6 +102,9 @@ pub(crate) struct Pass {
 
 const FIRST: Sequence = 1 << 62;
 
+/// Entries offered at once; a sink takes what it has room for.
+pub(crate) const RUN_MAX: usize = 64;
+
 impl<'a> Run<'a> {
     /// The entries of the run.
     pub fn entries(&self) -> impl Iterator<Item = &'a Entry> + use<'a> {
@@ -226,13 +229,13 @@ impl Feed {
         self.entries.range(place..end).take(count)
     }
 
-    /// How many entries from `next` on a session gets in one run: up to a mark or to one that it
-    /// does not get.
+    /// How many entries from `next` on, at most [`RUN_MAX`], a session gets in one run: up to a mark
+    /// or to one that it does not get.
     pub(crate) fn run_length(&self, next: Sequence, session: SessionId) -> usize {
         let plain = |entry: &&Entry| {
             entry.as_mark().is_none() && entry.exclude.is_none_or(|own| own != session)
         };
-        self.entries.range(self.place(next)..).take_while(plain).count()
+        self.entries.range(self.place(next)..).take(RUN_MAX).take_while(plain).count()
     }
 
     /// The number of the first entry after `position`, if the feed reaches back that far.

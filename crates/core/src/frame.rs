@@ -8,8 +8,6 @@ use std::ops::Range;
 
 use bytes::Bytes;
 
-use crate::cursor::CursorEntry;
-use crate::gap::Gap;
 use crate::position::Offset;
 use crate::publication::Publication;
 
@@ -67,19 +65,9 @@ impl Format {
     }
 }
 
-/// What stands in a feed, as the encoder sees it.
-#[derive(Debug, Clone, Copy)]
-pub enum Told<'a> {
-    /// A publication, and the offset before it as it is served.
-    Publication(&'a Publication, Offset),
-    /// The channel was removed under its readers.
-    Gap(&'a Gap),
-    /// The channel ended; the entry says so.
-    End(&'a crate::name::ChannelName, CursorEntry),
-}
-
-/// Encodes one entry of a feed. May give an empty frame where the format has no words for it.
-pub type Encode = fn(Told<'_>, Format) -> Frame;
+/// Encodes a publication, given the offset before it as it is served. May give an empty frame where
+/// a format has no words for it.
+pub type Encode = fn(&Publication, Offset, Format) -> Frame;
 
 /// The bytes of one feed entry.
 #[derive(Debug, Clone, Default)]

@@ -56,6 +56,12 @@ impl PermitPool {
     pub fn in_flight(&self) -> usize {
         self.count.load(Ordering::Acquire)
     }
+
+    /// Bytes of payload in them.
+    #[must_use]
+    pub fn bytes_in_flight(&self) -> usize {
+        self.bytes.load(Ordering::Acquire)
+    }
 }
 
 impl Permit {

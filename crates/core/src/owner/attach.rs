@@ -7,7 +7,7 @@ use crate::frame::Format;
 use crate::gap::{Gap, GapReason};
 use crate::name::ChannelName;
 use crate::owner::channel::{Channel, Located};
-use crate::owner::{Outlet, Owner};
+use crate::owner::{Newcomer, Outlet, Owner};
 use crate::position::{Offset, Position};
 use crate::publication::Publication;
 use crate::settings::{Depth, Retention, ShardId};
@@ -48,7 +48,7 @@ impl Owner {
     pub(crate) fn attach(&mut self, name: &ChannelName, reader: &Attaching, out: &mut Outlet<'_>) {
         let Attaching { shard, ticket, start, format } = *reader;
         let settings = Arc::clone(&self.settings);
-        let channel = match self.channel(name, out) {
+        let channel = match self.channel(name, Newcomer::Reader, out) {
             Ok(channel) => channel,
             Err(code) => {
                 return out.post(shard, Message::Attached { ticket, outcome: Err(code) });
@@ -238,6 +238,8 @@ impl Channel {
     ) -> Attachment {
         let first = self.ring.place_after(from.offset);
         let (mut history, mut bytes) = (Vec::new(), 0);
+        // What is read of an ended channel is encoded for one reader alone, so it goes by pages.
+        let bytes_max = if self.ended { page_bytes } else { feed.bytes };
         let mut page_end = None;
         for place in first..self.ring.len() {
             let Some(mut served) = self.ring.served(place) else {
@@ -252,11 +254,11 @@ impl Channel {
                 page_end = Some(history.len());
             }
             history.push(served);
-            if bytes > feed.bytes || history.len() > feed.count {
+            if bytes > bytes_max || history.len() > feed.count {
                 break;
             }
         }
-        let whole = history.len() <= feed.count && bytes <= feed.bytes || history.len() == 1;
+        let whole = history.len() <= feed.count && bytes <= bytes_max || history.len() == 1;
         let whole = whole && first + history.len() == self.ring.len();
         if !whole {
             history.truncate(page_end.unwrap_or(history.len()));

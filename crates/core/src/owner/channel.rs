@@ -38,8 +38,12 @@ pub(crate) struct Channel {
     pub(crate) touched: Millis,
     /// Its one valid entry in the owner's order of sweeping.
     pub(crate) sweep_at: Millis,
-    /// Its one valid entry in the owner's order of idleness.
+    /// Whether it stands among the owner's deadlines.
+    pub(crate) watched: bool,
+    /// Where it stands in the owner's order of idleness.
     pub(crate) idle_at: Millis,
+    /// Whether anything was ever published to it or removed from it.
+    pub(crate) written: bool,
 }
 
 /// A shard with readers of the channel, and what their frames look like.
@@ -130,7 +134,9 @@ impl Channel {
             barrier: Barrier::None,
             touched: now,
             sweep_at: now,
+            watched: false,
             idle_at: now,
+            written: false,
         }
     }
 

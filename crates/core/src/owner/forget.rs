@@ -8,7 +8,7 @@ use std::cmp::Reverse;
 
 use crate::code::Code;
 use crate::name::ChannelName;
-use crate::owner::{Outlet, Owner};
+use crate::owner::{Newcomer, Outlet, Owner};
 use crate::position::Offset;
 use crate::shard::EngineCommand;
 use crate::time::Millis;
@@ -26,6 +26,7 @@ impl Owner {
     /// Looks at the channels whose turn it is.
     pub(crate) fn sweep(&mut self, out: &mut Outlet<'_>) {
         let now = out.now.millis;
+        self.expire_keys(now);
         for _ in 0..SWEEP_MAX {
             let Some((at, name)) = self.sweep.pop_front_if(|(at, _)| *at <= now) else {
                 return;
@@ -40,7 +41,6 @@ impl Owner {
             }
             channel.sweep_at = now + SWEEP_EVERY;
             channel.age(&history, out);
-            self.keys -= channel.keys.expire(now);
             if channel.expendable() {
                 self.forget(&name, out);
             }
@@ -53,34 +53,80 @@ impl Owner {
     /// When this owner has to look at its channels next.
     pub(crate) fn tick_at(&self) -> Option<Millis> {
         let sweep = self.sweep.front().map(|(at, _)| *at);
-        let deadline = self.deadlines.front().map(|(at, _)| *at);
+        let deadline = self.deadlines.peek().map(|Reverse((at, _))| *at);
         sweep.into_iter().chain(deadline).min()
     }
 
-    /// Makes room for one more channel: at the limit the longest idle one without readers goes.
-    pub(super) fn make_room(&mut self, out: &mut Outlet<'_>) -> Result<(), Code> {
-        if self.channels.len() < self.settings.channels_max {
+    /// Makes room for one more channel. At the limit the longest idle channel without readers goes,
+    /// one that was only ever read before one that was written to; a reader makes no publication
+    /// go, and readers alone never take more than half of the room.
+    pub(super) fn make_room(
+        &mut self,
+        newcomer: Newcomer,
+        out: &mut Outlet<'_>,
+    ) -> Result<(), Code> {
+        let most = self.settings.channels_max;
+        let crowded = newcomer == Newcomer::Reader && self.unwritten.len() >= most.div_ceil(2);
+        if self.channels.len() < most && !crowded {
             return Ok(());
         }
+        let victim = self.longest_idle(Newcomer::Reader, out.now.millis);
+        let victim = victim.or_else(|| {
+            (newcomer == Newcomer::Writer).then(|| self.longest_idle(newcomer, out.now.millis))?
+        });
+        let victim = victim.ok_or(Code::ChannelsFull)?;
+        self.forget(&victim, out);
+        Ok(())
+    }
+
+    /// The longest idle channel of those that were only read, or of those that were written to and
+    /// whose keys have expired.
+    fn longest_idle(&mut self, of: Newcomer, now: Millis) -> Option<ChannelName> {
+        let order = match of {
+            Newcomer::Reader => &mut self.unwritten,
+            Newcomer::Writer => &mut self.idle,
+        };
         for _ in 0..EVICTION_TRIES {
-            let Some(Reverse((stamp, name))) = self.idle.pop() else {
-                break;
-            };
-            let Some(channel) = self.channels.get_mut(&name) else {
-                continue;
-            };
-            if channel.idle_at != stamp {
-                continue;
-            }
-            let used = channel.touched > stamp;
-            channel.idle_at = if used { channel.touched } else { out.now.millis };
-            self.idle.push(Reverse((channel.idle_at, name.clone())));
-            if !used && channel.idle() {
-                self.forget(&name, out);
-                return Ok(());
+            let (stamp, name) = order.pop_first()?;
+            let Some(channel) = self.channels.get_mut(&name) else { continue };
+            let untouched = channel.touched <= stamp;
+            let free = channel.idle() && channel.keys.len() == 0;
+            // A channel that cannot go now is looked at again after all others.
+            channel.idle_at = if untouched { now } else { channel.touched };
+            order.insert((channel.idle_at, name.clone()));
+            if untouched && free {
+                return Some(name);
             }
         }
-        Err(Code::ChannelsFull)
+        None
+    }
+
+    /// Notes that a channel is written to: from now on it counts as one that holds something.
+    pub(super) fn written(&mut self, name: &ChannelName) {
+        let Some(channel) = self.channels.get_mut(name) else { return };
+        if !channel.written {
+            channel.written = true;
+            let entry = (channel.idle_at, name.clone());
+            self.unwritten.remove(&entry);
+            self.idle.insert(entry);
+        }
+    }
+
+    /// Notes when the keys that a channel has just remembered are to be forgotten.
+    pub(super) fn keys_settled(&mut self, name: &ChannelName, expires: Millis) {
+        let known = self.key_expiry.back().is_some_and(|(at, last)| *at == expires && last == name);
+        if !known && self.channels.get(name).is_some_and(|channel| channel.keys.len() > 0) {
+            self.key_expiry.push_back((expires, name.clone()));
+        }
+    }
+
+    /// Forgets the keys whose window has ended.
+    pub(super) fn expire_keys(&mut self, now: Millis) {
+        while let Some((_, name)) = self.key_expiry.pop_front_if(|(at, _)| *at <= now) {
+            if let Some(channel) = self.channels.get_mut(&name) {
+                self.keys -= channel.keys.expire(now);
+            }
+        }
     }
 
     /// Begins to forget a channel. One that nothing was published to leaves no mark.
@@ -120,6 +166,9 @@ impl Owner {
     fn drop_channel(&mut self, name: &ChannelName, out: &mut Outlet<'_>) {
         if let Some(channel) = self.channels.remove(name) {
             self.keys -= channel.keys.len();
+            let entry = (channel.idle_at, name.clone());
+            self.idle.remove(&entry);
+            self.unwritten.remove(&entry);
             out.figures.ring_bytes -= channel.ring.bytes() as u64;
             out.figures.channels -= 1;
             out.engine(EngineCommand::Forget(name.clone()));

@@ -6,18 +6,22 @@
 //!
 //! - `channel`: the state of one channel, and where a start lies in it
 //! - `publish`: assigning, and what follows from the engine's answers
+//! - `overdue`: engines that do not answer
 //! - `attach`: readers of shards, pages, one-off questions
 //! - `forget`: marks, expiry, the limit on channels
 
 mod attach;
 mod channel;
 mod forget;
+mod overdue;
 mod publish;
+#[cfg(test)]
+mod tests;
 
 pub(crate) use attach::Attaching;
 
 use std::cmp::Reverse;
-use std::collections::{BinaryHeap, HashMap, VecDeque};
+use std::collections::{BTreeSet, BinaryHeap, HashMap, VecDeque};
 use std::sync::Arc;
 
 use crate::code::Code;
@@ -48,10 +52,23 @@ pub(crate) struct Owner {
     reads: HashMap<u64, PageReader>,
     /// Channels in the order in which they are looked at for expiry.
     sweep: VecDeque<(Millis, ChannelName)>,
-    /// Channels by when they were last touched, at the earliest.
-    idle: BinaryHeap<Reverse<(Millis, ChannelName)>>,
+    /// Channels that were written to, by when they were last touched, at the earliest.
+    idle: BTreeSet<(Millis, ChannelName)>,
+    /// Channels that are, or were, only read, in the same order.
+    unwritten: BTreeSet<(Millis, ChannelName)>,
+    /// Channels whose keys expire, in the order in which they do.
+    key_expiry: VecDeque<(Millis, ChannelName)>,
     /// Channels with something on its way, by when the engine has to have answered.
-    deadlines: VecDeque<(Millis, ChannelName)>,
+    deadlines: BinaryHeap<Reverse<(Millis, ChannelName)>>,
+}
+
+/// Who needs a channel that has no state yet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Newcomer {
+    /// A reader, for whom nothing that was published may go.
+    Reader,
+    /// A publisher.
+    Writer,
 }
 
 /// Where an owner's and a shard's consequences go.
@@ -116,10 +133,17 @@ impl Owner {
             keys: 0,
             reads: HashMap::new(),
             sweep: VecDeque::new(),
-            idle: BinaryHeap::new(),
-            deadlines: VecDeque::new(),
+            idle: BTreeSet::new(),
+            unwritten: BTreeSet::new(),
+            key_expiry: VecDeque::new(),
+            deadlines: BinaryHeap::new(),
             settings,
         }
+    }
+
+    /// Idempotency keys that its channels remember.
+    pub(crate) fn keys(&self) -> usize {
+        self.keys
     }
 
     /// Takes a client's request.
@@ -168,16 +192,21 @@ impl Owner {
     }
 
     /// A channel's state, made if it has none.
-    fn channel(&mut self, name: &ChannelName, out: &mut Outlet<'_>) -> Result<&mut Channel, Code> {
+    fn channel(
+        &mut self,
+        name: &ChannelName,
+        newcomer: Newcomer,
+        out: &mut Outlet<'_>,
+    ) -> Result<&mut Channel, Code> {
         if !self.channels.contains_key(name) {
-            self.make_room(out)?;
+            self.make_room(newcomer, out)?;
             let blank = self.blank();
             let now = out.now.millis;
             let mut channel = Channel::new(name.clone(), blank.epoch, blank.offset, now);
             channel.sweep_at = now + forget::SWEEP_EVERY;
             self.sweep.push_back((channel.sweep_at, name.clone()));
             self.channels.insert(name.clone(), channel);
-            self.idle.push(Reverse((now, name.clone())));
+            self.unwritten.insert((now, name.clone()));
             out.figures.channels += 1;
         }
         self.channels.get_mut(name).ok_or(Code::Internal)

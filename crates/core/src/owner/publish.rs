@@ -3,12 +3,11 @@
 use std::sync::Arc;
 
 use crate::code::Code;
-use crate::frame::Told;
 use crate::gap::{Gap, GapReason};
 use crate::idempotency::{DraftDigest, KeyId, KeyState};
 use crate::name::ChannelName;
 use crate::owner::channel::{Barrier, Change, Channel, Pending, Removal, Waiting};
-use crate::owner::{Outlet, Owner};
+use crate::owner::{Newcomer, Outlet, Owner};
 use crate::permit::Permit;
 use crate::position::{Epoch, OFFSET_END, Position};
 use crate::publication::{
@@ -52,12 +51,13 @@ impl Owner {
     }
 
     fn change(&mut self, waiting: Waiting, name: &ChannelName, out: &mut Outlet<'_>) {
-        let channel = match self.channel(name, out) {
+        let channel = match self.channel(name, Newcomer::Writer, out) {
             Ok(channel) => channel,
             Err(code) => return out.refuse(waiting.origin, name, code, None),
         };
         channel.touched = out.now.millis;
         channel.waiting.push_back(waiting);
+        self.written(name);
         self.advance(name, out);
     }
 
@@ -98,6 +98,9 @@ impl Owner {
         out: &mut Outlet<'_>,
     ) -> Option<Waiting> {
         let append = self.next_number();
+        if draft.key.is_some() {
+            self.expire_keys(out.now.millis);
+        }
         let keys_full = self.keys >= self.settings.keys_max;
         let channel = self.channels.get_mut(name)?;
         let key = match check(channel, origin, &draft, keys_full, out) {
@@ -123,6 +126,7 @@ impl Owner {
             let window = millis(self.settings.key_window);
             let expires = out.now.millis + window;
             acknowledge(channel, Some(origin), key, Stored::No, expires, out);
+            self.keys_settled(name, expires);
             return None;
         }
         let publication =
@@ -147,8 +151,8 @@ impl Owner {
             permit,
             deadline,
         });
-        self.deadlines.push_back((deadline, name.clone()));
         out.engine(EngineCommand::Append(command));
+        self.watch(name);
         None
     }
 
@@ -171,8 +175,8 @@ impl Owner {
         let origin = Some(origin);
         channel.barrier =
             Barrier::Removal(Removal { origin, epoch, mark, deadline, _permit: permit });
-        self.deadlines.push_back((deadline, name.clone()));
         out.engine(EngineCommand::Remove { channel: name.clone(), epoch, mark });
+        self.watch(name);
         None
     }
 
@@ -189,6 +193,7 @@ impl Owner {
         while let Some(pending) = channel.pending.pop_front_if(|next| next.append <= append) {
             settle(channel, pending, expires, &self.settings, out);
         }
+        self.keys_settled(name, expires);
         self.advance(name, out);
     }
 
@@ -228,8 +233,8 @@ impl Owner {
         let deadline = out.now.millis + millis(self.settings.engine_timeout);
         channel.barrier = Barrier::Resync { resync, deadline };
         let after = channel.position();
-        self.deadlines.push_back((deadline, name.clone()));
         out.engine(EngineCommand::Resync { resync, channel: name.clone(), after });
+        self.watch(name);
     }
 
     /// What the engine holds beyond the committed head; everything else will never be stored.
@@ -259,6 +264,7 @@ impl Owner {
         }
         let lost = std::mem::take(&mut channel.pending);
         self.keys -= reject(channel, lost, out);
+        self.keys_settled(name, expires);
         self.advance(name, out);
     }
 
@@ -300,43 +306,6 @@ impl Owner {
             out.answer(origin, name, Answer::Removed(channel.entry()));
         }
         self.advance(name, out);
-    }
-
-    /// Looks after what the engine should have answered by now.
-    pub(crate) fn overdue(&mut self, out: &mut Outlet<'_>) {
-        let now = out.now.millis;
-        while let Some((_, name)) = self.deadlines.pop_front_if(|(at, _)| *at <= now) {
-            let retry = now + millis(self.settings.engine_timeout);
-            let Some(channel) = self.channels.get_mut(&name) else {
-                continue;
-            };
-            let after = channel.position();
-            match &mut channel.barrier {
-                Barrier::Resync { resync, deadline } if *deadline <= now => {
-                    *deadline = retry;
-                    let resync = *resync;
-                    let channel = name.clone();
-                    out.engine(EngineCommand::Resync { resync, channel, after });
-                }
-                Barrier::Removal(removal) if removal.deadline <= now => {
-                    removal.deadline = retry;
-                    let (epoch, mark) = (removal.epoch, removal.mark);
-                    if let Some(origin) = removal.origin.take() {
-                        out.refuse(origin, &name, Code::OutcomeUnknown, None);
-                    }
-                    out.engine(EngineCommand::Remove { channel: name.clone(), epoch, mark });
-                }
-                Barrier::None | Barrier::End => {
-                    let late = channel.pending.front().filter(|next| next.deadline <= now);
-                    if let Some(append) = late.map(|pending| pending.append) {
-                        self.unknown(&name, append, out);
-                    }
-                    continue;
-                }
-                Barrier::Resync { .. } | Barrier::Removal(_) => continue,
-            }
-            self.deadlines.push_back((retry, name));
-        }
     }
 }
 
@@ -496,7 +465,7 @@ fn reject(
             channel.keys.abandon(&key)
         });
         for origin in pending.origin.into_iter().chain(joined.into_iter().flatten()) {
-            out.refuse(origin, &channel.name, Code::Unavailable, None);
+            out.refuse(origin, &channel.name, Code::NotApplied, None);
         }
     }
     let last = channel.pending.iter().rev().find_map(|pending| pending.publication.as_ref());
@@ -516,7 +485,7 @@ fn fan_out(
         return;
     }
     let prev = publication.prev;
-    let told = |format| (format, (settings.encode)(Told::Publication(&publication, prev), format));
+    let told = |format| (format, (settings.encode)(&publication, prev, format));
     let frames = channel.formats().map(told).collect();
     let served = Served { publication: Arc::clone(&publication), prev };
     let item = Arc::new(Item { served, frames });

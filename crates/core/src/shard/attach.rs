@@ -10,12 +10,12 @@ use std::collections::VecDeque;
 use crate::code::Code;
 use crate::cursor::{Cursor, CursorEntry};
 use crate::feed::{Entry, FeedId, FeedMark, FeedReader};
-use crate::frame::{Format, Told};
+use crate::frame::Format;
 use crate::gap::{Gap, GapReason};
 use crate::name::ChannelName;
 use crate::position::Position;
 use crate::shard::interest::{Interest, history_entry};
-use crate::shard::reader::{Away, AwayState, Flow, OpeningState, Page, Reader, Slot};
+use crate::shard::reader::{Away, AwayState, Flow, OpeningState, Reader, Slot};
 use crate::shard::{
     Attachment, ConnectionId, Coverage, Disconnect, Effect, Message, Opened, Opening, Shard,
 };
@@ -42,15 +42,6 @@ enum Purpose {
     Resume,
 }
 
-/// A reader that waits for room in the budget of pages.
-#[derive(Debug)]
-pub(super) struct PageWaiter {
-    connection: ConnectionId,
-    slot: u16,
-    /// What its page took when there was no room for it.
-    bytes: usize,
-}
-
 /// Where a reader that attaches came to stand.
 struct Stand {
     from: Position,
@@ -71,7 +62,6 @@ impl Shard {
         if let Some(left_behind) = self.readers.insert(connection.index, reader) {
             debug_assert!(false, "the place was in use: {left_behind:?}");
         }
-        self.figures.readers += 1;
         if opening.subscriptions.is_empty() {
             return self.finish_opening(connection, effects);
         }
@@ -135,7 +125,6 @@ impl Shard {
             self.leave(connection, u16::try_from(slot).unwrap_or(u16::MAX), effects);
         }
         self.readers.remove(connection.index);
-        self.figures.readers -= 1;
     }
 
     /// Puts a channel into a slot of its reader and finds its place.
@@ -152,6 +141,7 @@ impl Shard {
         };
         let state = AwayState::Attaching { ticket: 0 };
         let slot = reader.slots.insert(Away { channel: channel.clone(), state });
+        self.figures.readers += 1;
         self.attach_slot(Ticket { connection, slot, channel, start, purpose }, effects);
     }
 
@@ -288,60 +278,12 @@ impl Shard {
                     let entry = CursorEntry { hash, position: to, ended: true };
                     entries.push_back(Entry::mark(FeedMark::Ended, entry));
                 }
-                self.give_page(connection, slot, from, entries, to);
+                self.give_page(connection, slot, entries, (from, to));
             }
             Coverage::Over => self.leave(connection, slot, effects),
         }
         let over = coverage == Coverage::Over;
         self.stand(ticket, Stand { from, head: to, gap, over }, effects);
-    }
-
-    /// Gives a reader its page, or has it wait for room in the budget.
-    fn give_page(
-        &mut self,
-        connection: ConnectionId,
-        slot: u16,
-        from: Position,
-        entries: VecDeque<Entry>,
-        to: Position,
-    ) {
-        let charged: usize = entries.iter().map(|entry| entry.frame.weight()).sum();
-        let used = usize::try_from(self.figures.page_bytes).unwrap_or(usize::MAX);
-        let fits = used == 0 || used.saturating_add(charged) <= self.settings.pages_bytes_max;
-        let Some(reader) = self.reader_mut(connection) else {
-            return;
-        };
-        let Some(Slot::Away(away)) = reader.slots.get_mut(slot) else {
-            return;
-        };
-        if fits {
-            away.state = AwayState::Page(Page { entries, charged, to });
-            self.figures.page_bytes += charged as u64;
-        } else {
-            away.state = AwayState::AwaitingPage(from);
-            self.page_queue.push_back(PageWaiter { connection, slot, bytes: charged });
-        }
-    }
-
-    /// Gives back what a page was charged, and lets those go on who wait for room.
-    pub(super) fn return_page(&mut self, charged: usize, effects: &mut Vec<Effect>) {
-        self.figures.page_bytes -= charged as u64;
-        self.admit_page(effects);
-    }
-
-    /// Lets the next reader ask for its page if what it was refused for fits now.
-    fn admit_page(&mut self, effects: &mut Vec<Effect>) {
-        let used = usize::try_from(self.figures.page_bytes).unwrap_or(usize::MAX);
-        let most = self.settings.pages_bytes_max;
-        let fits = |waiter: &mut PageWaiter| used == 0 || used + waiter.bytes <= most;
-        while let Some(waiter) = self.page_queue.pop_front_if(fits) {
-            let PageWaiter { connection, slot, .. } = waiter;
-            let Some(reader) = self.reader_mut(connection) else { continue };
-            let Some(Slot::Away(away)) = reader.slots.get_mut(slot) else { continue };
-            if let AwayState::AwaitingPage(position) = away.state {
-                return self.resume(connection, slot, position, effects);
-            }
-        }
     }
 
     /// Makes sure that the feed reaches back to `from`; `history` is what the owner knows after it.
@@ -372,8 +314,7 @@ impl Shard {
         if seam.offset < begun.offset {
             // What stood between has expired: the frame after it must not name it as before.
             if let Some((frame, publication)) = feed.oldest_mut() {
-                let told = Told::Publication(publication, seam.offset);
-                *frame = (self.settings.encode)(told, format);
+                *frame = (self.settings.encode)(publication, seam.offset, format);
             }
         }
         feed.extend_back(from, entries);
@@ -582,7 +523,9 @@ impl Shard {
         let Some(slot) = reader.slots.get_mut(slot) else {
             return;
         };
-        match std::mem::replace(slot, Slot::Free) {
+        let left = std::mem::replace(slot, Slot::Free);
+        self.figures.readers -= u64::from(!matches!(left, Slot::Free));
+        match left {
             Slot::Free => {}
             Slot::Live { feed: id, place } => {
                 let Some(feed) = self.feeds.get_mut(id) else {

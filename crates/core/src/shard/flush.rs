@@ -4,29 +4,24 @@
 //! the head at once, so that it costs one write a visit. A reader whose sink is full is passed
 //! over until it says that it has room; then it is visited by itself.
 
-use std::collections::VecDeque;
-
 use crate::cursor::CursorEntry;
-use crate::feed::{Entry, EntryBody, Feed, FeedId, FeedMark, Run};
+use crate::feed::{Feed, FeedId, FeedMark, Run};
 use crate::frame::Format;
 use crate::gap::Gap;
 use crate::name::ChannelName;
-use crate::shard::reader::{Away, AwayState, Flow, Page, Reader, Slot};
+use crate::shard::reader::{AwayState, Flow, Reader, Slot};
 use crate::shard::{Backlog, ConnectionId, Effect, Room, Shard, Sink};
 use crate::time::Now;
-
-/// Entries offered at once; a sink takes what it has room for.
-const RUN_MAX: usize = 64;
 
 /// Readers that one visit of a feed looks at for each send it may make.
 const LOOKS_PER_SEND: usize = 16;
 
 /// What a reader came to that each reader is told by itself.
-struct Hit {
-    connection: ConnectionId,
-    slot: u16,
-    mark: FeedMark,
-    after: CursorEntry,
+pub(super) struct Hit {
+    pub(super) connection: ConnectionId,
+    pub(super) slot: u16,
+    pub(super) mark: FeedMark,
+    pub(super) after: CursorEntry,
 }
 
 impl Shard {
@@ -38,6 +33,7 @@ impl Shard {
         budget: usize,
         effects: &mut Vec<Effect>,
     ) -> Backlog {
+        self.now = now;
         for connection in std::mem::take(&mut self.held) {
             if let Some(reader) = self.reader_mut(connection) {
                 reader.flow = reader.flow.released();
@@ -192,7 +188,7 @@ impl Shard {
                 self.held.push(connection);
                 break;
             }
-            let count = feed.run_length(next, reader.session).min(RUN_MAX);
+            let count = feed.run_length(next, reader.session);
             let cursor = reader.extra.as_ref().and_then(|extra| extra.cursor.as_ref());
             let run = Run { entries: feed.entries(next, count), cursor };
             let delivery = sink.deliver(connection, run);
@@ -208,69 +204,6 @@ impl Shard {
         }
         if let Some(reader) = feed.readers.get_mut(place) {
             reader.next = next;
-        }
-        sends
-    }
-
-    /// Delivers a page to its reader; when that has drained, the reader attaches again.
-    fn deliver_page(
-        &mut self,
-        connection: ConnectionId,
-        slot: u16,
-        sink: &mut impl Sink,
-        hits: &mut Vec<Hit>,
-        effects: &mut Vec<Effect>,
-    ) -> usize {
-        let Some(reader) = self.readers.get_mut(connection.index) else {
-            return 0;
-        };
-        let Reader { slots, extra, flow, .. } = reader;
-        let Some(Slot::Away(away)) = slots.get_mut(slot) else {
-            return 0;
-        };
-        let Away { state: AwayState::Page(Page { entries, charged, to }), .. } = &mut **away else {
-            return 0;
-        };
-        let mut sends = 0;
-        while *flow == Flow::Open && !entries.is_empty() {
-            let count = entries.iter().take(RUN_MAX).take_while(|entry| entry.as_mark().is_none());
-            let count = count.count();
-            if count == 0 {
-                if let Some(Entry { body: EntryBody::Mark(mark), after: Some(after), .. }) =
-                    entries.pop_front()
-                {
-                    hits.push(Hit { connection, slot, mark: *mark, after });
-                    *flow = flow.held();
-                    self.held.push(connection);
-                }
-                continue;
-            }
-            let cursor = extra.as_ref().and_then(|extra| extra.cursor.as_ref());
-            let delivery = sink
-                .deliver(connection, Run { entries: entries.range(..count).take(count), cursor });
-            let taken = delivery.taken.min(count);
-            sends += 1;
-            self.figures.deliveries += taken as u64;
-            let seen = entries.drain(..taken).rev().find_map(|entry: Entry| entry.after);
-            if let (Some(entry), Some(cursor)) =
-                (seen, extra.as_mut().and_then(|extra| extra.cursor.as_mut()))
-            {
-                cursor.set(entry);
-            }
-            if delivery.room == Room::Full || taken == 0 {
-                *flow = Flow::Full;
-            }
-        }
-        // While the sink is full, what it took last is not gone: the page keeps its share of the
-        // budget, and the next one is pulled when there is room again.
-        if entries.is_empty() && *flow != Flow::Full {
-            let (to, charged) = (*to, std::mem::take(charged));
-            *entries = VecDeque::new();
-            // After an end there is nothing to attach to; the hit takes the slot away.
-            if *flow != Flow::Held {
-                self.resume(connection, slot, to, effects);
-            }
-            self.return_page(charged, effects);
         }
         sends
     }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::cursor::CursorEntry;
 use crate::feed::{Entry, EntryBody, Feed, FeedId, FeedMark};
-use crate::frame::{Format, Told};
+use crate::frame::Format;
 use crate::gap::Gap;
 use crate::name::ChannelName;
 use crate::position::{Offset, Position};
@@ -293,7 +293,7 @@ fn live_entry(item: &Item, feed: &Feed, settings: &ShardSettings) -> Entry {
     let shared = item.frames.iter().find(|(format, _)| *format == feed.format);
     let frame = match shared {
         Some((_, frame)) if prev == item.served.prev => frame.clone(),
-        _ => (settings.encode)(Told::Publication(publication, prev), feed.format),
+        _ => (settings.encode)(publication, prev, feed.format),
     };
     entry(publication, frame)
 }
@@ -305,7 +305,7 @@ pub(super) fn history_entry(
     format: Format,
     settings: &ShardSettings,
 ) -> Entry {
-    let frame = (settings.encode)(Told::Publication(publication, prev), format);
+    let frame = (settings.encode)(publication, prev, format);
     entry(publication, frame)
 }
 

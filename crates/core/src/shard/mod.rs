@@ -5,6 +5,7 @@
 //! - `interest`: channels that this shard reads, their feeds, messages of owners
 //! - `attach`: how readers come to their place in a feed, and how they leave
 //! - `flush`: how frames come from feeds to sinks
+//! - `page`: history that comes to one reader at a time
 //! - `authorise`: requests that wait for an answer from elsewhere
 
 mod attach;
@@ -12,6 +13,7 @@ mod authorise;
 mod flush;
 mod interest;
 mod interface;
+mod page;
 mod reader;
 mod slab;
 
@@ -25,9 +27,10 @@ use crate::hash::NameHash;
 use crate::name::ChannelName;
 use crate::owner::{Attaching, Outlet, Owner};
 use crate::settings::{ShardId, ShardSettings};
-use crate::shard::attach::{PageWaiter, Ticket};
+use crate::shard::attach::Ticket;
 use crate::shard::authorise::Parked;
 use crate::shard::interest::{Feeds, Interest};
+use crate::shard::page::PageWaiter;
 use crate::shard::reader::{Flow, Reader};
 use crate::shard::slab::Slab;
 use crate::time::{Millis, Now};
@@ -83,9 +86,11 @@ pub struct Figures {
     pub slow_readers: u64,
     /// Channels owned.
     pub channels: u64,
+    /// Idempotency keys that owned channels remember.
+    pub keys: u64,
     /// Feeds open.
     pub feeds: u64,
-    /// Readers attached.
+    /// Channels that connections read, counted for each connection.
     pub readers: u64,
     /// Bytes that the rings of owned channels hold.
     pub ring_bytes: u64,
@@ -93,7 +98,8 @@ pub struct Figures {
     pub feed_bytes: u64,
     /// Bytes of pages on their way.
     pub page_bytes: u64,
-    /// Entries between the slowest reader's place and the head of its feed, at the last visit.
+    /// The most entries that a reader was behind the head of its feed when it was visited, since
+    /// [`Shard::snapshot`] was last taken.
     pub lag_max: u64,
 }
 
@@ -120,8 +126,12 @@ pub struct Shard {
     held: Vec<ConnectionId>,
     /// Readers that wait for room in the budget of pages.
     page_queue: VecDeque<PageWaiter>,
+    /// Readers that were given a page, oldest first; some may have read theirs.
+    page_holders: VecDeque<(ConnectionId, u16)>,
     local: VecDeque<Message>,
     figures: Figures,
+    /// The moment of the input or flush at hand.
+    now: Now,
 }
 
 impl Shard {
@@ -142,14 +152,17 @@ impl Shard {
             ready: VecDeque::new(),
             held: Vec::new(),
             page_queue: VecDeque::new(),
+            page_holders: VecDeque::new(),
             local: VecDeque::new(),
             figures: Figures::default(),
+            now: Now::default(),
             settings,
         }
     }
 
     /// Takes one input and appends what has to be done for it to `effects`.
     pub fn handle(&mut self, input: Input, now: Now, effects: &mut Vec<Effect>) {
+        self.now = now;
         if let Some(input) = self.authorise(input, now, effects) {
             self.proceed(input, now, effects);
         }
@@ -160,13 +173,20 @@ impl Shard {
     #[must_use]
     pub fn tick_at(&self) -> Option<Millis> {
         let parked = self.parked.front().map(|parked| parked.deadline);
-        self.owner.tick_at().into_iter().chain(parked).min()
+        self.owner.tick_at().into_iter().chain(parked).chain(self.pages_at()).min()
     }
 
     /// The counters and gauges of this shard.
     #[must_use]
-    pub fn figures(&self) -> &Figures {
-        &self.figures
+    pub fn figures(&self) -> Figures {
+        Figures { keys: self.owner.keys() as u64, ..self.figures.clone() }
+    }
+
+    /// The counters and gauges for a scrape; those that hold a maximum begin anew.
+    pub fn snapshot(&mut self) -> Figures {
+        let figures = self.figures();
+        self.figures.lag_max = 0;
+        figures
     }
 
     /// The shard that owns a channel.
@@ -209,6 +229,7 @@ impl Shard {
                 let (owner, mut out) = self.owner(now, effects);
                 owner.overdue(&mut out);
                 owner.sweep(&mut out);
+                self.reclaim_pages(effects);
             }
         }
     }

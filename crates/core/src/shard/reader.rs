@@ -10,6 +10,7 @@ use crate::name::ChannelName;
 use crate::position::Position;
 use crate::publication::SessionId;
 use crate::shard::{ConnectionId, Opened, Opening};
+use crate::time::Millis;
 
 /// One reading connection. Idle, it is this and its places in feeds.
 #[derive(Debug)]
@@ -87,8 +88,12 @@ pub(crate) struct Page {
     pub(crate) entries: VecDeque<Entry>,
     /// Bytes charged to the budget of pages.
     pub(crate) charged: usize,
+    /// What the reader has taken so far.
+    pub(crate) seen: Position,
     /// Where the reader attaches again.
     pub(crate) to: Position,
+    /// When it last took something.
+    pub(crate) moved: Millis,
 }
 
 /// The rarer parts of a reader.

@@ -1,5 +1,7 @@
 //! Everything around the shards of one run, and what happens to it.
 
+mod told;
+
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
@@ -12,15 +14,15 @@ use super::truth::Truth;
 use crate::code::Code;
 use crate::cursor::{Cursor, CursorEntry};
 use crate::feed::Run;
-use crate::frame::{Format, Frame, Told};
+use crate::frame::{Format, Frame};
 use crate::name::ChannelName;
 use crate::permit::Permit;
-use crate::position::{Epoch, Position};
-use crate::publication::{Content, Data, Draft, End, Expect, Lifetime, Repeat, SessionId, Stored};
+use crate::position::{Epoch, Offset, Position};
+use crate::publication::{Content, Data, Draft, End, Expect, Lifetime, Publication, SessionId};
 use crate::settings::{Authority, Depth, Retention, ShardSettings, SlowReader};
 use crate::shard::{
-    Answer, Backlog, ConnectionId, Delivery, Disconnect, Echo, Effect, EngineCommand, Input,
-    Message, Opening, Origin, Request, Room, Shard, Sink, Verdict,
+    Backlog, ConnectionId, Delivery, Echo, Input, Message, Opening, Origin, Request, Room, Shard,
+    Sink, Verdict,
 };
 use crate::start::{Start, Subscription};
 use crate::time::Now;
@@ -584,143 +586,10 @@ impl World {
         self.shards[shard].handle(input, self.now, &mut effects);
         self.carry_out(shard, effects);
     }
-
-    fn carry_out(&mut self, shard: usize, effects: Vec<Effect>) {
-        for effect in effects {
-            if let Err(violation) = self.effect(shard, effect) {
-                self.violation.get_or_insert(violation);
-            }
-        }
-        // Like a server, which lets go of a connection as soon as it is told to.
-        let gone = self.clients.iter().find(|(key, client)| key.0 == shard && client.gone);
-        if let Some(key) = gone.map(|(key, _)| *key) {
-            self.leave(key);
-        }
-    }
-
-    fn effect(&mut self, shard: usize, effect: Effect) -> Result<(), String> {
-        match effect {
-            Effect::Forward { to, message } => {
-                self.links.entry((shard as u16, to)).or_default().push_back(message);
-            }
-            Effect::Engine(command) => {
-                match command {
-                    EngineCommand::Forget(_) => self.tally.forgotten += 1,
-                    EngineCommand::Read { .. } => self.tally.pages += 1,
-                    _ => {}
-                }
-                self.engines[shard].put(command);
-            }
-            Effect::Answer { origin: Origin::Edge(number), answer, .. } => {
-                return self.answered(number, &answer);
-            }
-            Effect::Answer { .. } => return Err("no connection asked anything".to_owned()),
-            Effect::Authorise { connection, question } => {
-                self.questions.push_back((shard, connection, question));
-            }
-            other => return self.tell_client(shard, other),
-        }
-        Ok(())
-    }
-
-    fn answered(&mut self, number: u64, answer: &Answer) -> Result<(), String> {
-        let Some(asked) = self.asked.get_mut(&number) else {
-            return Err(format!("{answer:?} to nobody"));
-        };
-        if asked.answered {
-            return Err(format!("{asked:?} was answered twice, now {answer:?}"));
-        }
-        asked.answered = true;
-        match answer {
-            Answer::Published(published) if published.stored == Stored::Yes => {
-                if published.repeat == Repeat::Duplicate && !asked.keyed {
-                    return Err(format!("{asked:?} is no duplicate"));
-                }
-                let position = published.entry.position;
-                return self.truth.is(&asked.channel, position, &asked.payload);
-            }
-            Answer::Refused(refusal) if refusal.code == Code::OutcomeUnknown => {
-                self.tally.unknown += 1;
-            }
-            Answer::Refused(_) => {
-                self.tally.failed += 1;
-                asked.surely_not_stored = !asked.keyed;
-            }
-            Answer::Removed(_) => self.tally.removed += 1,
-            _ => {}
-        }
-        Ok(())
-    }
-
-    fn tell_client(&mut self, shard: usize, effect: Effect) -> Result<(), String> {
-        let (Effect::Opened { connection, .. }
-        | Effect::Subscribed { connection, .. }
-        | Effect::Unsubscribed { connection, .. }
-        | Effect::Refused { connection, .. }
-        | Effect::Gap { connection, .. }
-        | Effect::End { connection, .. }
-        | Effect::Finished(connection)
-        | Effect::Disconnect { connection, .. }) = &effect
-        else {
-            return Ok(());
-        };
-        let key = (shard, connection.index);
-        let Some(client) = self.clients.get_mut(&key) else {
-            return Err(format!("{effect:?} for nobody"));
-        };
-        if client.connection != *connection || client.gone {
-            return Err(format!("{effect:?} for a client that is gone"));
-        }
-        match effect {
-            Effect::Opened { channels, .. } => {
-                client.opened = true;
-                for opened in &channels {
-                    client.attached(opened);
-                    self.tally.resumed += usize::from(!opened.gap_follows);
-                }
-            }
-            Effect::Subscribed { opened, .. } => {
-                client.asked -= 1;
-                client.attached(&opened);
-            }
-            Effect::Unsubscribed { channel, .. } => {
-                client.asked -= 1;
-                client.seen.remove(&channel);
-            }
-            Effect::Refused { request, code, .. } => {
-                self.tally.unauthorised += usize::from(code == Code::Forbidden);
-                match request {
-                    Some(_) => client.asked -= 1,
-                    None => client.gone = true,
-                }
-            }
-            Effect::Gap { gap, .. } => {
-                self.tally.gaps += 1;
-                return client.gap(&gap);
-            }
-            Effect::End { channel, entry, .. } => {
-                self.tally.ended += 1;
-                client.ended(&channel, entry, &self.truth)?;
-                if client.format == Format::WebSocketV1 {
-                    client.seen.remove(&channel);
-                }
-            }
-            Effect::Finished(_) => client.gone = true,
-            Effect::Disconnect { why, .. } => {
-                client.gone = true;
-                if let Disconnect::Gap(gap) = &why {
-                    client.gap(gap)?;
-                }
-            }
-            _ => {}
-        }
-        Ok(())
-    }
 }
 
 /// The plain encoder: fields that the checkers can read back.
-fn encode(told: Told<'_>, _format: Format) -> Frame {
-    let Told::Publication(publication, prev) = told else { return Frame::default() };
+fn encode(publication: &Publication, prev: Offset, _format: Format) -> Frame {
     let (offset, epoch) =
         publication.position.map_or((0, 0), |position| (position.offset, position.epoch.bits()));
     let payload = String::from_utf8_lossy(publication.content.data.bytes());

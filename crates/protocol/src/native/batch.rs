@@ -7,6 +7,7 @@ use fanfare_core::publication::{Draft, Publisher, SessionId};
 use fanfare_core::shard::Answer;
 use serde_json::value::RawValue;
 
+use crate::native::channels::Each;
 use crate::native::head::Head;
 use crate::native::item::Members;
 use crate::native::problem::Problem;
@@ -41,7 +42,7 @@ pub enum BatchItem {
     /// It names one channel (`channel`).
     One(ChannelName, Draft),
     /// It names several (`channels`), and gets results of its own.
-    Several(Vec<(ChannelName, Draft)>),
+    Several(Vec<Each<Draft>>),
     /// It cannot be read.
     Refused(Problem),
 }
@@ -52,7 +53,7 @@ pub enum ItemResult {
     /// Of one channel.
     One(ChannelName, Answer),
     /// Of several.
-    Several(Vec<(ChannelName, Answer)>),
+    Several(Vec<Each<Answer>>),
     /// It could not be read.
     Refused(Problem),
 }
@@ -105,10 +106,10 @@ impl BatchRequest {
         }
         let channel = members.channel()?;
         let drafts = members
-            .drafts(vec![channel.clone()], self.exclude, publisher, rules)
+            .drafts(vec![Ok(channel.clone())], self.exclude, publisher, rules)
             .map_err(|problem| problem.about(&channel, None))?;
         let (channel, draft) =
-            drafts.into_iter().next().ok_or_else(|| Problem::of(Code::ChannelMissing))?;
+            drafts.into_iter().next().ok_or_else(|| Problem::of(Code::ChannelMissing))??;
         Ok(BatchItem::One(channel, draft))
     }
 }
@@ -140,7 +141,7 @@ pub fn answer(results: &[ItemResult]) -> Vec<u8> {
             ItemResult::One(channel, answer) => publish::append_answer(&mut out, channel, answer),
             ItemResult::Several(answers) => publish::append_results(&mut out, answers),
             ItemResult::Refused(problem) => {
-                publish::append_refused(&mut out, problem.channel(), problem);
+                publish::append_refused(&mut out, problem);
             }
         }
     }
@@ -153,7 +154,7 @@ fn check_count(count: usize) -> Result<(), Problem> {
         return Ok(());
     }
     Err(Problem::new(
-        Code::ItemsTooMany,
+        Code::BatchTooLarge,
         format!("The batch has more than {ITEMS_MAX} items."),
         "Send at most 1000 items in one request.",
     ))
@@ -161,7 +162,7 @@ fn check_count(count: usize) -> Result<(), Problem> {
 
 fn invalid(detail: String) -> Problem {
     Problem::new(
-        Code::BodyInvalid,
+        Code::BatchInvalid,
         detail,
         "Send an array of items, or one item a line, as in `{\"channel\":\"news\",\"data\":\"Hello\"}`.",
     )

@@ -10,13 +10,20 @@ use crate::native::query::{Plus, Query, decode};
 /// Channels of one request, at most: as many as a cursor has entries.
 pub const CHANNELS_MAX: usize = CURSOR_ENTRIES_MAX;
 
+/// One channel of a list, or why what was given as its name is none.
+pub type Named = Result<ChannelName, Problem>;
+
+/// One channel of a list with what belongs to it, or why what was given as its name is none. The
+/// others of the list go on.
+pub type Each<T> = Result<(ChannelName, T), Problem>;
+
 /// What a path of the native protocol names.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Target {
     /// Channels, each once; none for `/c` alone.
-    Channels(Vec<ChannelName>),
+    Channels(Vec<Named>),
     /// The history of channels.
-    History(Vec<ChannelName>),
+    History(Vec<Named>),
     /// The presence of a channel.
     Presence,
     /// `/publish`.
@@ -62,11 +69,25 @@ pub fn channel(name: &str) -> Result<ChannelName, Problem> {
             "Use 1 to 255 bytes of UTF-8 without white space and control characters, not starting \
              with `$` or `fanfare.`.",
         )
+        .about_name(name)
     })
 }
 
+/// Refuses a request if one of its channels is none.
+pub(crate) fn all(channels: Vec<Named>) -> Result<Vec<ChannelName>, Problem> {
+    channels.into_iter().collect()
+}
+
+/// Refuses a request to write if its only channel is none; of several each has its own result.
+pub(crate) fn several(channels: Vec<Named>) -> Result<Vec<Named>, Problem> {
+    match <[Named; 1]>::try_from(channels) {
+        Ok([channel]) => Ok(vec![Ok(channel?)]),
+        Err(channels) => some(channels),
+    }
+}
+
 /// Refuses a request without a channel.
-pub(crate) fn some(channels: Vec<ChannelName>) -> Result<Vec<ChannelName>, Problem> {
+pub(crate) fn some<T>(channels: Vec<T>) -> Result<Vec<T>, Problem> {
     if channels.is_empty() {
         return Err(Problem::new(
             Code::ChannelMissing,
@@ -79,8 +100,8 @@ pub(crate) fn some(channels: Vec<ChannelName>) -> Result<Vec<ChannelName>, Probl
 }
 
 /// Adds a channel unless it is there already.
-pub(crate) fn add(channels: &mut Vec<ChannelName>, channel: ChannelName) -> Result<(), Problem> {
-    if channels.contains(&channel) {
+pub(crate) fn add(channels: &mut Vec<Named>, channel: Named) -> Result<(), Problem> {
+    if channel.is_ok() && channels.contains(&channel) {
         return Ok(());
     }
     if channels.len() == CHANNELS_MAX {
@@ -101,36 +122,42 @@ fn with_query(list: &str, query: Query<'_>) -> Result<Target, Problem> {
 }
 
 /// The channels of a path's list, then those of the query.
-fn channels(list: &str, query: Query<'_>) -> Result<Vec<ChannelName>, Problem> {
+fn channels(list: &str, query: Query<'_>) -> Result<Vec<Named>, Problem> {
     let mut channels = Vec::with_capacity(1);
     if !list.is_empty() {
         for name in list.split(',') {
-            if name.contains('/') {
-                return Err(Problem::new(
-                    Code::ChannelInvalid,
-                    "The path has a `/` inside of the channel's name.",
-                    "Write a channel with a `/` into the query, as in `/c?channel=runs/1`.",
-                ));
-            }
-            add(&mut channels, decoded(name, "path")?)?;
+            add(&mut channels, in_path(name))?;
         }
     }
     for (name, value) in query.pairs() {
         if name == "channel" && !value.is_empty() {
-            add(&mut channels, decoded(value, "query")?)?;
+            add(&mut channels, decoded(value, "query"))?;
         }
     }
     Ok(channels)
 }
 
+fn in_path(name: &str) -> Named {
+    if !name.contains('/') {
+        return decoded(name, "path");
+    }
+    let problem = Problem::new(
+        Code::ChannelInvalid,
+        "The path has a `/` inside of the channel's name.",
+        "Write a channel with a `/` into the query, as in `/c?channel=runs/1`.",
+    );
+    Err(problem.about_name(name))
+}
+
 /// Decodes one name. A name has no spaces, so that a `+` stands for itself in a query too.
-fn decoded(name: &str, place: &str) -> Result<ChannelName, Problem> {
+fn decoded(name: &str, place: &str) -> Named {
     match decode(name, Plus::Itself) {
         Ok(name) => channel(&name),
         Err(error) => Err(Problem::new(
             Code::ChannelInvalid,
             format!("A channel's name in the {place} cannot be decoded: {error}."),
             "Percent-encode the name's UTF-8, as `encodeURIComponent` does.",
-        )),
+        )
+        .about_name(name)),
     }
 }

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use fanfare_core::cursor::{Cursor, CursorEntry};
-use fanfare_core::frame::{Format, Frame, Told};
+use fanfare_core::frame::{Format, Frame};
 use fanfare_core::position::Offset;
 use fanfare_core::publication::{Data, Publication};
 
@@ -18,17 +18,17 @@ pub enum Opcode {
     Binary,
 }
 
-/// Encodes one entry of a feed. Frames of SSE, NDJSON and text carry the framing of an HTTP/1.1
-/// chunk around their body, frames of WebSockets their header inside of it. What a format has no
-/// words for is an empty frame.
+/// Encodes a publication, served after `prev`. Frames of SSE, NDJSON and text carry the framing of an HTTP/1.1
+/// chunk around their body, frames of WebSockets their header inside of it.
 #[must_use]
-pub fn encode(told: Told<'_>, format: Format) -> Frame {
+pub fn encode(publication: &Publication, prev: Offset, format: Format) -> Frame {
     match format {
-        Format::Sse | Format::SseChannel | Format::SseEnvelope => encode_sse(told, format),
-        Format::Ndjson => encode_ndjson(told),
-        Format::Text => encode_text(told),
-        Format::WebSocketRaw => encode_raw(told),
-        Format::WebSocketV1 => encode_v1(told),
+        Format::Sse | Format::SseChannel => encode_sse(publication, format),
+        Format::SseEnvelope => encode_sse_envelope(publication, prev),
+        Format::Ndjson => encode_ndjson(publication, prev),
+        Format::Text => encode_text(publication),
+        Format::WebSocketRaw => encode_raw(publication),
+        Format::WebSocketV1 => encode_v1(publication, prev),
     }
 }
 
@@ -46,7 +46,7 @@ pub fn append_composed(
     if !format.composes() || shared.is_empty() {
         return append_frame(out, frame, framing);
     }
-    let tail = Tail::of(format, shared);
+    let tail = Tail::of(format);
     if framing == Framing::Chunked {
         append_chunk_head(out, shared.len() + tail.bytes(cursor));
     }
@@ -66,14 +66,13 @@ struct Tail {
 }
 
 impl Tail {
-    /// The tail behind this shared part. An envelope inside of an SSE block has the cursor too;
-    /// its shared part ends within the `data:` line, and that of a gap or an end behind it.
-    fn of(format: Format, shared: &[u8]) -> Self {
+    /// The tail of a format. An envelope inside of an SSE block has the cursor too.
+    fn of(format: Format) -> Self {
         match format {
             Format::Ndjson => {
                 Self { before: envelope::CURSOR_OPEN, between: None, behind: b"\"}\n" }
             }
-            Format::SseEnvelope if !shared.ends_with(b"\n") => Self {
+            Format::SseEnvelope => Self {
                 before: envelope::CURSOR_OPEN,
                 between: Some(b"\"}\nid: "),
                 behind: sse::BLOCK_END,
@@ -124,39 +123,23 @@ pub fn append_websocket_header(out: &mut Vec<u8>, opcode: Opcode, bytes: usize) 
     }
 }
 
-fn encode_sse(told: Told<'_>, format: Format) -> Frame {
-    let mut draft = FrameDraft::new(&told);
-    match told {
-        Told::Publication(publication, prev) => {
-            match format {
-                Format::SseEnvelope => return encode_sse_envelope(draft, publication, prev),
-                Format::SseChannel => {
-                    sse::append_event(&mut draft.body, publication.channel.as_str());
-                    sse::append_data(&mut draft.body, &publication.content);
-                }
-                _ => {
-                    if let Some(event) = publication.content.event() {
-                        sse::append_event(&mut draft.body, event);
-                    }
-                    sse::append_data(&mut draft.body, &publication.content);
-                }
-            }
-            draft.tail(own_entry(publication));
-        }
-        Told::Gap(gap) => {
-            sse::append_gap_block(&mut draft.body, gap);
-            draft.tail(Some(envelope::entry_after(gap)));
-        }
-        Told::End(channel, entry) => {
-            sse::append_end_block(&mut draft.body, channel);
-            draft.tail(Some(entry));
-        }
+fn encode_sse(publication: &Publication, format: Format) -> Frame {
+    let mut draft = FrameDraft::new(publication);
+    let event = match format {
+        Format::SseChannel => Some(publication.channel.as_str()),
+        _ => publication.content.event(),
+    };
+    if let Some(event) = event {
+        sse::append_event(&mut draft.body, event);
     }
+    sse::append_data(&mut draft.body, &publication.content);
+    draft.tail(own_entry(publication));
     draft.chunked()
 }
 
 /// Here the tail begins within the `data:` line: the envelope's own cursor, then the id.
-fn encode_sse_envelope(mut draft: FrameDraft, publication: &Publication, prev: Offset) -> Frame {
+fn encode_sse_envelope(publication: &Publication, prev: Offset) -> Frame {
+    let mut draft = FrameDraft::new(publication);
     let entry = own_entry(publication);
     draft.body.extend_from_slice(sse::DATA);
     envelope::append_message(&mut draft.body, publication, prev);
@@ -170,25 +153,21 @@ fn encode_sse_envelope(mut draft: FrameDraft, publication: &Publication, prev: O
     draft.chunked()
 }
 
-fn encode_ndjson(told: Told<'_>) -> Frame {
-    let mut draft = FrameDraft::new(&told);
-    append_object(&mut draft.body, told);
-    draft.tail = draft.body.len();
-    envelope::append_own_tail(&mut draft.body, own_entry_of(told));
+fn encode_ndjson(publication: &Publication, prev: Offset) -> Frame {
+    let entry = own_entry(publication);
+    let mut draft = FrameDraft::new(publication);
+    envelope::append_message(&mut draft.body, publication, prev);
+    let shared = draft.body.len();
+    envelope::append_own_tail(&mut draft.body, entry);
     draft.body.push(b'\n');
-    if own_entry_of(told).is_none() {
-        draft.tail = draft.body.len();
-    }
+    draft.tail = if entry.is_some() { shared } else { draft.body.len() };
     draft.chunked()
 }
 
 /// A payload and one line feed; line breaks of its own stay, so that payloads of several lines
 /// cannot be told apart.
-fn encode_text(told: Told<'_>) -> Frame {
-    let Told::Publication(publication, _) = told else {
-        return Frame::default();
-    };
-    let mut draft = FrameDraft::new(&told);
+fn encode_text(publication: &Publication) -> Frame {
+    let mut draft = FrameDraft::new(publication);
     match &publication.content.data {
         Data::Text(bytes) | Data::Json(bytes) => draft.body.extend_from_slice(bytes),
         Data::Binary(bytes) => envelope::append_base64(&mut draft.body, bytes),
@@ -198,10 +177,7 @@ fn encode_text(told: Told<'_>) -> Frame {
     draft.chunked()
 }
 
-fn encode_raw(told: Told<'_>) -> Frame {
-    let Told::Publication(publication, _) = told else {
-        return Frame::default();
-    };
+fn encode_raw(publication: &Publication) -> Frame {
     let opcode = match publication.content.data {
         Data::Text(_) | Data::Json(_) => Opcode::Text,
         Data::Binary(_) => Opcode::Binary,
@@ -213,30 +189,13 @@ fn encode_raw(told: Told<'_>) -> Frame {
     Frame::whole(Bytes::from(bytes))
 }
 
-fn encode_v1(told: Told<'_>) -> Frame {
-    let mut draft = FrameDraft::new(&told);
-    append_object(&mut draft.body, told);
-    envelope::append_own_tail(&mut draft.body, own_entry_of(told));
+fn encode_v1(publication: &Publication, prev: Offset) -> Frame {
+    let mut draft = FrameDraft::new(publication);
+    envelope::append_message(&mut draft.body, publication, prev);
+    envelope::append_own_tail(&mut draft.body, own_entry(publication));
     let mut head = Vec::with_capacity(HEADROOM);
     append_websocket_header(&mut head, Opcode::Text, draft.length());
     Frame::whole(draft.with_head(&head))
-}
-
-/// Appends the object that NDJSON and `fanfare.v1` share, up to the cursor.
-fn append_object(out: &mut Vec<u8>, told: Told<'_>) {
-    match told {
-        Told::Publication(publication, prev) => envelope::append_message(out, publication, prev),
-        Told::Gap(gap) => envelope::append_gap(out, gap),
-        Told::End(channel, _) => envelope::append_end(out, channel),
-    }
-}
-
-fn own_entry_of(told: Told<'_>) -> Option<CursorEntry> {
-    match told {
-        Told::Publication(publication, _) => own_entry(publication),
-        Told::Gap(gap) => Some(envelope::entry_after(gap)),
-        Told::End(_, entry) => Some(entry),
-    }
 }
 
 fn own_entry(publication: &Publication) -> Option<CursorEntry> {
@@ -256,11 +215,8 @@ struct FrameDraft {
 }
 
 impl FrameDraft {
-    fn new(told: &Told<'_>) -> Self {
-        let estimate = match told {
-            Told::Publication(publication, _) => publication.content.weight() * 5 / 4 + 320,
-            Told::Gap(_) | Told::End(..) => 320,
-        };
+    fn new(publication: &Publication) -> Self {
+        let estimate = publication.content.weight() * 5 / 4 + 320;
         let mut body = Vec::with_capacity(HEADROOM + estimate);
         body.resize(HEADROOM, 0);
         Self { body, tail: HEADROOM }

@@ -11,7 +11,7 @@ use fanfare_core::name::ChannelName;
 use fanfare_core::publication::{Data, Draft, End, Publisher, SessionId};
 use serde_json::value::RawValue;
 
-use crate::native::channels;
+use crate::native::channels::{self, Each, Named};
 use crate::native::media::Kind;
 use crate::native::options::{Options, invalid};
 use crate::native::problem::Problem;
@@ -29,7 +29,7 @@ impl<'a> Members<'a> {
     pub(crate) fn parse(text: &'a str) -> Result<Self, Problem> {
         serde_json::from_str(text).map(|members| Self { members }).map_err(|error| {
             Problem::new(
-                Code::BodyInvalid,
+                Code::BatchInvalid,
                 format!("This is no JSON object: {error}."),
                 "Send one such as `{\"channel\":\"news\",\"data\":\"Hello\"}`.",
             )
@@ -94,16 +94,20 @@ impl<'a> Members<'a> {
     }
 
     /// The member `channels`, each once.
-    pub(crate) fn channels(&self) -> Result<Option<Vec<ChannelName>>, Problem> {
+    pub(crate) fn channels(&self) -> Result<Option<Vec<Named>>, Problem> {
         let Some(names) = self.strings("channels")? else {
             return Ok(None);
         };
         if self.raw("channel").is_some() {
-            return Err(invalid("channels", "stands beside `channel`", "Give one of the two."));
+            return Err(Problem::new(
+                Code::ParameterConflict,
+                "`channels` stands beside `channel`.",
+                "Give one of the two.",
+            ));
         }
         let mut named = Vec::with_capacity(names.len().min(channels::CHANNELS_MAX));
         for name in &names {
-            channels::add(&mut named, channels::channel(name)?)?;
+            channels::add(&mut named, channels::channel(name))?;
         }
         if named.is_empty() {
             return Err(invalid("channels", "is empty", "Name at least one channel."));
@@ -114,11 +118,11 @@ impl<'a> Members<'a> {
     /// What each channel's owner is to be asked.
     pub(crate) fn drafts(
         &self,
-        channels: Vec<ChannelName>,
+        channels: Vec<Named>,
         exclude: Option<SessionId>,
         publisher: &Publisher,
         rules: &Rules,
-    ) -> Result<Vec<(ChannelName, Draft)>, Problem> {
+    ) -> Result<Vec<Each<Draft>>, Problem> {
         let mut options = self.options()?;
         options.set_exclude(exclude);
         let kind = self
@@ -128,7 +132,7 @@ impl<'a> Members<'a> {
         let data = self.data(kind, rules)?;
         if data.is_none() && options.end == End::Open {
             return Err(Problem::new(
-                Code::BodyInvalid,
+                Code::ParameterInvalid,
                 "There is no `data`.",
                 "Add `data`, or `\"end\":true` to close the channel without a last publication.",
             ));
@@ -211,7 +215,7 @@ fn string(name: &str, json: &str) -> Result<String, Problem> {
 fn base64(text: &str) -> Result<Vec<u8>, Problem> {
     BASE64.decode(text).map_err(|error| {
         Problem::new(
-            Code::BodyInvalid,
+            Code::ParameterInvalid,
             format!("`data` is not base64: {error}."),
             "Encode the bytes as RFC 4648 says in section 4.",
         )

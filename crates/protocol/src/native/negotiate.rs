@@ -87,7 +87,12 @@ fn read_socket(
 }
 
 fn with_starts(reading: Reading, starts: Starts) -> Reading {
-    Reading { subscriptions: starts.subscriptions, carried: starts.carried, ..reading }
+    Reading {
+        subscriptions: starts.subscriptions,
+        carried: starts.carried,
+        from: starts.from,
+        ..reading
+    }
 }
 
 fn from_now(channels: Vec<ChannelName>) -> Vec<Subscription> {
@@ -109,6 +114,7 @@ fn reading(
         format,
         subscriptions: Vec::new(),
         carried: fanfare_core::cursor::Cursor::new(),
+        from: "now".into(),
         echo: if off("echo")? { Echo::Off } else { Echo::On },
         heartbeat: heartbeat(query, rules)?,
         opening: if off("open")? { OpeningEvent::Silent } else { OpeningEvent::Told },
@@ -153,7 +159,7 @@ fn asked(query: Query<'_>) -> Result<Option<Wanted>, Problem> {
         }
     };
     if wait.is_some() || polls {
-        return Err(invalid(
+        return Err(conflict(
             "`wait=` and `poll=` ask for one answer, `as=` for a stream.".to_owned(),
             "Leave out `as=`, or use `as=json`.",
         ));
@@ -205,7 +211,7 @@ fn sse_format(query: Query<'_>, channels: &[ChannelName]) -> Result<Format, Prob
     }
     let reserved = channels.iter().find(|channel| matches!(channel.as_str(), "open" | "error"));
     match reserved {
-        Some(channel) => Err(invalid(
+        Some(channel) => Err(conflict(
             format!(
                 "`event=channel` would name events `{channel}`, which an EventSource fires itself."
             ),
@@ -217,7 +223,7 @@ fn sse_format(query: Query<'_>, channels: &[ChannelName]) -> Result<Format, Prob
 
 fn envelope_format(query: Query<'_>) -> Result<Format, Problem> {
     if event_is_channel(query)? {
-        return Err(invalid(
+        return Err(conflict(
             "`as=envelope` has no event names, and `event=channel` asks for some.".to_owned(),
             "Leave out one of the two; the envelope names its channel.",
         ));
@@ -272,6 +278,10 @@ fn pong(query: Query<'_>) -> Result<Pong, Problem> {
         ));
     }
     Ok(Pong::Text(text.into()))
+}
+
+fn conflict(detail: String, hint: &'static str) -> Problem {
+    Problem::new(Code::ParameterConflict, detail, hint)
 }
 
 fn invalid(detail: String, hint: &'static str) -> Problem {

@@ -16,6 +16,8 @@ pub struct Open<'a> {
     pub channels: &'a [Opened],
     /// The reader's whole cursor.
     pub cursor: &'a Cursor,
+    /// Where it starts, in the words of its reader; told in the comment of SSE alone.
+    pub from: &'a str,
     /// What happens to it if it is too slow.
     pub policy: SlowReader,
 }

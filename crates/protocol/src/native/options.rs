@@ -9,6 +9,7 @@ use fanfare_core::publication::{
     Content, Data, Detail, Draft, End, Expect, Lifetime, Publisher, SessionId,
 };
 
+use crate::native::channels::{Each, Named};
 use crate::native::cursor::{ReadCursor, parse_cursor, parse_position};
 use crate::native::media::{self, Kind, MediaError};
 use crate::native::moment::parse_seconds;
@@ -56,10 +57,10 @@ impl Options {
     /// What each channel's owner is to be asked.
     pub(crate) fn drafts(
         self,
-        channels: Vec<ChannelName>,
+        channels: Vec<Named>,
         data: Option<Data>,
         publisher: &Publisher,
-    ) -> Result<Vec<(ChannelName, Draft)>, Problem> {
+    ) -> Result<Vec<Each<Draft>>, Problem> {
         if channels.len() > 1 && matches!(self.expect, Some(Expected::Position(_))) {
             return Err(invalid(
                 "expect",
@@ -68,17 +69,22 @@ impl Options {
             ));
         }
         let detail = (self.detail != Detail::default()).then(|| Box::new(self.detail));
-        let content = data.map(|data| Content { data, detail });
-        let draft = |channel: &ChannelName| Draft {
-            content: content.clone(),
-            lifetime: self.lifetime,
-            key: self.key.clone(),
-            publisher: publisher.clone(),
-            expect: self.expect.as_ref().map(|expected| expected.of(channel)),
-            end: self.end,
+        let mut content = data.map(|data| Content { data, detail });
+        let mut left = channels.iter().filter(|channel| channel.is_ok()).count();
+        let mut draft = |channel: ChannelName| {
+            left -= 1;
+            let draft = Draft {
+                // Mostly there is one channel, for which nothing needs to be copied.
+                content: if left == 0 { content.take() } else { content.clone() },
+                lifetime: self.lifetime,
+                key: self.key.clone(),
+                publisher: publisher.clone(),
+                expect: self.expect.as_ref().map(|expected| expected.of(&channel)),
+                end: self.end,
+            };
+            (channel, draft)
         };
-        let drafts = channels.iter().map(draft).collect::<Vec<_>>();
-        Ok(channels.into_iter().zip(drafts).collect())
+        Ok(channels.into_iter().map(|channel| channel.map(&mut draft)).collect())
     }
 
     /// Sets the session that does not get the publication. A text that is none of ours is a

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use fanfare_core::code::{Code, Retry};
 use fanfare_core::cursor::CursorEntry;
-use fanfare_core::name::ChannelName;
+use fanfare_core::name::{ChannelName, NAME_BYTES_MAX};
 use fanfare_core::shard::Refusal;
 
 use crate::native::{cursor, json};
@@ -22,7 +22,7 @@ pub struct Problem {
 /// The channel that a refusal is about, and its head where the code is about the head.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Place {
-    channel: ChannelName,
+    channel: Box<str>,
     head: Option<CursorEntry>,
 }
 
@@ -59,7 +59,19 @@ impl Problem {
     /// The same, about a channel and, if the code is about it, its head.
     #[must_use]
     pub fn about(mut self, channel: &ChannelName, head: Option<CursorEntry>) -> Self {
-        self.place = Some(Box::new(Place { channel: channel.clone(), head }));
+        self.place = Some(Box::new(Place { channel: channel.as_str().into(), head }));
+        self
+    }
+
+    /// The same, about what was given as a channel's name; cut to the bytes that a name may have.
+    #[must_use]
+    pub(crate) fn about_name(mut self, name: &str) -> Self {
+        let mut end = name.len().min(NAME_BYTES_MAX);
+        while !name.is_char_boundary(end) {
+            end -= 1;
+        }
+        let channel = name.get(..end).unwrap_or_default().into();
+        self.place = Some(Box::new(Place { channel, head: None }));
         self
     }
 
@@ -76,10 +88,10 @@ impl Problem {
         self.code
     }
 
-    /// The channel that it is about.
+    /// The channel that it is about, by the name that was given for it.
     #[must_use]
-    pub fn channel(&self) -> Option<&ChannelName> {
-        self.place.as_ref().map(|place| &place.channel)
+    pub fn channel(&self) -> Option<&str> {
+        self.place.as_ref().map(|place| &*place.channel)
     }
 
     /// The HTTP status.
@@ -163,7 +175,7 @@ impl Problem {
         json::append_string(out, &self.hint);
         let Some(place) = &self.place else { return };
         out.extend_from_slice(b",\"channel\":");
-        json::append_string(out, place.channel.as_str());
+        json::append_string(out, &place.channel);
         let Some(head) = place.head else { return };
         out.extend_from_slice(b",\"offset\":");
         json::append_number(out, head.position.offset);
@@ -192,10 +204,12 @@ fn general_hint(code: Code) -> &'static str {
             "Repeat the request with the same `Idempotency-Key`; without one it may be published \
              twice."
         }
-        Code::Overloaded | Code::Unavailable | Code::Draining | Code::AuthorityTimeout => {
+        Code::Overloaded | Code::NotApplied | Code::Draining | Code::AuthorityTimeout => {
             "Repeat the request after `Retry-After` seconds."
         }
-        Code::HeadTooLarge => "Send fewer or shorter headers, or raise `limits.head_bytes_max`.",
+        Code::HeadTooLarge => {
+            "Send fewer or shorter headers, or raise `limits.request_head_bytes_max`."
+        }
         Code::RequestTimeout => "Send the request head at once and the body without long pauses.",
         Code::PayloadTooLarge => {
             "Send less than `limits.payload_bytes_max` bytes, or raise that limit."
@@ -203,8 +217,7 @@ fn general_hint(code: Code) -> &'static str {
         Code::NotFound => "Channels are read and written under `/c/{channel}`.",
         Code::AlreadySubscribed => "Unsubscribe from the channel first to read it from elsewhere.",
         Code::NotSubscribed => "Subscribe to the channel first.",
-        Code::Slow => "Come back from the last cursor and read faster.",
-        Code::SessionUnknown => "Open the stream again; its URL says which channels it reads.",
+        Code::SessionGone => "Open the stream again; its URL says which channels it reads.",
         Code::Internal => "Repeat the request; if it fails again, the server's log says why.",
         _ => "See the protocol's documentation for what this request takes.",
     }

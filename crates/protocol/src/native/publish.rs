@@ -12,6 +12,7 @@ use fanfare_core::publication::{
 use fanfare_core::shard::Answer;
 use serde_json::value::RawValue;
 
+use crate::native::channels::{Each, Named};
 use crate::native::head::Head;
 use crate::native::media::Kind;
 use crate::native::options::{Options, invalid};
@@ -25,7 +26,7 @@ use crate::native::{cursor, history, json};
 #[derive(Debug, Clone)]
 pub struct Publishing {
     /// The channels, each once, 1 to 64.
-    pub channels: Vec<ChannelName>,
+    pub channels: Vec<Named>,
     options: Options,
     kind: Kind,
 }
@@ -40,7 +41,7 @@ impl Publishing {
         body: Bytes,
         publisher: &Publisher,
         rules: &Rules,
-    ) -> Result<Vec<(ChannelName, Draft)>, Problem> {
+    ) -> Result<Vec<Each<Draft>>, Problem> {
         let closes = self.options.end == End::Close;
         let untyped = self.options.detail.content_type.is_none();
         let data = if closes && untyped && body.is_empty() {
@@ -53,10 +54,7 @@ impl Publishing {
 }
 
 /// Reads the options of a `POST` to channels; the query wins over the headers.
-pub(crate) fn publishing(
-    channels: Vec<ChannelName>,
-    head: &Head<'_>,
-) -> Result<Publishing, Problem> {
+pub(crate) fn publishing(channels: Vec<Named>, head: &Head<'_>) -> Result<Publishing, Problem> {
     let mut options = Options::default();
     if let Some(event) = option(head, "event", "fanfare-event")? {
         options.set_event(&event)?;
@@ -107,7 +105,7 @@ pub(crate) fn data(body: Bytes, kind: Kind, rules: &Rules) -> Result<Data, Probl
         Kind::Text => match std::str::from_utf8(&body) {
             Ok(_) => Ok(Data::Text(body)),
             Err(error) => Err(Problem::new(
-                Code::BodyInvalid,
+                Code::TextInvalid,
                 format!("The body is not UTF-8 from byte {} on.", error.valid_up_to()),
                 "Send text as UTF-8, or publish bytes with `?binary=1` or \
                  `Content-Type: application/octet-stream`.",
@@ -116,7 +114,7 @@ pub(crate) fn data(body: Bytes, kind: Kind, rules: &Rules) -> Result<Data, Probl
         Kind::Json => match serde_json::from_slice::<&RawValue>(&body) {
             Ok(_) => Ok(Data::Json(body)),
             Err(error) => Err(Problem::new(
-                Code::BodyInvalid,
+                Code::JsonInvalid,
                 format!("The body is not JSON as its content type says: {error}."),
                 "Send valid JSON, or leave out the content type to publish text.",
             )),
@@ -168,20 +166,23 @@ pub fn answer(channel: &ChannelName, answer: &Answer) -> Result<Vec<u8>, Problem
 
 /// The body of the answer to a publish or a DELETE of several channels: always status 200.
 #[must_use]
-pub fn results(answers: &[(ChannelName, Answer)]) -> Vec<u8> {
+pub fn results(answers: &[Each<Answer>]) -> Vec<u8> {
     let mut out = Vec::with_capacity(160 * answers.len());
     append_results(&mut out, answers);
     out
 }
 
 /// Appends `{"results":[…]}`.
-pub(crate) fn append_results(out: &mut Vec<u8>, answers: &[(ChannelName, Answer)]) {
+pub(crate) fn append_results(out: &mut Vec<u8>, answers: &[Each<Answer>]) {
     out.extend_from_slice(b"{\"results\":[");
-    for (place, (channel, answer)) in answers.iter().enumerate() {
+    for (place, answer) in answers.iter().enumerate() {
         if place > 0 {
             out.push(b',');
         }
-        append_answer(out, channel, answer);
+        match answer {
+            Ok((channel, answer)) => append_answer(out, channel, answer),
+            Err(problem) => append_refused(out, problem),
+        }
     }
     out.extend_from_slice(b"]}");
 }
@@ -191,7 +192,7 @@ pub(crate) fn append_answer(out: &mut Vec<u8>, channel: &ChannelName, answer: &A
     match answer {
         Answer::History(page) => return history::append_answer(out, page),
         Answer::Refused(refusal) => {
-            return append_refused(out, Some(channel), &Problem::refused(channel, *refusal));
+            return append_refused(out, &Problem::refused(channel, *refusal));
         }
         _ => {}
     }
@@ -220,10 +221,11 @@ pub(crate) fn append_members(out: &mut Vec<u8>, channel: &ChannelName, answer: &
 }
 
 /// Appends `{"channel":…,"error":{problem}}`, or without a channel where none is known.
-pub(crate) fn append_refused(out: &mut Vec<u8>, channel: Option<&ChannelName>, problem: &Problem) {
+pub(crate) fn append_refused(out: &mut Vec<u8>, problem: &Problem) {
     out.push(b'{');
-    if let Some(channel) = channel {
-        append_channel(out, channel);
+    if let Some(channel) = problem.channel() {
+        out.extend_from_slice(b"\"channel\":");
+        json::append_string(out, channel);
         out.push(b',');
     }
     out.extend_from_slice(b"\"error\":");

@@ -1,5 +1,6 @@
 //! What a reader asked for: everything the shard or the edge needs to serve it.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use fanfare_core::cursor::Cursor;
@@ -22,6 +23,8 @@ pub struct Reading {
     pub subscriptions: Vec<Subscription>,
     /// Entries for channels that were not asked for, and the mark.
     pub carried: Cursor,
+    /// Where it starts, in the words of its reader: `since=` as it was written, or `a cursor`.
+    pub from: Cow<'static, str>,
     /// Whether the reader gets its own publications back.
     pub echo: Echo,
     /// What is sent when nothing else is.

@@ -7,7 +7,7 @@ use fanfare_core::name::ChannelName;
 use fanfare_core::time::UnixMillis;
 
 use crate::native::batch::{self, BatchRequest};
-use crate::native::channels::{self, Target};
+use crate::native::channels::{self, Named, Target};
 use crate::native::head::Head;
 use crate::native::history::{self, HistoryRequest};
 use crate::native::negotiate::read;
@@ -46,7 +46,7 @@ pub enum Route {
     /// To publish the body.
     Publish(Box<Publishing>),
     /// To start new histories.
-    Remove(Vec<ChannelName>),
+    Remove(Vec<Named>),
     /// To read a part of a history once.
     History(Box<HistoryRequest>),
     /// To publish a list of items.
@@ -83,12 +83,12 @@ pub fn route(head: &Head<'_>, rules: &Rules, now: UnixMillis) -> Result<Route, P
     match (target?, head.method) {
         (Target::Other, _) => Ok(Route::Other),
         (Target::Presence, _) => Err(Problem::new(
-            Code::NotFound,
+            Code::NotImplemented,
             "This version serves no presence; it comes with a later one.",
             "Leave out `/presence`; a channel of that name is read as `/c?channel=…/presence`.",
         )),
         (Target::Session, _) => Err(Problem::new(
-            Code::NotFound,
+            Code::NotImplemented,
             "This version cannot change a live stream; that comes with a later one.",
             "Open another stream with all channels in its URL, or use a WebSocket with \
              `fanfare.v1`.",
@@ -96,15 +96,18 @@ pub fn route(head: &Head<'_>, rules: &Rules, now: UnixMillis) -> Result<Route, P
         (Target::Batch, "POST" | "PUT") => batch::request(head).map(Route::Batch),
         (Target::Batch, _) => Err(not_allowed(head, "POST, PUT, OPTIONS")),
         (Target::History(channels), "GET" | "HEAD") => {
-            history::request(channels, head, now).map(|request| Route::History(Box::new(request)))
+            history::request(channels::all(channels)?, head, now)
+                .map(|request| Route::History(Box::new(request)))
         }
         (Target::History(_), _) => Err(not_allowed(head, "GET, HEAD, OPTIONS")),
-        (Target::Channels(channels), "GET" | "HEAD") => read(channels, head, rules, now),
+        (Target::Channels(channels), "GET" | "HEAD") => {
+            read(channels::all(channels)?, head, rules, now)
+        }
         (Target::Channels(channels), "POST" | "PUT") => {
-            let channels = channels::some(channels)?;
+            let channels = channels::several(channels)?;
             publish::publishing(channels, head).map(|asked| Route::Publish(Box::new(asked)))
         }
-        (Target::Channels(channels), "DELETE") => channels::some(channels).map(Route::Remove),
+        (Target::Channels(channels), "DELETE") => channels::several(channels).map(Route::Remove),
         (Target::Channels(_), _) => Err(not_allowed(head, "GET, HEAD, POST, PUT, DELETE, OPTIONS")),
     }
 }

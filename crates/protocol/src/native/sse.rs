@@ -9,7 +9,6 @@ use fanfare_core::cursor::Cursor;
 use fanfare_core::gap::Gap;
 use fanfare_core::name::ChannelName;
 use fanfare_core::publication::{Content, Data};
-use fanfare_core::shard::Opened;
 
 use crate::native::opening::{self, Open};
 use crate::native::problem::Problem;
@@ -19,7 +18,7 @@ use crate::native::{cursor, envelope, json, media};
 /// Appends the beginning of a stream: `retry:`, a comment, the opening event.
 pub fn append_open(out: &mut Vec<u8>, open: &Open<'_>, retry: Duration, opening: OpeningEvent) {
     append_retry(out, retry);
-    append_listening(out, open.channels);
+    append_listening(out, open);
     if opening == OpeningEvent::Told {
         out.extend_from_slice(b"event: fanfare.open\ndata: {");
         opening::append_members(out, open);
@@ -134,20 +133,17 @@ fn append_data_lines(out: &mut Vec<u8>, bytes: &[u8]) {
 }
 
 /// A comment for people, whose words are no contract.
-fn append_listening(out: &mut Vec<u8>, channels: &[Opened]) {
+fn append_listening(out: &mut Vec<u8>, open: &Open<'_>) {
     out.extend_from_slice(b": listening to ");
-    for (place, opened) in channels.iter().enumerate() {
+    for (place, opened) in open.channels.iter().enumerate() {
         if place > 0 {
             out.extend_from_slice(b", ");
         }
         out.extend_from_slice(opened.channel.as_str().as_bytes());
     }
-    let at_head = |opened: &Opened| opened.entry.is_some_and(|entry| entry.position == opened.head);
-    out.extend_from_slice(if channels.iter().all(at_head) {
-        b", from now\n".as_slice()
-    } else {
-        b", from earlier\n"
-    });
+    out.extend_from_slice(b", from ");
+    out.extend_from_slice(open.from.as_bytes());
+    out.push(b'\n');
 }
 
 /// What stands before an id.

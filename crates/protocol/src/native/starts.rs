@@ -43,6 +43,8 @@ pub struct Starts {
     pub subscriptions: Vec<Subscription>,
     /// Entries for other channels, and the mark.
     pub carried: Cursor,
+    /// `since=` as it was written, or `a cursor`.
+    pub from: Cow<'static, str>,
 }
 
 /// Reads a `since`.
@@ -101,6 +103,7 @@ pub fn starts(
         }
         Err(problem) => return Err(problem),
     };
+    let from = in_words(head, since.as_ref(), id.as_ref(), fallback);
     let mut known = Known::default();
     let mut fallback = fallback;
     match since {
@@ -115,11 +118,11 @@ pub fn starts(
         }
         Some(LastEventId::Cursor(cursor)) => known.add(cursor),
         Some(LastEventId::Position(_) | LastEventId::Unreadable) => {
-            return Ok(all_unreadable(channels));
+            return Ok(Starts { from, ..all_unreadable(channels) });
         }
         None => {}
     }
-    Ok(known.starts(channels, fallback))
+    Ok(Starts { from, ..known.starts(channels, fallback) })
 }
 
 /// Where a channel starts that is added to a connection later: from `since`, else from the entry
@@ -168,6 +171,24 @@ fn query_since(
         ));
     }
     Ok(Some(since))
+}
+
+/// A start in its reader's words. A `since` that could be read has no control characters.
+fn in_words(
+    head: &Head<'_>,
+    since: Option<&Since>,
+    id: Option<&LastEventId>,
+    fallback: Start,
+) -> Cow<'static, str> {
+    match (id, since) {
+        (Some(_), _) | (None, Some(Since::Cursor(_) | Since::Position(_))) => "a cursor".into(),
+        (None, Some(Since::Start(_))) => match head.query().value("since") {
+            Ok(Some(text)) => text.into_owned().into(),
+            Ok(None) | Err(_) => "now".into(),
+        },
+        (None, None) if fallback == Start::All => "all".into(),
+        (None, None) => "now".into(),
+    }
 }
 
 fn parse_id(text: &str) -> LastEventId {
@@ -270,7 +291,7 @@ impl Known {
             }
             carried.set(entry);
         }
-        Starts { subscriptions, carried }
+        Starts { subscriptions, carried, ..Starts::default() }
     }
 }
 
@@ -290,6 +311,6 @@ fn all_unreadable(channels: Vec<ChannelName>) -> Starts {
             .into_iter()
             .map(|channel| Subscription { channel, start: Start::Unreadable })
             .collect(),
-        carried: Cursor::new(),
+        ..Starts::default()
     }
 }

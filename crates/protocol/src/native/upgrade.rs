@@ -30,7 +30,8 @@ pub(crate) fn socket(head: &Head<'_>) -> Result<Option<Socket>, Problem> {
 fn problem(refusal: Refusal) -> Problem {
     let code = match refusal {
         Refusal::SubprotocolUnknown => Code::SubprotocolUnknown,
-        _ if refusal.status() == 426 => Code::UpgradeRequired,
+        Refusal::UpgradeMissing => Code::UpgradeRequired,
+        Refusal::VersionMissing | Refusal::VersionUnsupported => Code::VersionUnsupported,
         _ => Code::HandshakeInvalid,
     };
     let detail = format!("The WebSocket handshake is not valid: {refusal}.");

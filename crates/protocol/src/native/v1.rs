@@ -191,22 +191,28 @@ fn ask(
         "publish" => {
             let channel = members.channel()?;
             members
-                .drafts(vec![channel.clone()], None, publisher, rules)?
+                .drafts(vec![Ok(channel)], None, publisher, rules)?
                 .pop()
+                .transpose()?
                 .map(|(channel, draft)| Ask::Publish(channel, Box::new(draft)))
                 .ok_or_else(|| Problem::of(Code::ChannelMissing))
         }
         "history" => history(members, now),
         "ping" => Ok(Ask::Ping),
         "presence" => Err(Problem::new(
-            Code::CommandInvalid,
+            Code::NotImplemented,
             "This version serves no presence; it comes with a later one.",
             "Leave the command out.",
+        )),
+        "" => Err(Problem::new(
+            Code::CommandInvalid,
+            "The command has no `type`.",
+            "Use `subscribe`, `unsubscribe`, `publish`, `history` or `ping`.",
         )),
         other => {
             let shown: String = other.chars().take(64).collect();
             Err(Problem::new(
-                Code::CommandInvalid,
+                Code::CommandUnknown,
                 format!("`type` is `{}`, which is no command.", shown.escape_debug()),
                 "Use `subscribe`, `unsubscribe`, `publish`, `history` or `ping`.",
             ))

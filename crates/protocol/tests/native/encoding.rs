@@ -2,13 +2,14 @@
 
 use bytes::Bytes;
 use fanfare_core::cursor::{Cursor, CursorEntry};
-use fanfare_core::frame::{Format, Frame, Told};
+use fanfare_core::frame::{Format, Frame};
 use fanfare_core::gap::{Gap, GapReason};
 use fanfare_core::position::{Epoch, Position};
 use fanfare_core::publication::{Content, Data, Detail, Publication};
 use fanfare_protocol::native::chunk::Framing;
 use fanfare_protocol::native::cursor::{cursor_text, entry_text, position_text};
 use fanfare_protocol::native::encode::{append_composed, append_frame, encode};
+use fanfare_protocol::native::{ndjson, sse, v1};
 use proptest::prelude::{Just, Strategy, any, prop, prop_oneof, proptest};
 use serde_json::{Value, json};
 
@@ -85,7 +86,7 @@ fn body(frame: &Frame) -> String {
 }
 
 fn written(publication: &Publication, format: Format) -> String {
-    body(&encode(Told::Publication(publication, 6), format))
+    body(&encode(publication, 6, format))
 }
 
 /// Text with many of the letters that matter.
@@ -162,7 +163,7 @@ proptest! {
         let sse = parse_sse(&written(&publication, Format::Sse));
         assert_eq!(sse[0].data, format!("data:application/octet-stream;base64,{encoded}"));
         assert_eq!(written(&publication, Format::Text), format!("{encoded}\n"));
-        let raw = encode(Told::Publication(&publication, 6), Format::WebSocketRaw);
+        let raw = encode(&publication, 6, Format::WebSocketRaw);
         assert_eq!(raw.bytes()[0], 0x82);
         assert!(raw.bytes().ends_with(&payload));
     }
@@ -224,7 +225,7 @@ fn the_envelopes_and_gaps_of_the_written_protocol_hold() {
         time: 1_777_887_000_456,
         ..publication(data, Some(detail))
     };
-    let line = body(&encode(Told::Publication(&price, 1), Format::Ndjson));
+    let line = body(&encode(&price, 1, Format::Ndjson));
     assert_eq!(line.trim_end(), written_down("envelope"));
     let detail = Detail { content_type: Some("image/png".into()), ..Detail::default() };
     let data = Data::Binary((&b"\x89PNG\r\n\x1a\n"[..]).into());
@@ -233,7 +234,7 @@ fn the_envelopes_and_gaps_of_the_written_protocol_hold() {
         time: 1_777_887_000_789,
         ..publication(data, Some(detail))
     };
-    let line = body(&encode(Told::Publication(&image, 2), Format::Ndjson));
+    let line = body(&encode(&image, 2, Format::Ndjson));
     assert_eq!(line.trim_end(), written_down("envelope-binary"));
     let gap = Gap {
         channel: channel("news"),
@@ -241,7 +242,7 @@ fn the_envelopes_and_gaps_of_the_written_protocol_hold() {
         to: Position::new(7, epoch),
         reason: GapReason::Trimmed,
     };
-    let block = body(&encode(Told::Gap(&gap), Format::Sse));
+    let block = appended(|out| sse::append_gap(out, &gap, &Cursor::new()));
     assert_eq!(parse_sse(&block)[0].data, written_down("gap"));
 }
 
@@ -254,7 +255,7 @@ fn a_live_only_publication_has_no_place() {
         assert_eq!(line.get(absent), None, "{absent}");
     }
     assert_eq!(line["data"], "x");
-    let frame = encode(Told::Publication(&live, 6), Format::Sse);
+    let frame = encode(&live, 6, Format::Sse);
     for (framing, expected) in
         [(Framing::Bare, "data: x\n\n"), (Framing::Chunked, "9\r\ndata: x\n\n\r\n")]
     {
@@ -273,7 +274,7 @@ fn a_reader_of_several_channels_gets_a_tail_of_its_own() {
     let whole = cursor_text(&cursor);
     let own = entry_text(entry("news", 7));
     for format in Format::ALL {
-        let frame = encode(Told::Publication(&text("x"), 6), format);
+        let frame = encode(&text("x"), 6, format);
         let mut bare = Vec::new();
         append_composed(&mut bare, &frame, format, &cursor, Framing::Bare);
         if !format.composes() {
@@ -294,10 +295,10 @@ fn a_reader_of_several_channels_gets_a_tail_of_its_own() {
 fn websocket_frames_carry_the_right_header_at_every_size() {
     for bytes in [0, 1, 125, 126, 127, 65_535, 65_536, 200_000] {
         let payload = "x".repeat(bytes);
-        let frame = encode(Told::Publication(&text(&payload), 6), Format::WebSocketRaw);
+        let frame = encode(&text(&payload), 6, Format::WebSocketRaw);
         let (opcode, read) = read_websocket(frame.bytes());
         assert_eq!((opcode, read), (0x81, payload.as_bytes()));
-        let frame = encode(Told::Publication(&text(&payload), 6), Format::WebSocketV1);
+        let frame = encode(&text(&payload), 6, Format::WebSocketV1);
         let (opcode, read) = read_websocket(frame.bytes());
         assert_eq!(opcode, 0x81);
         let message: Value = serde_json::from_slice(read).unwrap();
@@ -318,41 +319,54 @@ fn read_websocket(frame: &[u8]) -> (u8, &[u8]) {
 }
 
 #[test]
-fn gaps_and_ends_are_told_in_every_format_that_has_words() {
+fn gaps_and_ends_are_told_in_every_language_that_has_words() {
     let gap =
         Gap { channel: channel("news"), from: None, to: position(5), reason: GapReason::Removed };
     let ended = CursorEntry { ended: true, ..entry("news", 7) };
     let name = channel("news");
+    let (after_gap, after_end) = (cursor_of(entry("news", 5)), cursor_of(ended));
     let to = position_text(position(5));
     let members = json!({"channel": "news", "from": null, "to": to, "reason": "removed"});
-    for format in Format::ALL {
-        let gap = encode(Told::Gap(&gap), format);
-        let end = encode(Told::End(&name, ended), format);
-        if !format.tells_gaps() {
-            assert!(gap.bytes().is_empty() && end.bytes().is_empty(), "{format:?}");
-            continue;
-        }
-        let objects = match format {
-            Format::WebSocketV1 => [read_websocket(gap.bytes()).1, read_websocket(end.bytes()).1]
-                .map(|object| serde_json::from_slice::<Value>(object).unwrap()),
-            Format::Ndjson => [&gap, &end].map(|frame| serde_json::from_str(&body(frame)).unwrap()),
-            _ => {
-                let events = parse_sse(&(body(&gap) + &body(&end)));
-                assert_eq!(events[0].kind, "fanfare.gap");
-                assert_eq!(events[0].id, entry_text(entry("news", 5)));
-                assert_eq!(serde_json::from_str::<Value>(&events[0].data).unwrap(), members);
-                assert_eq!(events[1].kind, "fanfare.end");
-                assert_eq!(events[1].id, entry_text(ended));
-                assert_eq!(events[1].data, "{\"channel\":\"news\"}");
-                continue;
-            }
-        };
-        assert_eq!(objects[0]["type"], "gap");
-        assert_eq!(objects[0]["reason"], "removed");
-        assert_eq!(objects[0]["cursor"], entry_text(entry("news", 5)));
-        assert_eq!(
-            objects[1],
-            json!({"type": "end", "channel": "news", "cursor": entry_text(ended)})
-        );
+
+    let text = appended(|out| {
+        sse::append_gap(out, &gap, &after_gap);
+        sse::append_end(out, &name, &after_end);
+    });
+    let events = parse_sse(&text);
+    assert_eq!(events[0].kind, "fanfare.gap");
+    assert_eq!(events[0].id, entry_text(entry("news", 5)));
+    assert_eq!(serde_json::from_str::<Value>(&events[0].data).unwrap(), members);
+    assert_eq!(events[1].kind, "fanfare.end");
+    assert_eq!(events[1].id, entry_text(ended));
+    assert_eq!(events[1].data, "{\"channel\":\"news\"}");
+
+    let lines = [
+        appended(|out| ndjson::append_gap(out, &gap, &after_gap)),
+        appended(|out| ndjson::append_end(out, &name, &after_end)),
+    ];
+    let frames = [
+        appended(|out| v1::append_gap(out, &gap)),
+        appended(|out| v1::append_end(out, &name, ended)),
+    ];
+    for [told_gap, told_end] in [lines, frames] {
+        let told_gap: Value = serde_json::from_str(&told_gap).unwrap();
+        let told_end: Value = serde_json::from_str(&told_end).unwrap();
+        assert_eq!(told_gap["type"], "gap");
+        assert_eq!(told_gap["reason"], "removed");
+        assert_eq!(told_gap["cursor"], entry_text(entry("news", 5)));
+        let end = json!({"type": "end", "channel": "news", "cursor": entry_text(ended)});
+        assert_eq!(told_end, end);
     }
+}
+
+fn appended(append: impl FnOnce(&mut Vec<u8>)) -> String {
+    let mut out = Vec::new();
+    append(&mut out);
+    String::from_utf8(out).unwrap()
+}
+
+fn cursor_of(entry: CursorEntry) -> Cursor {
+    let mut cursor = Cursor::new();
+    cursor.set(entry);
+    cursor
 }

@@ -4,16 +4,16 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use fanfare_core::code::Code;
-use fanfare_core::name::ChannelName;
 use fanfare_core::publication::{Data, Draft, End, Expect, Lifetime, SessionId};
 use fanfare_protocol::native::batch::{BatchItem, ITEMS_MAX};
+use fanfare_protocol::native::channels::Each;
 use fanfare_protocol::native::cursor::{entry_text, position_text};
 use fanfare_protocol::native::problem::Problem;
 use fanfare_protocol::native::route::{Route, Rules};
 
-use crate::asking::{ask, channel, entry, position, refused};
+use crate::asking::{ask, entry, position, refused};
 
-type Drafts = Vec<(ChannelName, Draft)>;
+type Drafts = Vec<Each<Draft>>;
 
 fn post(target: &str, headers: &[(&str, &str)], body: &[u8]) -> Result<Drafts, Problem> {
     match ask("POST", target, headers)? {
@@ -29,7 +29,7 @@ fn post(target: &str, headers: &[(&str, &str)], body: &[u8]) -> Result<Drafts, P
 fn draft(target: &str, headers: &[(&str, &str)], body: &str) -> Draft {
     let mut drafts = post(target, headers, body.as_bytes()).unwrap();
     assert_eq!(drafts.len(), 1);
-    drafts.remove(0).1
+    drafts.remove(0).unwrap().1
 }
 
 fn code(target: &str, headers: &[(&str, &str)], body: &[u8]) -> Code {
@@ -56,7 +56,7 @@ fn the_content_type_decides_what_a_payload_is() {
     ] {
         let headers: Vec<_> =
             content_type.map(|value| ("Content-Type", value)).into_iter().collect();
-        let (_, draft) = post(target, &headers, body).unwrap().remove(0);
+        let (_, draft) = post(target, &headers, body).unwrap().remove(0).unwrap();
         let content = draft.content.unwrap();
         let kind = match &content.data {
             Data::Text(_) => text,
@@ -74,9 +74,9 @@ fn the_content_type_decides_what_a_payload_is() {
 fn a_body_that_is_not_what_it_says_is_refused() {
     let json: &[(&str, &str)] = &[("Content-Type", "application/json")];
     for body in [&b""[..], b"{", b"{} x", b"\xff", b"\"\xff\"", b"NaN", b"\xef\xbb\xbf{}"] {
-        assert_eq!(code("/c/a", json, body), Code::BodyInvalid, "{body:?}");
+        assert_eq!(code("/c/a", json, body), Code::JsonInvalid, "{body:?}");
     }
-    assert_eq!(code("/c/a", &[], b"\xff"), Code::BodyInvalid);
+    assert_eq!(code("/c/a", &[], b"\xff"), Code::TextInvalid);
     assert_eq!(code("/c/a", &[], &[b'x'; 101]), Code::PayloadTooLarge);
     assert!(post("/c/a", &[], &[b'x'; 100]).is_ok());
     assert_eq!(code("/c/a", &[("Content-Type", "text")], b"x"), Code::ContentTypeInvalid);
@@ -176,7 +176,7 @@ fn options_keep_their_bounds() {
 fn a_cursor_expects_the_head_of_each_channel() {
     let cursor = format!("{}{}", entry_text(entry("a", 1)), entry_text(entry("b", 2)));
     let drafts = post(&format!("/c/a,b,n?expect={cursor}"), &[], b"x").unwrap();
-    let expects: Vec<_> = drafts.iter().map(|(_, draft)| draft.expect.unwrap()).collect();
+    let expects: Vec<_> = drafts.into_iter().map(|each| each.unwrap().1.expect.unwrap()).collect();
     let expected = [Expect::Head(position(1)), Expect::Head(position(2)), Expect::Elsewhere];
     assert_eq!(expects, expected);
     let several = format!("/c/a,b?expect={}", position_text(position(1)));
@@ -225,15 +225,15 @@ fn a_batch_is_an_array_or_lines() {
         assert_eq!(names, ["a", "b"], "{body}");
     }
     for (body, code) in
-        [("", Code::BodyInvalid), ("[", Code::BodyInvalid), ("\n\n", Code::BodyInvalid)]
+        [("", Code::BatchInvalid), ("[", Code::BatchInvalid), ("\n\n", Code::BatchInvalid)]
     {
         assert_eq!(batch(body).unwrap_err().code(), code, "{body}");
     }
     let line = "{\"channel\":\"a\",\"data\":1}\n";
     assert_eq!(batch(&line.repeat(ITEMS_MAX)).unwrap().len(), ITEMS_MAX);
-    assert_eq!(batch(&line.repeat(ITEMS_MAX + 1)).unwrap_err().code(), Code::ItemsTooMany);
+    assert_eq!(batch(&line.repeat(ITEMS_MAX + 1)).unwrap_err().code(), Code::BatchTooLarge);
     let array = format!("[{}]", vec!["1"; ITEMS_MAX + 1].join(","));
-    assert_eq!(batch(&array).unwrap_err().code(), Code::ItemsTooMany);
+    assert_eq!(batch(&array).unwrap_err().code(), Code::BatchTooLarge);
     assert_eq!(batch("[]").unwrap().len(), 0);
 }
 
@@ -265,8 +265,8 @@ fn the_data_of_an_item_is_what_it_says() {
 fn an_item_that_cannot_be_read_is_refused_alone_and_names_its_channel() {
     let large = format!("\"data\":\"{}\"", "x".repeat(101));
     for (members, code) in [
-        ("\"x\":1", Code::BodyInvalid),
-        ("\"end\":false", Code::BodyInvalid),
+        ("\"x\":1", Code::ParameterInvalid),
+        ("\"end\":false", Code::ParameterInvalid),
         ("\"data\":1,\"ttl\":\"soon\"", Code::ParameterInvalid),
         ("\"data\":1,\"ttl\":1.5", Code::ParameterInvalid),
         ("\"data\":1,\"tags\":\"a\"", Code::ParameterInvalid),
@@ -275,7 +275,7 @@ fn an_item_that_cannot_be_read_is_refused_alone_and_names_its_channel() {
         ("\"data\":1,\"end\":\"x\"", Code::ParameterInvalid),
         ("\"data\":1,\"encoding\":\"gzip\"", Code::ParameterInvalid),
         ("\"data\":1,\"encoding\":\"base64\"", Code::ParameterInvalid),
-        ("\"data\":\"%\",\"encoding\":\"base64\"", Code::BodyInvalid),
+        ("\"data\":\"%\",\"encoding\":\"base64\"", Code::ParameterInvalid),
         ("\"data\":\"x\",\"content_type\":\"image/png\"", Code::ParameterInvalid),
         ("\"data\":\"x\",\"content_type\":\"nonsense\"", Code::ContentTypeInvalid),
         (&large, Code::PayloadTooLarge),
@@ -284,15 +284,15 @@ fn an_item_that_cannot_be_read_is_refused_alone_and_names_its_channel() {
             panic!("{members}");
         };
         assert_eq!(problem.code(), code, "{members}");
-        assert_eq!(problem.channel(), Some(&channel("a")), "{members}");
+        assert_eq!(problem.channel(), Some("a"), "{members}");
     }
     for (body, code) in [
-        ("7", Code::BodyInvalid),
+        ("7", Code::BatchInvalid),
         ("{\"data\":1}", Code::ChannelMissing),
         ("{\"channel\":\"\",\"data\":1}", Code::ChannelMissing),
         ("{\"channel\":\"$x\",\"data\":1}", Code::ChannelInvalid),
         ("{\"channels\":[],\"data\":1}", Code::ParameterInvalid),
-        ("{\"channels\":[\"a\"],\"channel\":\"b\",\"data\":1}", Code::ParameterInvalid),
+        ("{\"channels\":[\"a\"],\"channel\":\"b\",\"data\":1}", Code::ParameterConflict),
     ] {
         let BatchItem::Refused(problem) = item(body) else {
             panic!("{body}");
@@ -309,11 +309,50 @@ fn an_item_may_name_several_channels_and_all_options() {
         panic!("no several");
     };
     assert_eq!(drafts.len(), 2);
-    for (_, draft) in drafts {
+    for each in drafts {
+        let (_, draft) = each.unwrap();
         assert_eq!(draft.lifetime, Lifetime::Expiring(Duration::from_secs(30)));
         assert_eq!(draft.key.as_deref(), Some("k"));
         assert_eq!(draft.expect, Some(Expect::Nothing));
         assert_eq!(draft.end, End::Close);
         assert_eq!(draft.content.unwrap().event(), Some("e"));
     }
+}
+
+#[test]
+fn of_several_channels_one_with_an_invalid_name_is_refused_alone() {
+    let told = |each: Each<Draft>| match each {
+        Ok((channel, _)) => channel.to_string(),
+        Err(problem) => {
+            format!("{} {}", problem.code().name(), problem.channel().unwrap_or_default())
+        }
+    };
+    let long = format!("a,{}", "x".repeat(300));
+    let cut = format!("channel-invalid {}", "x".repeat(255));
+    for (list, expected) in [
+        ("a,$x,b", vec!["a", "channel-invalid $x", "b"]),
+        ("$x,$x", vec!["channel-invalid $x", "channel-invalid $x"]),
+        ("a,b/c", vec!["a", "channel-invalid b/c"]),
+        ("a,%zz,a", vec!["a", "channel-invalid %zz"]),
+        (&long, vec!["a", &cut]),
+    ] {
+        let drafts = post(&format!("/c/{list}"), &[], b"x").unwrap();
+        assert_eq!(drafts.into_iter().map(told).collect::<Vec<_>>(), expected, "{list}");
+        let Ok(Route::Remove(named)) = ask("DELETE", &format!("/c/{list}"), &[]) else {
+            panic!("{list} is not removed");
+        };
+        assert_eq!(named.len(), expected.len(), "{list}");
+    }
+    let BatchItem::Several(drafts) = item("{\"channels\":[\"a\",\"$x\"],\"data\":1}") else {
+        panic!("no several");
+    };
+    assert_eq!(drafts.into_iter().map(told).collect::<Vec<_>>(), ["a", "channel-invalid $x"]);
+    let BatchItem::Refused(problem) = item("{\"channel\":\"$x\",\"data\":1}") else {
+        panic!("a refused item");
+    };
+    assert_eq!(problem.channel(), Some("$x"));
+    for method in ["POST", "DELETE"] {
+        assert_eq!(refused(ask(method, "/c/$x", &[])).code(), Code::ChannelInvalid);
+    }
+    assert_eq!(refused(ask("GET", "/c/a,$x", &[])).code(), Code::ChannelInvalid);
 }

@@ -82,7 +82,7 @@ fn the_first_row_that_matches_decides_the_transport() {
         ("/c/error?event=channel", &[], "400 parameter-invalid"),
         ("/c/a/history", sse, "history"),
         ("/c/a?history", browser, "history"),
-        ("/c/a/presence", sse, "404 not-found"),
+        ("/c/a/presence", sse, "501 not-implemented"),
     ];
     for (target, headers, expected) in rows {
         assert_eq!(kind(target, headers), *expected, "{target} {headers:?}");
@@ -210,7 +210,7 @@ fn methods_lead_where_they_belong() {
         assert_eq!(problem.code(), Code::MethodNotAllowed);
         assert!(problem.headers().iter().any(|(name, _)| *name == "Allow"));
     }
-    assert_eq!(refused(ask("POST", "/sessions/x", &[])).status(), 404);
+    assert_eq!(refused(ask("POST", "/sessions/x", &[])).status(), 501);
     assert_eq!(refused(ask("DELETE", "/c", &[])).code(), Code::ChannelMissing);
 }
 

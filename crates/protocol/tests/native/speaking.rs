@@ -64,11 +64,12 @@ fn a_stream_opens_as_the_protocol_says() {
         session: SessionId(1),
         channels: &channels,
         cursor: &cursor,
+        from: "last:20",
         policy: SlowReader::Recover,
     };
     let retry = Duration::from_millis(2731);
     let text = written(|out| sse::append_open(out, &open, retry, OpeningEvent::Told));
-    let lines = "retry: 2731\n: listening to news, b, c, from earlier\n";
+    let lines = "retry: 2731\n: listening to news, b, c, from last:20\n";
     let news = entry_text(entry("news", 7));
     let b = entry_text(entry("b", 3));
     let data = format!(
@@ -169,13 +170,13 @@ fn a_bad_command_is_answered_with_its_id_or_null() {
         ("", "null", Code::CommandInvalid),
         ("x", "null", Code::CommandInvalid),
         ("[]", "null", Code::CommandInvalid),
-        ("{\"type\":\"fly\"}", "null", Code::CommandInvalid),
-        ("{\"id\":null,\"type\":\"fly\"}", "null", Code::CommandInvalid),
+        ("{\"type\":\"fly\"}", "null", Code::CommandUnknown),
+        ("{\"id\":null,\"type\":\"fly\"}", "null", Code::CommandUnknown),
         ("{\"id\":{},\"type\":\"ping\"}", "null", Code::CommandInvalid),
         ("{\"id\":true,\"type\":\"ping\"}", "null", Code::CommandInvalid),
         ("{\"id\":7}", "7", Code::CommandInvalid),
-        ("{\"id\":7,\"type\":\"fly\"}", "7", Code::CommandInvalid),
-        ("{\"id\":7,\"type\":\"presence\",\"channel\":\"a\"}", "7", Code::CommandInvalid),
+        ("{\"id\":7,\"type\":\"fly\"}", "7", Code::CommandUnknown),
+        ("{\"id\":7,\"type\":\"presence\",\"channel\":\"a\"}", "7", Code::NotImplemented),
         ("{\"id\":\"a\\\"b\",\"type\":\"subscribe\"}", "\"a\\\"b\"", Code::ChannelMissing),
         ("{\"id\":7,\"type\":\"subscribe\",\"channel\":\"$\"}", "7", Code::ChannelInvalid),
         (
@@ -183,7 +184,7 @@ fn a_bad_command_is_answered_with_its_id_or_null() {
             "7",
             Code::SinceInvalid,
         ),
-        ("{\"id\":7,\"type\":\"publish\",\"channel\":\"a\"}", "7", Code::BodyInvalid),
+        ("{\"id\":7,\"type\":\"publish\",\"channel\":\"a\"}", "7", Code::ParameterInvalid),
         (
             "{\"id\":7,\"type\":\"history\",\"channel\":\"a\",\"limit\":\"x\"}",
             "7",
@@ -243,8 +244,10 @@ fn publishers_are_answered_alike_everywhere() {
     let refusal =
         Answer::Refused(Refusal { code: Code::ChannelEnded, head: Some(entry("news", 7)) });
     assert_eq!(publish::answer(&news, &refusal).unwrap_err().status(), 409);
-    let results =
-        publish::results(&[(news.clone(), answer.clone()), (news.clone(), refusal.clone())]);
+    let results = publish::results(&[
+        Ok((news.clone(), answer.clone())),
+        Ok((news.clone(), refusal.clone())),
+    ]);
     let results: Value = serde_json::from_slice(&results).unwrap();
     assert_eq!(results["results"][0], whole);
     assert_eq!(results["results"][1]["channel"], "news");
@@ -253,8 +256,8 @@ fn publishers_are_answered_alike_everywhere() {
     assert_eq!(serde_json::from_slice::<Value>(&removed).unwrap()["epoch"], "bI0VniavN7w");
     let batch = batch::answer(&[
         ItemResult::One(news.clone(), answer.clone()),
-        ItemResult::Several(vec![(news.clone(), answer.clone())]),
-        ItemResult::Refused(Problem::of(Code::BodyInvalid)),
+        ItemResult::Several(vec![Ok((news.clone(), answer.clone()))]),
+        ItemResult::Refused(Problem::of(Code::BatchInvalid)),
     ]);
     let batch: Value = serde_json::from_slice(&batch).unwrap();
     assert_eq!(batch["results"][0], whole);

@@ -3,6 +3,7 @@
 //! It owns what has to be decided before a connection costs anything: the limits on connections
 //! and on pending handshakes, and what happens when file descriptors run out.
 
+mod answer;
 mod refusal;
 mod socket;
 
@@ -14,11 +15,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use fanfare_protocol::native::cors::OriginPolicy;
 use mio::net::{TcpListener, TcpStream};
 use mio::{Events, Interest, Poll, Token, Waker};
 
 use crate::load::Load;
 use crate::node::{Letter, Node};
+use answer::Limit;
 use refusal::Refusals;
 use socket::Spare;
 
@@ -32,6 +35,8 @@ pub(crate) struct AcceptorOptions {
     pub handshakes_max: usize,
     /// When a refused client is told to come back, at the earliest and at the latest.
     pub retry: std::ops::Range<Duration>,
+    /// Which pages of other origins may read why they are refused.
+    pub policy: Arc<OriginPolicy>,
 }
 
 /// A running acceptor.
@@ -79,7 +84,7 @@ impl Acceptor {
         let accepting = Loop {
             poll,
             listeners: sockets,
-            refusals: Refusals::new(options.retry.clone()),
+            refusals: Refusals::new(options.retry.clone(), Arc::clone(&options.policy)),
             options,
             node,
             load,
@@ -187,11 +192,12 @@ impl Loop {
         let full = self.load.connections() >= self.options.connections_max;
         if full || self.load.handshakes() >= self.options.handshakes_max {
             self.load.refuse();
-            let key = if full { "limits.connections_max" } else { "limits.handshakes_max" };
+            let limit = if full { Limit::Connections } else { Limit::Handshakes };
+            let key = limit.key();
             self.tell(key, now, || {
                 tracing::warn!(key, "connections are refused: the limit is reached");
             });
-            self.refusals.add(socket, now, &self.poll);
+            self.refusals.add(socket, limit, now, &self.poll);
             return;
         }
         if let Err(error) = socket::prepare(&socket) {

@@ -1,18 +1,22 @@
 //! Connections over the limit: told so, kindly and with bounded effort.
 //!
 //! An `EventSource` gives up for ever on a 503 but comes back after a stream that broke off, so the
-//! request is looked at before it is answered: an event stream gets its `retry:` and is aborted,
-//! everyone else gets the problem. At most [`REFUSALS_MAX`] wait at once; for one more the oldest
-//! is answered unread.
+//! request is looked at before it is answered, as `answer` says. At most [`REFUSALS_MAX`] wait at
+//! once; for one more the oldest is answered with what has come of its request.
 
 use std::collections::VecDeque;
-use std::io::{Read, Write};
+use std::io::{Error, ErrorKind, Read, Write};
 use std::net::Shutdown;
 use std::ops::Range;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use fanfare_protocol::native::cors::OriginPolicy;
 use mio::net::TcpStream;
 use mio::{Interest, Poll, Token};
+use socket2::SockRef;
+
+use super::answer::{Ending, Limit, Seen, answer};
 
 /// Refused connections that are waited for at once.
 const REFUSALS_MAX: usize = 256;
@@ -26,11 +30,13 @@ const TOKENS: usize = 1 << 20;
 /// Bytes of a request that are looked at.
 const LOOK_BYTES: usize = 4 * 1024;
 
+/// The refused who wait for their answer, or for their end after it.
 #[derive(Debug)]
 pub(super) struct Refusals {
     waiting: VecDeque<Waiting>,
     next_token: usize,
     retry: Range<Duration>,
+    policy: Arc<OriginPolicy>,
     draw: u64,
 }
 
@@ -39,12 +45,13 @@ struct Waiting {
     socket: TcpStream,
     token: Token,
     until: Instant,
+    limit: Limit,
     stage: Stage,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Stage {
-    /// Nothing has come yet.
+    /// Its request is not whole yet, and lies in the kernel until it is.
     Unread,
     /// The answer is written; what still comes is read away, since closing over unread bytes would
     /// reset the connection and could take the answer with it.
@@ -52,11 +59,14 @@ enum Stage {
 }
 
 impl Refusals {
-    pub(super) fn new(retry: Range<Duration>) -> Self {
-        Self { waiting: VecDeque::new(), next_token: TOKENS, retry, draw: 0x9E37_79B9_7F4A_7C15 }
+    /// Nobody waits. Who is refused comes back after some time out of `retry`.
+    pub(super) fn new(retry: Range<Duration>, policy: Arc<OriginPolicy>) -> Self {
+        let draw = 0x9E37_79B9_7F4A_7C15;
+        Self { waiting: VecDeque::new(), next_token: TOKENS, retry, policy, draw }
     }
 
-    pub(super) fn add(&mut self, mut socket: TcpStream, now: Instant, poll: &Poll) {
+    /// Takes a connection that is over a limit.
+    pub(super) fn add(&mut self, mut socket: TcpStream, limit: Limit, now: Instant, poll: &Poll) {
         if self.waiting.len() >= REFUSALS_MAX {
             self.finish_oldest(poll);
         }
@@ -69,6 +79,7 @@ impl Refusals {
                 socket,
                 token,
                 until: now + PATIENCE,
+                limit,
                 stage: Stage::Unread,
             });
             // The request is often there already, and then no event would come for it.
@@ -86,7 +97,7 @@ impl Refusals {
         let Some(waiting) = self.waiting.get_mut(place) else {
             return;
         };
-        if waiting.advance(retry) == Progress::Over
+        if waiting.advance(retry, &self.policy) == Progress::Over
             && let Some(waiting) = self.waiting.remove(place)
         {
             close(waiting, poll);
@@ -109,7 +120,10 @@ impl Refusals {
         let retry = self.draw_retry();
         if let Some(mut waiting) = self.waiting.pop_front() {
             if waiting.stage == Stage::Unread {
-                waiting.answer(&[], retry);
+                let mut bytes = [0; LOOK_BYTES];
+                let come = waiting.socket.peek(&mut bytes).unwrap_or(0);
+                let seen = Seen::of(bytes.get(..come).unwrap_or_default(), &self.policy);
+                waiting.answer(&seen, retry);
             }
             close(waiting, poll);
         }
@@ -132,88 +146,69 @@ enum Progress {
 }
 
 impl Waiting {
-    fn advance(&mut self, retry: Duration) -> Progress {
+    fn advance(&mut self, retry: Duration, policy: &OriginPolicy) -> Progress {
+        match self.stage {
+            Stage::Unread => self.look(retry, policy),
+            Stage::Answered => self.read_away(),
+        }
+    }
+
+    /// Answers if the request's head has come, or as much of it as is looked at.
+    fn look(&mut self, retry: Duration, policy: &OriginPolicy) -> Progress {
+        let mut bytes = [0; LOOK_BYTES];
+        let come = match self.socket.peek(&mut bytes) {
+            Ok(0) => return Progress::Over,
+            Ok(come) => come,
+            Err(error) => return progress_after(&error),
+        };
+        let seen = Seen::of(bytes.get(..come).unwrap_or_default(), policy);
+        if !seen.is_whole() && come < LOOK_BYTES {
+            return Progress::Waits;
+        }
+        self.answer(&seen, retry);
+        self.stage = Stage::Answered;
+        self.read_away()
+    }
+
+    fn read_away(&mut self) -> Progress {
         let mut bytes = [0; LOOK_BYTES];
         // Bounded, so that a client that never stops sending is no work for ever.
         for _ in 0..16 {
             match self.socket.read(&mut bytes) {
                 Ok(0) => return Progress::Over,
-                Ok(read) if self.stage == Stage::Unread => {
-                    self.answer(bytes.get(..read).unwrap_or_default(), retry);
-                    self.stage = Stage::Answered;
-                }
                 Ok(_) => {}
-                Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {
-                    return Progress::Waits;
-                }
-                Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
-                Err(_) => return Progress::Over,
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) => return progress_after(&error),
             }
         }
         Progress::Over
     }
 
-    fn answer(&mut self, request: &[u8], retry: Duration) {
-        let answer = if wants_events(request) { soft_refusal(retry) } else { problem(retry) };
+    fn answer(&mut self, seen: &Seen, retry: Duration) {
+        let (answer, ending) = answer(seen, self.limit, retry);
         // A fresh socket has room for it; where it has not, nobody reads it either.
-        let written = self.socket.write_all(answer.as_bytes());
-        if written.is_ok() {
-            let _gone = self.socket.shutdown(Shutdown::Write);
+        let written = self.socket.write_all(&answer);
+        match ending {
+            Ending::Close if written.is_ok() => {
+                let _gone = self.socket.shutdown(Shutdown::Write);
+            }
+            Ending::Close => {}
+            Ending::Reset => {
+                let _gone = SockRef::from(&self.socket).set_linger(Some(Duration::ZERO));
+            }
         }
+    }
+}
+
+/// What a failed look at a socket means.
+fn progress_after(error: &Error) -> Progress {
+    match error.kind() {
+        ErrorKind::WouldBlock | ErrorKind::Interrupted => Progress::Waits,
+        _ => Progress::Over,
     }
 }
 
 fn close(mut waiting: Waiting, poll: &Poll) {
     // Closing takes it out of the poll in any case.
     let _closed = poll.registry().deregister(&mut waiting.socket);
-}
-
-/// Whether the request asks for `text/event-stream`, which only needs to be right for browsers.
-fn wants_events(request: &[u8]) -> bool {
-    let wanted = b"text/event-stream";
-    request.starts_with(b"GET ")
-        && request.windows(wanted.len()).any(|window| window.eq_ignore_ascii_case(wanted))
-}
-
-fn soft_refusal(retry: Duration) -> String {
-    // Chunked and without its last chunk: the body is aborted, not ended.
-    let line = format!("retry: {}\n", retry.as_millis());
-    format!(
-        "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nCache-Control: no-store, no-transform\r\n\
-         Vary: Accept, Origin\r\nX-Accel-Buffering: no\r\nX-Content-Type-Options: nosniff\r\n\
-         Access-Control-Allow-Origin: *\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n{:x}\r\n{line}\r\n",
-        line.len()
-    )
-}
-
-fn problem(retry: Duration) -> String {
-    let code = fanfare_core::code::Code::ConnectionsFull;
-    let row = code.row();
-    let body = format!(
-        "{{\"type\":\"about:blank#{name}\",\"title\":\"{sentence}\",\"status\":{status},\"code\":\"{name}\",\
-         \"detail\":\"{sentence}\",\"hint\":\"raise limits.connections_max, or come back later\"}}",
-        name = row.name,
-        sentence = row.sentence,
-        status = row.status,
-    );
-    format!(
-        "HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/problem+json\r\n\
-         Cache-Control: no-store\r\nVary: Accept, Origin\r\nX-Content-Type-Options: nosniff\r\n\
-         Retry-After: {}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}",
-        retry.as_secs().max(1),
-        body.len()
-    )
-}
-
-#[cfg(test)]
-mod tests {
-    use super::wants_events;
-
-    #[test]
-    fn an_event_source_is_recognised() {
-        assert!(wants_events(b"GET /c/a HTTP/1.1\r\naccept: Text/Event-Stream\r\n\r\n"));
-        assert!(!wants_events(b"POST /c/a HTTP/1.1\r\naccept: text/event-stream\r\n"));
-        assert!(!wants_events(b"GET / HTTP/1.1\r\n\r\n"));
-        assert!(!wants_events(b""));
-    }
 }

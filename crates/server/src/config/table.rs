@@ -199,14 +199,18 @@ pub(crate) static PAYLOAD_BYTES_MAX: Key = Key {
     name: "limits.payload_bytes_max",
     kind: Kind::Bytes { min: 1 << 10, max: 32 << 20 },
     default: Standard::Value("1 MiB"),
-    about: "The largest payload of one publication, on every way in (413, on a WebSocket 1009).",
+    about: "The largest payload of one publication, on every way in. Beyond it: 413 \
+            `payload-too-large`, on a WebSocket 1009. Watch `fanfare_refusals_total` with \
+            the reason `payload-too-large`.",
 };
 
 pub(crate) static CONNECTIONS_MAX: Key = Key {
     name: "limits.connections_max",
     kind: Kind::Count { min: 1, max: 100_000_000 },
     default: Standard::Computed { how: "the open-file limit less 512", example: "10000" },
-    about: "Connections at one time, those in their handshake included.",
+    about: "Connections at one time, those in their handshake included. Beyond it: 503 \
+            `connections-full`; an event stream is told when to come back and cut. Watch \
+            `fanfare_connections_open`.",
 };
 
 pub(crate) static HANDSHAKES_MAX: Key = Key {
@@ -214,21 +218,25 @@ pub(crate) static HANDSHAKES_MAX: Key = Key {
     kind: Kind::Count { min: 1, max: 1_000_000 },
     default: Standard::Value("4096"),
     about: "Connections that have not yet sent their first request, counted among the \
-            connections.",
+            connections. Beyond it: as for `limits.connections_max`. Watch \
+            `fanfare_handshakes_pending`.",
 };
 
 pub(crate) static REQUEST_HEAD_BYTES_MAX: Key = Key {
     name: "limits.request_head_bytes_max",
     kind: Kind::Bytes { min: 1 << 10, max: 1 << 20 },
     default: Standard::Value("16 KiB"),
-    about: "The largest request line with its headers (431).",
+    about: "The largest request line with its headers. Beyond it: 431 `head-too-large`. \
+            Watch `fanfare_refusals_total` with the reason `head-too-large`.",
 };
 
 pub(crate) static REQUEST_HEAD_TIMEOUT: Key = Key {
     name: "limits.request_head_timeout",
     kind: Kind::Duration { min: Duration::from_secs(1), max: Duration::from_mins(10) },
     default: Standard::Value("10s"),
-    about: "How long a request head may take from its first byte to its last (408).",
+    about: "How long a request head may take from its first byte to its last. Beyond it: \
+            408 `request-timeout`; a connection that has sent nothing is just closed. \
+            Watch `fanfare_refusals_total` with the reason `request-timeout`.",
 };
 
 pub(crate) static REQUEST_BODY_PROGRESS_BYTES: Key = Key {
@@ -236,60 +244,69 @@ pub(crate) static REQUEST_BODY_PROGRESS_BYTES: Key = Key {
     kind: Kind::Bytes { min: 1, max: 32 << 20 },
     default: Standard::Value("64 KiB"),
     about: "How much of a request body must arrive, unless it ends before, in every \
-            `limits.request_body_progress_timeout` (408).",
+            `limits.request_body_progress_timeout`. Beyond it: 408 `request-timeout`. \
+            Watch `fanfare_refusals_total` with the reason `request-timeout`.",
 };
 
 pub(crate) static REQUEST_BODY_PROGRESS_TIMEOUT: Key = Key {
     name: "limits.request_body_progress_timeout",
     kind: Kind::Duration { min: Duration::from_secs(1), max: Duration::from_mins(10) },
     default: Standard::Value("30s"),
-    about: "The time in which `limits.request_body_progress_bytes` must arrive.",
+    about: "The time in which `limits.request_body_progress_bytes` must arrive. Beyond it: \
+            408 `request-timeout`. Watch `fanfare_refusals_total` with the reason \
+            `request-timeout`.",
 };
 
 pub(crate) static CHANNELS_MAX: Key = Key {
     name: "limits.channels_max",
     kind: Kind::Count { min: 1, max: 100_000_000 },
     default: Standard::Value("1000000"),
-    about: "Channels that exist at one time on this node. At the limit the channel that has been \
-            idle longest and has no readers is forgotten; if there is none, a new one is refused \
-            (507 `channels-full`).",
+    about: "Channels that exist at one time on this node. Beyond it: the channel that has \
+            been idle longest and has no readers is forgotten; if there is none, a new one \
+            is refused, 507 `channels-full`. Watch `fanfare_channels`.",
 };
 
 pub(crate) static CHANNELS_PER_CONNECTION_MAX: Key = Key {
     name: "limits.channels_per_connection_max",
     kind: Kind::Count { min: 1, max: 64 },
     default: Standard::Value("64"),
-    about: "Channels that one connection may read.",
+    about: "Channels that one connection may read. Beyond it: 400 `too-many-channels`. \
+            Watch `fanfare_refusals_total` with the reason `too-many-channels`.",
 };
 
 pub(crate) static PUBLISHES_IN_FLIGHT_MAX: Key = Key {
     name: "limits.publishes_in_flight_max",
     kind: Kind::Count { min: 1, max: 100_000_000 },
     default: Standard::Value("65536"),
-    about: "Publications that have been accepted and have not yet reached every shard; above it \
-            the answer is 503 `overloaded`.",
+    about: "Publications that have been accepted and have not yet reached every shard. \
+            Beyond it: 503 `overloaded`. Watch `fanfare_publishes_in_flight`.",
 };
 
 pub(crate) static PUBLISHES_IN_FLIGHT_BYTES_MAX: Key = Key {
     name: "limits.publishes_in_flight_bytes_max",
     kind: Kind::Bytes { min: 1 << 20, max: 64 << 30 },
     default: Standard::Value("256 MiB"),
-    about: "The same in bytes of payload; not below `limits.payload_bytes_max`.",
+    about: "The same in bytes of payload; not below `limits.payload_bytes_max`. Beyond it: \
+            503 `overloaded`. Watch `fanfare_publishes_in_flight_bytes`.",
 };
 
 pub(crate) static PAGES_BYTES_MAX: Key = Key {
     name: "limits.pages_bytes_max",
     kind: Kind::Bytes { min: 64 << 10, max: 4 << 30 },
     default: Standard::Value("16 MiB"),
-    about: "History pages on their way to readers who catch up, in bytes per shard.",
+    about: "History pages on their way to readers who catch up, in bytes per shard. Beyond \
+            it: such readers wait for their turn; no client is refused. Watch \
+            `fanfare_page_bytes`.",
 };
 
 pub(crate) static IDEMPOTENCY_KEYS_MAX: Key = Key {
     name: "limits.idempotency_keys_max",
     kind: Kind::Count { min: 1, max: 100_000_000 },
     default: Standard::Value("1000000"),
-    about: "Idempotency keys remembered at one time on this node; at the limit the oldest is \
-            forgotten.",
+    about: "Idempotency keys remembered at one time on this node; each is kept for \
+            `history.idempotency_window`, because forgetting one earlier could publish \
+            twice. Beyond it: a publish with a new key is refused, 503 `overloaded`. Watch \
+            `fanfare_idempotency_keys`.",
 };
 
 pub(crate) static HISTORY_COUNT: Key = Key {

@@ -14,6 +14,8 @@ use tokio::time::{Instant, timeout, timeout_at};
 pub(super) struct BodyRules {
     /// Bytes at most.
     pub bytes_max: usize,
+    /// What a larger one is refused with.
+    pub too_large: Code,
     /// Bytes that have to come in every `progress_within`, or the end.
     pub progress_bytes: usize,
     /// See `progress_bytes`.
@@ -35,7 +37,7 @@ where
 {
     let announced = body.size_hint().lower();
     if announced > rules.bytes_max as u64 {
-        return Err(too_large(rules.bytes_max));
+        return Err(too_large(rules));
     }
     let mut whole = BytesMut::new();
     let mut until = Instant::now() + rules.progress_within;
@@ -49,7 +51,7 @@ where
         };
         let Ok(data) = frame.into_data() else { continue };
         if whole.len() + data.len() > rules.bytes_max {
-            return Err(too_large(rules.bytes_max));
+            return Err(too_large(rules));
         }
         wanted = wanted.saturating_sub(data.len());
         if wanted == 0 {
@@ -79,10 +81,10 @@ where
     let _read_or_given_up = timeout(DISCARD_WITHIN, reading).await;
 }
 
-fn too_large(bytes_max: usize) -> Problem {
+fn too_large(rules: BodyRules) -> Problem {
     Problem::new(
-        Code::PayloadTooLarge,
-        format!("The body is larger than {bytes_max} bytes."),
+        rules.too_large,
+        format!("The body is larger than {} bytes.", rules.bytes_max),
         "Send less, or raise `limits.payload_bytes_max`.",
     )
 }
@@ -121,8 +123,12 @@ mod tests {
 
     use super::{BodyRules, read};
 
-    const RULES: BodyRules =
-        BodyRules { bytes_max: 10, progress_bytes: 4, progress_within: Duration::from_secs(30) };
+    const RULES: BodyRules = BodyRules {
+        bytes_max: 10,
+        too_large: Code::PayloadTooLarge,
+        progress_bytes: 4,
+        progress_within: Duration::from_secs(30),
+    };
 
     /// A body that yields one byte after each pause, and never ends when they are used up.
     struct Dripping(Vec<Duration>, Option<std::pin::Pin<Box<tokio::time::Sleep>>>);

@@ -5,6 +5,10 @@ use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use fanfare_core::code::Code;
+use fanfare_protocol::native::cors::AllowedOrigin;
+use fanfare_protocol::native::problem::Problem;
+use fanfare_protocol::native::response::{Persistence, append_problem};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -84,20 +88,31 @@ async fn serve(shared: Arc<Shared>, handover: Handover) {
     let mut drain = shared.drain.clone();
     let ended = tokio::select! {
         ended = connection.as_mut() => ended,
-        () = origin.pace.overdue(shared.options.head_within) => return,
+        () = origin.pace.overdue(shared.options.head_within) => return too_slow(&shared, &origin),
         () = drain.begun() => {
             // What is in work is answered, streams end as their shards drain, and nothing new
             // begins.
             connection.as_mut().graceful_shutdown();
             tokio::select! {
                 ended = connection.as_mut() => ended,
-                () = origin.pace.overdue(shared.options.head_within) => return,
+                () = origin.pace.overdue(shared.options.head_within) => {
+                    return too_slow(&shared, &origin);
+                }
             }
         }
     };
     if let Err(error) = ended {
         tracing::debug!(%error, "a connection ended early");
     }
+}
+
+/// Has a client told that its request head took too long; hyper has no words for that.
+fn too_slow(shared: &Shared, origin: &Origin) {
+    let problem = Problem::of(Code::RequestTimeout);
+    shared.cells.refused(problem.code());
+    let mut last = Vec::new();
+    append_problem(&mut last, &problem, &AllowedOrigin::None, Persistence::Close);
+    origin.ending.say(last.into());
 }
 
 async fn answer(

@@ -98,6 +98,10 @@ impl Shared {
     ) -> Result<Answered, Problem> {
         let rules = BodyRules {
             bytes_max: route.body_bytes_max(&self.rules),
+            too_large: match route {
+                Route::Batch(_) => Code::BatchTooLarge,
+                _ => Code::PayloadTooLarge,
+            },
             progress_bytes: self.options.body_progress_bytes,
             progress_within: self.options.body_progress_within,
         };

@@ -6,6 +6,7 @@ use fanfare_core::name::ChannelName;
 use fanfare_core::publication::{Draft, Publisher};
 use fanfare_core::shard::{Answer, Request};
 use fanfare_protocol::native::batch::{self, BatchItem, BatchRequest, ItemResult};
+use fanfare_protocol::native::channels::{Each, Named};
 use fanfare_protocol::native::cors::AllowedOrigin;
 use fanfare_protocol::native::problem::Problem;
 use fanfare_protocol::native::publish::{self, Publishing};
@@ -27,9 +28,10 @@ impl Shared {
         let drafts = publishing.drafts(body, publisher, &self.rules)?;
         let asked = drafts
             .into_iter()
-            .map(|(channel, draft)| {
+            .map(|each| {
+                let (channel, draft) = each?;
                 let asked = ask::publish(&self.node, channel.clone(), draft);
-                (channel, asked)
+                Ok((channel, asked))
             })
             .collect();
         self.answer_each(asked, origin).await
@@ -38,14 +40,15 @@ impl Shared {
     /// Starts new histories.
     pub(super) async fn remove(
         &self,
-        channels: Vec<ChannelName>,
+        channels: Vec<Named>,
         origin: &AllowedOrigin,
     ) -> Result<Answered, Problem> {
         let asked = channels
             .into_iter()
-            .map(|channel| {
+            .map(|named| {
+                let channel = named?;
                 let asked = ask::question(&self.node, channel.clone(), Request::Remove);
-                (channel, asked)
+                Ok((channel, asked))
             })
             .collect();
         self.answer_each(asked, origin).await
@@ -54,12 +57,12 @@ impl Shared {
     /// One channel's outcome is the answer's own; several stand in a list.
     async fn answer_each(
         &self,
-        asked: Vec<(ChannelName, Asked)>,
+        asked: Vec<Each<Asked>>,
         origin: &AllowedOrigin,
     ) -> Result<Answered, Problem> {
         let mut answers = settle(asked).await;
         let body = match answers.as_slice() {
-            [(channel, answer)] => publish::answer(channel, answer)?,
+            [Ok((channel, answer))] => publish::answer(channel, answer)?,
             _ => {
                 self.count_refusals(&answers);
                 publish::results(&answers)
@@ -87,12 +90,7 @@ impl Shared {
                     Pending::One(channel, asked)
                 }
                 BatchItem::Several(drafts) => {
-                    let mut asked = Vec::with_capacity(drafts.len());
-                    for (channel, draft) in drafts {
-                        let one = self.ask_or_wait(&mut pending, &channel, draft).await;
-                        asked.push((channel, one));
-                    }
-                    Pending::Several(asked)
+                    Pending::Several(self.ask_several(&mut pending, drafts).await)
                 }
                 BatchItem::Refused(problem) => Pending::Settled(ItemResult::Refused(problem)),
             };
@@ -114,6 +112,25 @@ impl Shared {
         Ok(answer::whole(Media::Json, body, None, origin))
     }
 
+    /// Asks for each channel of one item.
+    async fn ask_several(
+        &self,
+        pending: &mut [Pending],
+        drafts: Vec<Each<Draft>>,
+    ) -> Vec<Each<Asked>> {
+        let mut asked = Vec::with_capacity(drafts.len());
+        for each in drafts {
+            asked.push(match each {
+                Ok((channel, draft)) => {
+                    let one = self.ask_or_wait(pending, &channel, draft).await;
+                    Ok((channel, one))
+                }
+                Err(problem) => Err(problem),
+            });
+        }
+        asked
+    }
+
     /// Asks, and if the batch itself holds all permits waits for what it asked before.
     async fn ask_or_wait(
         &self,
@@ -133,10 +150,12 @@ impl Shared {
         ask::publish(&self.node, channel.clone(), draft)
     }
 
-    fn count_refusals(&self, answers: &[(ChannelName, Answer)]) {
-        for (_, answer) in answers {
-            if let Answer::Refused(refusal) = answer {
-                self.cells.refused(refusal.code);
+    fn count_refusals(&self, answers: &[Each<Answer>]) {
+        for answer in answers {
+            match answer {
+                Ok((_, Answer::Refused(refusal))) => self.cells.refused(refusal.code),
+                Err(problem) => self.cells.refused(problem.code()),
+                Ok(_) => {}
             }
         }
     }
@@ -146,7 +165,7 @@ impl Shared {
 #[derive(Debug)]
 enum Pending {
     One(ChannelName, Asked),
-    Several(Vec<(ChannelName, Asked)>),
+    Several(Vec<Each<Asked>>),
     Settled(ItemResult),
 }
 
@@ -161,10 +180,13 @@ impl Pending {
 }
 
 /// Waits for all answers; they were asked at once, so this takes as long as the slowest.
-async fn settle(asked: Vec<(ChannelName, Asked)>) -> Vec<(ChannelName, Answer)> {
+async fn settle(asked: Vec<Each<Asked>>) -> Vec<Each<Answer>> {
     let mut answers = Vec::with_capacity(asked.len());
-    for (channel, asked) in asked {
-        answers.push((channel, asked.answer().await));
+    for each in asked {
+        answers.push(match each {
+            Ok((channel, asked)) => Ok((channel, asked.answer().await)),
+            Err(problem) => Err(problem),
+        });
     }
     answers
 }

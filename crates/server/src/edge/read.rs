@@ -14,6 +14,7 @@ use fanfare_protocol::native::problem::Problem;
 use fanfare_protocol::native::reading::{OpeningEvent, Reading, Transport};
 use fanfare_protocol::native::response::{Media, ResponseHead};
 use fanfare_protocol::native::{ndjson, sse};
+use std::borrow::Cow;
 
 use super::Shared;
 use super::answer::{self, AnswerBody, Answered};
@@ -30,7 +31,7 @@ impl Shared {
         let shard = usize::from(self.load.lightest());
         let mailbox = self.node.mailboxes().get(shard);
         let Some(mailbox) = mailbox.or_else(|| self.node.mailboxes().first()) else {
-            return Err(Problem::of(Code::Unavailable));
+            return Err(Problem::of(Code::NotApplied));
         };
         let (writer, reader) = pipe(mailbox.clone());
         mailbox.put(Letter::Subscriber {
@@ -75,14 +76,15 @@ impl Shared {
     }
 
     /// Subscribes, and waits until every channel has said where it stands.
-    async fn begin(&self, reading: Reading) -> Result<Begun, Problem> {
+    async fn begin(&self, mut reading: Reading) -> Result<Begun, Problem> {
         if self.draining() {
             return Err(Problem::of(Code::Draining));
         }
+        let from = std::mem::take(&mut reading.from);
         let (pipe, session) = self.subscribe(reading)?;
         match pipe.next().await {
             Some(PipeItem::Opened { channels, cursor }) => {
-                Ok(Begun { pipe, session, channels, cursor })
+                Ok(Begun { pipe, session, channels, cursor, from })
             }
             Some(PipeItem::Refused(code)) => Err(Problem::of(code)),
             // The shard drains or ended before the stream began.
@@ -108,6 +110,7 @@ impl Shared {
             session: begun.session,
             channels: &begun.channels,
             cursor: &begun.cursor,
+            from: &begun.from,
             policy: self.options.slow_reader,
         };
         let mut out = Vec::with_capacity(512);
@@ -175,6 +178,7 @@ struct Begun {
     session: SessionId,
     channels: Vec<Opened>,
     cursor: Cursor,
+    from: Cow<'static, str>,
 }
 
 fn media_of(transport: &Transport) -> Media {

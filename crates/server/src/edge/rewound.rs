@@ -5,8 +5,8 @@
 
 use std::io;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -24,6 +24,8 @@ pub(crate) struct Rewound {
     read: Bytes,
     ending: Ending,
     pace: Pace,
+    /// Whether an answer is stuck half-way, since the client does not read.
+    stuck: bool,
 }
 
 /// How a socket ends: with a FIN, unless somebody asks for a reset before.
@@ -33,6 +35,7 @@ pub(crate) struct Rewound {
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Ending {
     reset: Arc<AtomicBool>,
+    farewell: Arc<OnceLock<Bytes>>,
 }
 
 impl Ending {
@@ -40,12 +43,18 @@ impl Ending {
     pub(crate) fn reset(&self) {
         self.reset.store(true, Ordering::Release);
     }
+
+    /// The socket is to say this last, unless an answer is still on its way.
+    pub(crate) fn say(&self, last: Bytes) {
+        // The first reason to end is the one that is told.
+        let _told_already = self.farewell.set(last);
+    }
 }
 
 impl Rewound {
     /// `socket`, of which `read` was read already.
     pub(crate) fn new(socket: TcpStream, read: Bytes, ending: Ending, pace: Pace) -> Self {
-        Self { socket: Some(socket), read, ending, pace }
+        Self { socket: Some(socket), read, ending, pace, stuck: false }
     }
 
     /// The socket and what is still to be replayed.
@@ -64,6 +73,10 @@ impl Rewound {
 impl Drop for Rewound {
     fn drop(&mut self) {
         let Some(socket) = &self.socket else { return };
+        if let (Some(last), false) = (self.ending.farewell.get(), self.stuck) {
+            // What there is no room for, nobody reads.
+            let _written = socket.try_write(last);
+        }
         if self.ending.reset.load(Ordering::Acquire) {
             // A socket that is already gone cannot be reset and need not be.
             let _gone = socket2::SockRef::from(socket).set_linger(Some(Duration::ZERO));
@@ -102,7 +115,9 @@ impl AsyncWrite for Rewound {
         context: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        self.socket()?.poll_write(context, bytes)
+        let outcome = self.socket()?.poll_write(context, bytes);
+        self.stuck = outcome.is_pending();
+        outcome
     }
 
     fn poll_write_vectored(
@@ -110,7 +125,9 @@ impl AsyncWrite for Rewound {
         context: &mut Context<'_>,
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        self.socket()?.poll_write_vectored(context, slices)
+        let outcome = self.socket()?.poll_write_vectored(context, slices);
+        self.stuck = outcome.is_pending();
+        outcome
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -190,6 +207,19 @@ mod tests {
         drop(rewound);
         let seen = client.read(&mut [0; 8]);
         assert_eq!(seen.map_err(|error| error.kind()), Err(std::io::ErrorKind::ConnectionReset));
+    }
+
+    #[tokio::test]
+    async fn the_last_words_are_said_once_and_before_the_end() {
+        let (socket, mut client) = pair().await;
+        let ending = Ending::default();
+        let rewound = Rewound::new(socket, Bytes::new(), ending.clone(), Pace::new());
+        ending.say("too slow".into());
+        ending.say("never".into());
+        drop(rewound);
+        let mut told = String::new();
+        client.read_to_string(&mut told).unwrap();
+        assert_eq!(told, "too slow");
     }
 
     #[tokio::test]

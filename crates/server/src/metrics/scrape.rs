@@ -107,6 +107,11 @@ impl Sources {
                 value: Value::Gauge(self.node.permits().in_flight() as u64),
             },
             Sample {
+                name: "fanfare_publishes_in_flight_bytes",
+                help: "Payload in them, to be held against limits.publishes_in_flight_bytes_max",
+                value: Value::Gauge(self.node.permits().bytes_in_flight() as u64),
+            },
+            Sample {
                 name: "fanfare_panics",
                 help: "Panics that ended one connection and were survived: bugs",
                 value: Value::Counter(PanicCount::read()),
@@ -148,6 +153,7 @@ impl Total {
         sum.ring_bytes += core.ring_bytes;
         sum.feed_bytes += core.feed_bytes;
         sum.page_bytes += core.page_bytes;
+        sum.keys += core.keys;
         sum.lag_max = sum.lag_max.max(core.lag_max);
         for (gaps, more) in sum.gaps.iter_mut().zip(core.gaps) {
             *gaps += more;
@@ -229,6 +235,11 @@ impl Total {
                 self.core.lag_max,
             ),
             gauge("fanfare_channels", "Channels that exist", self.core.channels),
+            gauge(
+                "fanfare_idempotency_keys",
+                "Idempotency keys remembered, to be held against limits.idempotency_keys_max",
+                self.core.keys,
+            ),
             gauge("fanfare_feeds", "Channels being read, per shard and format", self.core.feeds),
             gauge("fanfare_readers", "Subscriptions to channels", self.core.readers),
             gauge("fanfare_history_bytes", "Bytes that history holds", self.core.ring_bytes),

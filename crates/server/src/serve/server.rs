@@ -75,11 +75,13 @@ impl Server {
             shards.push(started.context("a shard cannot be started")?);
         }
         let tracker = shared.tracker.clone();
+        let policy = Arc::clone(&shared.policy);
         start_edge(shared, intake);
         let options = AcceptorOptions {
             connections_max: limits.connections_max,
             handshakes_max: limits.handshakes_max,
             retry: settings.drain.retry.min..settings.drain.retry.max,
+            policy,
         };
         let acceptor = Acceptor::start(listeners, options, Arc::clone(&node), Arc::clone(&load))
             .context("the acceptor cannot be started")?;

@@ -1,7 +1,9 @@
 //! Faults on demand, in builds with the feature `fault-injection` only: payloads that make the
 //! code they pass through panic, so that a test can see what a panic ends.
 
-use fanfare_core::frame::{Format, Frame, Told};
+use fanfare_core::frame::{Format, Frame};
+use fanfare_core::position::Offset;
+use fanfare_core::publication::Publication;
 use fanfare_protocol::native::encode;
 
 /// Bytes that break the codec of the connection they come from.
@@ -16,11 +18,9 @@ pub(super) fn strike_codec(received: &[u8]) {
 }
 
 /// The native encoder, which breaks on demand.
-pub(crate) fn encode(told: Told<'_>, format: Format) -> Frame {
-    if let Told::Publication(publication, _) = told {
-        strike(publication.content.data.bytes(), FEED);
-    }
-    encode::encode(told, format)
+pub(crate) fn encode(publication: &Publication, prev: Offset, format: Format) -> Frame {
+    strike(publication.content.data.bytes(), FEED);
+    encode::encode(publication, prev, format)
 }
 
 #[expect(clippy::panic, reason = "to panic is what this is for")]

@@ -53,7 +53,7 @@ impl EventLoop {
             }
             Letter::Snapshot(wanted) => {
                 let snapshot = ShardSnapshot {
-                    core: self.core.figures().clone(),
+                    core: self.core.snapshot(),
                     sockets: self.sockets.figures.clone(),
                 };
                 // Whoever wanted it may have given up.

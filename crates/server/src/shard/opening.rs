@@ -64,14 +64,24 @@ impl EventLoop {
                     stream.over(&cursor, out);
                     return Step::Finish;
                 }
-                let open =
-                    Open { session: stream.session, channels: &channels, cursor: &cursor, policy };
+                let open = Open {
+                    session: stream.session,
+                    channels: &channels,
+                    cursor: &cursor,
+                    from: "",
+                    policy,
+                };
                 stream.open(&open, retry, out);
                 Step::Wait
             }
             State::Socket(session) => {
-                let open =
-                    Open { session: session.id(), channels: &channels, cursor: &cursor, policy };
+                let open = Open {
+                    session: session.id(),
+                    channels: &channels,
+                    cursor: &cursor,
+                    from: "",
+                    policy,
+                };
                 session.open(&open, out);
                 Step::Wait
             }

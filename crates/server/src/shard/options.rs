@@ -6,7 +6,7 @@ use std::time::Duration;
 /// What the loop of every shard holds its connections to.
 #[derive(Debug, Clone)]
 pub(crate) struct ShardOptions {
-    /// Bytes of a request head at most (`limits.head_bytes_max`).
+    /// Bytes of a request head at most (`limits.request_head_bytes_max`).
     pub head_bytes_max: usize,
     /// How long a request head may take from its first byte, or from the accept.
     pub head_within: Duration,

@@ -1,5 +1,8 @@
 //! A stream over HTTP/1: what it says beside its publications.
 
+use std::borrow::Cow;
+use std::time::Duration;
+
 use fanfare_core::cursor::Cursor;
 use fanfare_core::frame::Format;
 use fanfare_core::gap::Gap;
@@ -15,8 +18,6 @@ use fanfare_protocol::native::response::{
     BodyLength, Media, Persistence, ResponseHead, append_head, append_problem, stream_length,
 };
 use fanfare_protocol::native::{ndjson, sse};
-
-use std::time::Duration;
 
 /// A reader of a stream.
 #[derive(Debug)]
@@ -40,6 +41,7 @@ enum Stage {
 struct Unopened {
     origin: AllowedOrigin,
     opening: OpeningEvent,
+    from: Cow<'static, str>,
 }
 
 impl Stream {
@@ -50,7 +52,11 @@ impl Stream {
             format: reading.format,
             version: reading.version,
             heartbeat: reading.heartbeat,
-            stage: Stage::Opening(Box::new(Unopened { origin, opening: reading.opening })),
+            stage: Stage::Opening(Box::new(Unopened {
+                origin,
+                opening: reading.opening,
+                from: reading.from.clone(),
+            })),
         }
     }
 
@@ -76,7 +82,8 @@ impl Stream {
         append_head(out, &head, stream_length(self.version), Persistence::KeepAlive);
         let mut part = Vec::new();
         if self.is_sse() {
-            sse::append_open(&mut part, open, retry, unopened.opening);
+            let open = Open { from: &unopened.from, ..*open };
+            sse::append_open(&mut part, &open, retry, unopened.opening);
         } else if self.format == Format::Ndjson && unopened.opening == OpeningEvent::Told {
             ndjson::append_open(&mut part, open);
         }

@@ -2,11 +2,30 @@
 //! wait.
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+#![expect(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "what was measured, and what was skipped and why, is for people"
+)]
 
+mod abuse;
 mod cli;
 mod edge;
+mod fault;
+mod heartbeat;
+mod kept;
 mod large;
+mod nginx;
 mod reader;
 mod server;
 mod soak;
+mod tidy;
+mod transcript;
+mod vanish;
 mod wire;
+
+/// Whether the long variants run: `FANFARE_SOAK` is set, as `just soak` does.
+#[expect(clippy::disallowed_methods, reason = "a test has no configuration but its environment")]
+fn soaks() -> bool {
+    std::env::var_os("FANFARE_SOAK").is_some()
+}

@@ -1,7 +1,8 @@
 //! A server of one test: started on a free port, told to leave or killed at its end.
 
+use std::fs;
 use std::io::{BufRead, BufReader};
-use std::process::{Child, ChildStderr, Stdio};
+use std::process::{Child, ChildStderr, Command, Stdio};
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -35,7 +36,12 @@ impl Server {
     fn start(flags: &[&str], settings: &[(&str, &str)]) -> Self {
         let mut command = fanfare(flags);
         command.args(["--listen", "127.0.0.1:0"]).envs(settings.iter().copied());
-        let mut child = command.stdout(Stdio::null()).spawn().unwrap();
+        Self::of(command)
+    }
+
+    /// The server that this command starts; one of its addresses is on 127.0.0.1.
+    pub(crate) fn of(mut command: Command) -> Self {
+        let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
         let lines = lines(child.stderr.take().unwrap());
         let mut server = Self { child, lines, address: String::new() };
         server.address = server.listening();
@@ -55,7 +61,7 @@ impl Server {
         }
     }
 
-    /// Where it listens, `address:port`.
+    /// Its address and port.
     pub(crate) fn address(&self) -> &str {
         &self.address
     }
@@ -63,6 +69,14 @@ impl Server {
     /// Its process.
     pub(crate) fn process(&self) -> u32 {
         self.child.id()
+    }
+
+    /// Bytes of memory that it has resident, code and stacks included.
+    pub(crate) fn resident_bytes(&self) -> u64 {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+        let kilobytes: u64 = line.trim().trim_end_matches(" kB").parse().unwrap();
+        kilobytes * 1024
     }
 
     /// A connection.

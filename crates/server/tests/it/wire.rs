@@ -48,6 +48,75 @@ impl Wire {
         self.answer()
     }
 
+    /// A figure of `/metrics`, by its name with its labels.
+    pub(crate) fn figure(&mut self, name: &str) -> u64 {
+        self.ask("GET /metrics HTTP/1.1", &[]);
+        let answer = self.answer();
+        let mut lines = body(&answer).lines();
+        let value = lines.find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+        value.unwrap_or_else(|| panic!("no {name}: {answer}")).parse().unwrap()
+    }
+
+    /// Waits until a figure of `/metrics` is as wanted.
+    pub(crate) fn wait_for_figure(&mut self, name: &str, wanted: u64) {
+        let until = Instant::now() + DEADLINE;
+        loop {
+            let found = self.figure(name);
+            if found == wanted {
+                return;
+            }
+            assert!(Instant::now() < until, "{name} stays {found}, not {wanted}");
+            // There is no event for what a counter in another process does.
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    /// Becomes a WebSocket; what comes before its first frame is taken.
+    pub(crate) fn open_websocket(&mut self, target: &str, headers: &[&str]) {
+        let upgrade = [
+            "Connection: Upgrade",
+            "Upgrade: websocket",
+            "Sec-WebSocket-Version: 13",
+            "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
+        ];
+        self.ask(&format!("GET {target} HTTP/1.1"), &[&upgrade, headers].concat());
+        let head = self.until("\r\n\r\n");
+        assert!(head.starts_with("HTTP/1.1 101 "), "{head}");
+    }
+
+    /// One frame of a WebSocket: its first byte and its payload.
+    pub(crate) fn frame(&mut self) -> (u8, Vec<u8>) {
+        let head = self.take_bytes(2);
+        let length = match head[1] {
+            126 => self.take_bytes(2),
+            127 => self.take_bytes(8),
+            short => vec![short],
+        };
+        let length = length.iter().fold(0, |length, byte| length << 8 | usize::from(*byte));
+        (head[0], self.take_bytes(length))
+    }
+
+    /// Sends without reading until the other end has not taken any more for half a second. Says how
+    /// many bytes went.
+    pub(crate) fn fill(&mut self, mut bytes: &[u8]) -> usize {
+        let all = bytes.len();
+        self.socket.set_write_timeout(Some(Duration::from_millis(500))).unwrap();
+        while !bytes.is_empty() {
+            match self.socket.write(bytes) {
+                Ok(sent) => bytes = &bytes[sent..],
+                Err(error) if error.kind() == ErrorKind::WouldBlock => break,
+                Err(error) => panic!("cannot be sent: {error}"),
+            }
+        }
+        self.socket.set_write_timeout(None).unwrap();
+        all - bytes.len()
+    }
+
+    /// A second way to the socket, for another thread to write on.
+    pub(crate) fn writer(&self) -> TcpStream {
+        self.socket.try_clone().unwrap()
+    }
+
     /// One answer with a Content-Length, or without a body.
     pub(crate) fn answer(&mut self) -> String {
         let head = self.until("\r\n\r\n");
@@ -70,15 +139,19 @@ impl Wire {
         }
     }
 
-    /// So many bytes.
+    /// So many bytes as text.
     pub(crate) fn take(&mut self, length: usize) -> String {
+        String::from_utf8_lossy(&self.take_bytes(length)).into_owned()
+    }
+
+    /// So many bytes.
+    pub(crate) fn take_bytes(&mut self, length: usize) -> Vec<u8> {
         while self.read.len() < length {
             let end = self.more();
             assert_eq!(end, None, "{}", String::from_utf8_lossy(&self.read));
         }
         let rest = self.read.split_off(length);
-        let taken = std::mem::replace(&mut self.read, rest);
-        String::from_utf8_lossy(&taken).into_owned()
+        std::mem::replace(&mut self.read, rest)
     }
 
     /// Everything up to the end, and how it ended.
@@ -115,6 +188,31 @@ impl Wire {
             }
         }
     }
+}
+
+/// A client's frame, masked with zeros, which leave its payload as it is. `head` is its first byte.
+pub(crate) fn frame(head: u8, payload: &[u8]) -> Vec<u8> {
+    let mut frame = frame_head(head, payload.len() as u64);
+    frame.extend_from_slice(payload);
+    frame
+}
+
+/// The same without its payload.
+pub(crate) fn frame_head(head: u8, length: u64) -> Vec<u8> {
+    let mut bytes = vec![head];
+    match (u8::try_from(length), u16::try_from(length)) {
+        (Ok(short @ ..126), _) => bytes.push(0x80 | short),
+        (_, Ok(medium)) => {
+            bytes.push(0x80 | 126);
+            bytes.extend_from_slice(&medium.to_be_bytes());
+        }
+        _ => {
+            bytes.push(0x80 | 127);
+            bytes.extend_from_slice(&length.to_be_bytes());
+        }
+    }
+    bytes.extend_from_slice(&[0; 4]);
+    bytes
 }
 
 /// A header's value in an answer.

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use fanfare_core::cursor::CursorEntry;
-use fanfare_core::frame::{Format, Told};
+use fanfare_core::frame::Format;
 use fanfare_core::name::ChannelName;
 use fanfare_core::shard::{Answer, HistoryPage, HistoryQuery, Order, Request};
 use fanfare_core::start::{Start, Subscription};
@@ -135,7 +135,7 @@ impl Shared {
 fn gather(collector: &mut Collector, channel: &ChannelName, place: usize, page: &HistoryPage) {
     for served in &page.publications {
         let publication = &served.publication;
-        let frame = encode(Told::Publication(publication, served.prev), Format::Ndjson);
+        let frame = encode(publication, served.prev, Format::Ndjson);
         let mut line = Vec::with_capacity(frame.bytes().len());
         match publication.position {
             Some(position) => {

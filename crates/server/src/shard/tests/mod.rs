@@ -91,6 +91,7 @@ impl Running {
             connections_max: wishes.connections_max,
             handshakes_max: 4_096,
             retry: Duration::from_secs(1)..Duration::from_secs(2),
+            policy: Arc::new(OriginPolicy { hosts: Hosts::Loopback, origins: Origins::Loopback }),
         };
         let acceptor =
             Acceptor::start(vec![listener], options, Arc::clone(&node), Arc::clone(&load));

@@ -54,6 +54,7 @@ fn session(format: Format, publisher: Result<Publisher, Code>, echo: Echo) -> Se
         session: SessionId(9),
         channels: &[],
         cursor: &Cursor::new(),
+        from: "now",
         policy: SlowReader::Recover,
     };
     session.open(&open, &mut out);

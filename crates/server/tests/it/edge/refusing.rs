@@ -9,7 +9,7 @@ fn what_is_not_there_and_what_is_not_taken() {
     let mut wire = server.connect();
     for (line, status, allow) in [
         ("GET /nowhere HTTP/1.1", "404", None),
-        ("GET /c/x/presence HTTP/1.1", "404", None),
+        ("GET /c/x/presence HTTP/1.1", "501", None),
         ("POST /health HTTP/1.1", "405", Some("GET, HEAD")),
         ("PATCH /c/x HTTP/1.1", "405", Some("GET, HEAD, POST, PUT, DELETE, OPTIONS")),
     ] {
@@ -43,7 +43,9 @@ fn a_dripped_head_ends_its_connection_and_an_idle_one_stays() {
     let mut idle = server.connect_to_edge("x");
     let mut wire = server.connect_to_edge("x");
     wire.send("GET /c/x HTTP/1.1\r\nHost: loc");
-    assert_eq!(wire.end().1, End::Closed);
+    let (answer, end) = wire.end();
+    assert!(answer.starts_with("HTTP/1.1 408 "), "{answer}");
+    assert_eq!(end, End::Closed);
     assert!(idle.post_chunked("x", "still here").starts_with("HTTP/1.1 200"));
 }
 

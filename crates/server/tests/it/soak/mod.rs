@@ -1,5 +1,5 @@
-//! What must hold under load. The suite runs a short form of each; with `SOAK` in the environment,
-//! as `just soak` sets it, each runs in full.
+//! What must hold under load. The suite runs a short form of each; with `FANFARE_SOAK` in the
+//! environment, as `just soak` sets it, each runs in full.
 
 mod attaches;
 mod publisher;
@@ -7,8 +7,7 @@ mod seam;
 mod stalled;
 mod usage;
 
-/// `short` in the suite, `full` with `SOAK`.
-#[expect(clippy::disallowed_methods, reason = "this asks how much to test, not how to serve")]
+/// `short` in the suite, `full` with `FANFARE_SOAK`.
 fn amount(short: u64, full: u64) -> u64 {
-    if std::env::var_os("SOAK").is_some() { full } else { short }
+    if crate::soaks() { full } else { short }
 }

@@ -1,0 +1,176 @@
+//! Pages: history that comes to one reader at a time, because it lies before what a feed holds.
+//!
+//! Pages share a budget. What a reader takes is given back at once; a reader that takes nothing for
+//! a while gives up its page, so that no number of stalled readers keeps others from theirs.
+
+use std::collections::VecDeque;
+
+use crate::feed::{Entry, EntryBody, RUN_MAX, Run};
+use crate::position::Position;
+use crate::shard::flush::Hit;
+use crate::shard::reader::{Away, AwayState, Flow, Page, Reader, Slot};
+use crate::shard::{ConnectionId, Effect, Room, Shard, Sink};
+use crate::time::Millis;
+
+/// A reader that waits for room in the budget of pages.
+#[derive(Debug)]
+pub(super) struct PageWaiter {
+    connection: ConnectionId,
+    slot: u16,
+    /// What its page took when there was no room for it.
+    bytes: usize,
+}
+
+/// How long a reader may hold a page without taking anything while others wait for theirs.
+const STALLED_AFTER: Millis = 2_000;
+
+impl Shard {
+    /// Gives a reader its page, or has it wait for room in the budget.
+    pub(super) fn give_page(
+        &mut self,
+        connection: ConnectionId,
+        slot: u16,
+        entries: VecDeque<Entry>,
+        (from, to): (Position, Position),
+    ) {
+        let charged: usize = entries.iter().map(|entry| entry.frame.weight()).sum();
+        let fits = self.page_fits(charged);
+        let moved = self.now.millis;
+        let Some(reader) = self.reader_mut(connection) else { return };
+        let Some(Slot::Away(away)) = reader.slots.get_mut(slot) else { return };
+        if fits {
+            away.state = AwayState::Page(Page { entries, charged, seen: from, to, moved });
+            self.figures.page_bytes += charged as u64;
+            self.page_holders.push_back((connection, slot));
+        } else {
+            away.state = AwayState::AwaitingPage(from);
+            self.page_queue.push_back(PageWaiter { connection, slot, bytes: charged });
+        }
+    }
+
+    /// Whether a page fits the budget; one larger than all of it does when it has it alone.
+    fn page_fits(&self, bytes: usize) -> bool {
+        let used = usize::try_from(self.figures.page_bytes).unwrap_or(usize::MAX);
+        used == 0 || used.saturating_add(bytes) <= self.settings.pages_bytes_max
+    }
+
+    /// Gives back what a page was charged, and lets those go on who wait for room.
+    pub(super) fn return_page(&mut self, charged: usize, effects: &mut Vec<Effect>) {
+        self.figures.page_bytes -= charged as u64;
+        self.admit_page(effects);
+    }
+
+    /// Lets the next reader ask for its page if what it was refused for fits now.
+    pub(super) fn admit_page(&mut self, effects: &mut Vec<Effect>) {
+        while let Some(waiter) = self.page_queue.front() {
+            if !self.page_fits(waiter.bytes) {
+                return;
+            }
+            let PageWaiter { connection, slot, .. } = *waiter;
+            self.page_queue.pop_front();
+            let Some(reader) = self.reader_mut(connection) else { continue };
+            let Some(Slot::Away(away)) = reader.slots.get_mut(slot) else { continue };
+            if let AwayState::AwaitingPage(position) = away.state {
+                return self.resume(connection, slot, position, effects);
+            }
+        }
+    }
+
+    /// When stalled pages have to be looked for.
+    pub(super) fn pages_at(&self) -> Option<Millis> {
+        (!self.page_queue.is_empty()).then_some(self.now.millis + STALLED_AFTER / 2)
+    }
+
+    /// Takes back the pages of readers that take nothing while others wait. They go on from where
+    /// they are when they have drained.
+    pub(super) fn reclaim_pages(&mut self, effects: &mut Vec<Effect>) {
+        let waited = !self.page_queue.is_empty();
+        for _ in 0..self.page_holders.len() {
+            let Some((connection, slot)) = self.page_holders.pop_front() else { return };
+            let now = self.now.millis;
+            let Some(reader) = self.reader_mut(connection) else { continue };
+            let Some(Slot::Away(away)) = reader.slots.get_mut(slot) else { continue };
+            let AwayState::Page(page) = &mut away.state else { continue };
+            if waited && page.moved + STALLED_AFTER <= now {
+                let charged = page.charged;
+                away.state = AwayState::Lagging(page.seen);
+                self.return_page(charged, effects);
+                self.make_ready(connection);
+            } else {
+                self.page_holders.push_back((connection, slot));
+            }
+        }
+    }
+
+    /// Delivers a page to its reader; at its end the reader attaches again.
+    pub(super) fn deliver_page(
+        &mut self,
+        connection: ConnectionId,
+        slot: u16,
+        sink: &mut impl Sink,
+        hits: &mut Vec<Hit>,
+        effects: &mut Vec<Effect>,
+    ) -> usize {
+        let Some(reader) = self.readers.get_mut(connection.index) else { return 0 };
+        let Reader { slots, extra, flow, .. } = reader;
+        let Some(Slot::Away(away)) = slots.get_mut(slot) else { return 0 };
+        let Away { state: AwayState::Page(page), .. } = &mut **away else { return 0 };
+        let (mut sends, mut returned) = (0, 0);
+        while *flow == Flow::Open && !page.entries.is_empty() {
+            let plain = page.entries.iter().take(RUN_MAX);
+            let count = plain.take_while(|entry| entry.as_mark().is_none()).count();
+            if count == 0 {
+                hits.extend(page.take_mark(connection, slot));
+                *flow = flow.held();
+                self.held.push(connection);
+                continue;
+            }
+            let cursor = extra.as_ref().and_then(|extra| extra.cursor.as_ref());
+            let run = Run { entries: page.entries.range(..count).take(count), cursor };
+            let delivery = sink.deliver(connection, run);
+            let taken = delivery.taken.min(count);
+            sends += 1;
+            self.figures.deliveries += taken as u64;
+            let mut last = 0;
+            for entry in page.entries.drain(..taken) {
+                last = entry.frame.weight();
+                returned += last;
+                let Some(after) = entry.after else { continue };
+                page.seen = after.position;
+                if let Some(cursor) = extra.as_mut().and_then(|extra| extra.cursor.as_mut()) {
+                    cursor.set(after);
+                }
+            }
+            if taken > 0 {
+                page.moved = self.now.millis;
+            }
+            if delivery.room == Room::Full || taken == 0 {
+                *flow = Flow::Full;
+                // The sink still holds the rest of it, and this reader alone.
+                returned -= last;
+            }
+        }
+        returned = returned.min(page.charged);
+        page.charged -= returned;
+        // What a full sink took last is not gone yet: the next page is pulled when it has drained.
+        if page.entries.is_empty() && *flow != Flow::Full {
+            let to = page.to;
+            returned += std::mem::take(&mut page.charged);
+            // After an end there is nothing to attach to; the hit takes the slot away.
+            if *flow != Flow::Held {
+                self.resume(connection, slot, to, effects);
+            }
+        }
+        self.return_page(returned, effects);
+        sends
+    }
+}
+
+impl Page {
+    /// Takes the mark that the page has come to.
+    fn take_mark(&mut self, connection: ConnectionId, slot: u16) -> Option<Hit> {
+        let entry = self.entries.pop_front()?;
+        let EntryBody::Mark(mark) = entry.body else { return None };
+        Some(Hit { connection, slot, mark: *mark, after: entry.after? })
+    }
+}

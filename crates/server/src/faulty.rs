@@ -1,0 +1,23 @@
+//! The `fanfare` binary with faults on demand: built for tests of what a panic ends, under a name
+//! of its own so that it takes nobody's place. `main.rs` says what is in it.
+
+mod acceptor;
+mod auth;
+mod command;
+mod config;
+mod edge;
+mod engine;
+mod exit;
+mod load;
+mod logging;
+mod metrics;
+mod node;
+mod pipe;
+mod serve;
+mod shard;
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    exit::conclude(std::panic::catch_unwind(command::run))
+}

@@ -1,0 +1,92 @@
+//! Behind nginx as Debian ships it: `proxy_pass` alone, which speaks HTTP/1.0 to the server, and the
+//! lines that the documentation gives for WebSocket.
+
+mod proxy;
+
+use std::time::{Duration, Instant};
+
+use crate::server::Server;
+use crate::wire::{End, body, frame, header};
+use proxy::Proxy;
+
+/// What the documentation tells to add.
+const DOCUMENTED: &str = "proxy_http_version 1.1;
+    proxy_set_header Upgrade $http_upgrade;
+    proxy_set_header Connection \"upgrade\";";
+
+#[test]
+fn an_event_stream_passes_at_once_and_a_drain_is_no_end() {
+    let mut server = Server::dev(&[("FANFARE_DRAIN__WINDOW", "1s")]);
+    let Some(proxy) = Proxy::start(&server, "") else { return };
+    let mut wire = proxy.connect();
+    let began = Instant::now();
+    wire.ask("GET /c/news HTTP/1.1", &["Accept: text/event-stream"]);
+    let head = wire.until("\r\n\r\n");
+    assert!(head.starts_with("HTTP/1.1 200 "), "{head}");
+    assert_eq!(header(&head, "transfer-encoding"), Some("chunked"), "nginx frames it: {head}");
+    wire.until("event: fanfare.open\n");
+    assert!(began.elapsed() < Duration::from_secs(1), "{:?}", began.elapsed());
+    wire.until("\n\n");
+    server.publish("news", "Hello");
+    wire.until("data: Hello\nid: ");
+
+    server.terminate();
+    let (told, end) = wire.end();
+    assert!(!told.ends_with("0\r\n\r\n"), "a regular end would be final: {told}");
+    eprintln!("nginx passes the abort on as {end:?}");
+    assert!(matches!(end, End::Closed | End::Reset));
+    assert_eq!(server.exit_code(), Some(0));
+}
+
+#[test]
+fn a_finished_stream_ends_behind_a_proxy_too() {
+    let server = Server::dev(&[]);
+    let Some(proxy) = Proxy::start(&server, "") else { return };
+    let mut wire = proxy.connect();
+    wire.ask("GET /c/story HTTP/1.1", &["Accept: text/event-stream", "Connection: close"]);
+    wire.until("event: fanfare.open\n");
+    server.publish("story?end=1", "last");
+    let (told, end) = wire.end();
+    assert!(told.contains("data: last\n") && told.contains("event: fanfare.end\n"), "{told}");
+    assert!(told.ends_with("0\r\n\r\n"), "{told}");
+    assert_eq!(end, End::Closed);
+}
+
+#[test]
+fn an_upgrade_that_nginx_removed_gets_the_lines_that_keep_it() {
+    let server = Server::dev(&[]);
+    let Some(proxy) = Proxy::start(&server, "") else { return };
+    let mut wire = proxy.connect();
+    wire.ask(
+        "GET /c/chat HTTP/1.1",
+        &[
+            "Connection: Upgrade",
+            "Upgrade: websocket",
+            "Sec-WebSocket-Version: 13",
+            "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
+        ],
+    );
+    let answer = wire.answer();
+    assert!(answer.starts_with("HTTP/1.1 426 "), "{answer}");
+    for line in DOCUMENTED.lines() {
+        let line = line.trim().replace('"', "\\\"");
+        assert!(body(&answer).contains(&line), "{line} is not in {answer}");
+    }
+}
+
+#[test]
+fn with_the_documented_lines_a_websocket_passes() {
+    let server = Server::dev(&[]);
+    let Some(proxy) = Proxy::start(&server, DOCUMENTED) else { return };
+    let mut wire = proxy.connect();
+    wire.open_websocket("/c/chat", &[]);
+    wire.send(frame(0x81, b"through"));
+    assert_eq!(wire.frame(), (0x81, b"through".to_vec()));
+    server.publish("chat", "and back");
+    assert_eq!(wire.frame(), (0x81, b"and back".to_vec()));
+    // An event stream passes with the same lines.
+    let mut wire = proxy.connect();
+    wire.ask("GET /c/chat?since=all HTTP/1.1", &["Accept: text/event-stream"]);
+    wire.until("data: through\nid: ");
+    wire.until("data: and back\nid: ");
+}
