@@ -22,7 +22,7 @@ const CONCURRENT: usize = 24;
 fn each_attach_gets_the_right_verdict_and_everything_after_it() {
     let kinds =
         [Kind::Now, Kind::Head, Kind::Floor, Kind::BelowFloor, Kind::ForeignEpoch, Kind::Future];
-    attach(Floor::Still, &kinds, amount(400, 10_000));
+    attach(Floor::Still, &kinds, amount(2_000, 10_000));
 }
 
 /// Attaches while retention trims as fast as publications come: a verdict at the floor depends on
@@ -38,7 +38,7 @@ fn attaches_at_a_moving_floor_are_told_the_truth() {
         Kind::NearFloor,
         Kind::Future,
     ];
-    attach(Floor::Moving(500), &kinds, amount(200, 10_000));
+    attach(Floor::Moving(500), &kinds, amount(1_000, 10_000));
 }
 
 fn attach(floor: Floor, kinds: &[Kind], attaches: u64) {
