@@ -30,7 +30,7 @@ impl Incoming {
     }
 
     pub(crate) fn send(&mut self, bytes: &[u8]) -> Result<(), Broken> {
-        self.socket.write_all(bytes).map_err(|_| Broken)
+        self.socket.write_all(bytes).map_err(|_gone| Broken)
     }
 
     /// Everything up to the next LF, without it and without a CR before it.

@@ -115,7 +115,7 @@ impl Attach<'_> {
     }
 
     /// The lines of the request that say from where; the first belongs to the query.
-    fn from_words(&self) -> (String, String) {
+    fn start(&self) -> (String, String) {
         match (self.from, self.said) {
             (None, _) => (String::new(), String::new()),
             (Some(from), Said::Since) => (format!("&since={from}"), String::new()),
@@ -126,7 +126,7 @@ impl Attach<'_> {
     }
 
     fn request(&self) -> String {
-        let (query, line) = self.from_words();
+        let (query, line) = self.start();
         let channel = self.channel;
         let (options, upgrade) = match self.carrier {
             Carrier::Sse => ("as=sse", String::new()),

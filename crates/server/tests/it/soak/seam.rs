@@ -221,7 +221,7 @@ impl Following<'_> {
     }
 
     /// A raw reader is told by its close where to come back to.
-    fn come_back(&mut self, reader: &mut Reader, attach: Attach<'_>, reason: &str) -> Place {
+    fn come_back(&self, reader: &mut Reader, attach: Attach<'_>, reason: &str) -> Place {
         let since = reason.strip_prefix("since=").unwrap_or_else(|| panic!("{reason}"));
         let again = Attach { from: Some(since), said: Said::Since, ..attach };
         *reader = again.open().expect("an answer");
