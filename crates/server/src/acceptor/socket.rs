@@ -9,7 +9,7 @@ use socket2::{SockRef, TcpKeepalive};
 
 /// Unsent bytes that the kernel takes before it says that it is full: small, so that what a slow
 /// reader gets next is decided late.
-const NOTSENT_LOWAT: u32 = 16 * 1024;
+const NOTSENT_LOWAT: u32 = 32 * 1024;
 
 /// Silence after which the kernel begins to ask whether the other end is still there.
 const KEEPALIVE_IDLE: Duration = Duration::from_secs(15);
