@@ -1,3 +1,5 @@
+//! What refused connections are told, by what they ask for.
+
 use std::time::Duration;
 
 use fanfare_protocol::native::cors::{AllowedOrigin, Hosts, OriginPolicy, Origins};
