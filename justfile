@@ -36,7 +36,7 @@ fuzz seconds="60":
 
 # The long runs: slow readers, black holes, floods of connections.
 soak:
-    FANFARE_SOAK=1 cargo test --release -p fanfare --test it -- --nocapture soak abuse vanish
+    FANFARE_SOAK=1 cargo test --release -p fanfare --test it -- --nocapture --test-threads=1 soak abuse vanish
 
 # The browser and client tests alone.
 browser:

@@ -138,8 +138,10 @@ impl Shard {
             let taken = delivery.taken.min(count);
             sends += 1;
             self.figures.deliveries += taken as u64;
+            let mut last = 0;
             for entry in page.entries.drain(..taken) {
-                returned += entry.frame.weight();
+                last = entry.frame.weight();
+                returned += last;
                 let Some(after) = entry.after else { continue };
                 page.seen = after.position;
                 if let Some(cursor) = extra.as_mut().and_then(|extra| extra.cursor.as_mut()) {
@@ -151,11 +153,14 @@ impl Shard {
             }
             if delivery.room == Room::Full || taken == 0 {
                 *flow = Flow::Full;
+                // The sink still holds the rest of it, and this reader alone.
+                returned -= last;
             }
         }
         returned = returned.min(page.charged);
         page.charged -= returned;
-        if page.entries.is_empty() {
+        // What a full sink took last is not gone yet: the next page is pulled when it has drained.
+        if page.entries.is_empty() && *flow != Flow::Full {
             let to = page.to;
             returned += std::mem::take(&mut page.charged);
             // After an end there is nothing to attach to; the hit takes the slot away.
