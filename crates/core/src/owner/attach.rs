@@ -133,10 +133,14 @@ impl Owner {
     /// Asks the engine for a page that the ring no longer holds.
     fn read(&mut self, reader: PageReader, out: &mut Outlet<'_>) {
         let read = self.next_number();
-        let (channel, after) = (reader.channel.clone(), reader.after);
+        self.ask_engine(read, &reader, out);
         self.reads.insert(read, reader);
-        self.read_deadlines.push_back((self.deadline(out.now), read));
+    }
+
+    fn ask_engine(&mut self, read: u64, reader: &PageReader, out: &mut Outlet<'_>) {
+        let (channel, after) = (reader.channel.clone(), reader.after);
         let bytes = self.settings.page_bytes;
+        self.read_deadlines.push_back((self.deadline(out.now), read));
         out.engine(EngineCommand::Read { read, channel, after, bytes });
     }
 
@@ -187,8 +191,10 @@ impl Owner {
     pub(super) fn read_again(&mut self, out: &mut Outlet<'_>) {
         let now = out.now.millis;
         while let Some((_, read)) = self.read_deadlines.pop_front_if(|(at, _)| *at <= now) {
+            // Under the same number, so that an answer that was only late is good as well.
             if let Some(reader) = self.reads.remove(&read) {
-                self.read(reader, out);
+                self.ask_engine(read, &reader, out);
+                self.reads.insert(read, reader);
             }
         }
     }
