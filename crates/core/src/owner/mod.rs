@@ -189,6 +189,20 @@ impl Owner {
         }
     }
 
+    /// Whether no table holds anything.
+    #[cfg(test)]
+    pub(crate) fn holds_nothing(&self) -> bool {
+        self.channels.is_empty()
+            && self.keys == 0
+            && self.reads.is_empty()
+            && self.read_deadlines.is_empty()
+            && self.deadlines.is_empty()
+            && self.idle.is_empty()
+            && self.unwritten.is_empty()
+            && self.key_expiry.is_empty()
+            && self.sweep.is_empty()
+    }
+
     /// The position of a channel without state.
     fn blank(&self) -> Position {
         Position::new(self.mark, self.settings.generation)
