@@ -28,7 +28,7 @@ dev *flags:
 
 # Memory per idle connection and CPU per delivery, beside a bare epoll loop in the same run.
 bench *flags:
-    cargo bench -p fanfare -- {{flags}}
+    cargo bench -p fanfare --bench fan_out -- {{flags}}
 
 # Every decoder for `seconds` each; `cargo fuzz` must be installed.
 fuzz seconds="60":
@@ -36,7 +36,7 @@ fuzz seconds="60":
 
 # The long runs: slow readers, black holes, floods of connections.
 soak:
-    cargo test --release -p fanfare --test it -- --nocapture soak
+    FANFARE_SOAK=1 cargo test --release -p fanfare --test it -- --nocapture --test-threads=1 soak abuse vanish
 
 # The browser and client tests alone.
 browser:

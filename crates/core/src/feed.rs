@@ -70,6 +70,15 @@ pub(crate) struct FeedReader {
     pub(crate) slot: u16,
     /// The next entry that it has not had.
     pub(crate) next: Sequence,
+    /// The end of the feed when it came: what was live only before that was not meant for it.
+    pub(crate) since: Sequence,
+}
+
+impl FeedReader {
+    /// Whether the reader does not get an entry.
+    pub(crate) fn passes(&self, entry: &Entry, sequence: Sequence, session: SessionId) -> bool {
+        entry.exclude == Some(session) || entry.after.is_none() && sequence < self.since
+    }
 }
 
 /// See the module.
@@ -229,13 +238,14 @@ impl Feed {
         self.entries.range(place..end).take(count)
     }
 
-    /// How many entries from `next` on, at most [`RUN_MAX`], a session gets in one run: up to a mark
-    /// or to one that it does not get.
-    pub(crate) fn run_length(&self, next: Sequence, session: SessionId) -> usize {
-        let plain = |entry: &&Entry| {
-            entry.as_mark().is_none() && entry.exclude.is_none_or(|own| own != session)
+    /// How many entries a reader gets in one run, at most [`RUN_MAX`]: up to a mark or to one that
+    /// it does not get.
+    pub(crate) fn run_length(&self, reader: &FeedReader, session: SessionId) -> usize {
+        let entries = self.entries.range(self.place(reader.next)..).take(RUN_MAX);
+        let given = |(entry, sequence): &(&Entry, Sequence)| {
+            entry.as_mark().is_none() && !reader.passes(entry, *sequence, session)
         };
-        self.entries.range(self.place(next)..).take(RUN_MAX).take_while(plain).count()
+        entries.zip(reader.next..).take_while(given).count()
     }
 
     /// The number of the first entry after `position`, if the feed reaches back that far.
@@ -277,6 +287,11 @@ impl Feed {
             EntryBody::Publication(publication) => Some((&mut oldest.frame, publication)),
             EntryBody::Mark(_) => None,
         }
+    }
+
+    /// Notes that an entry weighs something else than before.
+    pub(crate) fn reweigh(&mut self, (before, now): (usize, usize)) {
+        self.bytes = self.bytes + now - before;
     }
 
     /// Adds a reader; gives back its place.

@@ -2,6 +2,8 @@
 
 use std::hash::{BuildHasher, Hasher};
 
+use sha2::{Digest, Sha256};
+
 /// Mixes the 48 bits that a channel's name already hashes to with a seed, so that nobody can choose
 /// names that crowd one bucket without knowing it.
 #[derive(Debug, Clone)]
@@ -16,8 +18,13 @@ pub(crate) struct NameHasher {
 }
 
 impl NameHash {
+    /// The table's own seed is a digest of the shard's, because epochs, which everyone sees, are
+    /// drawn from the latter.
     pub(crate) fn new(seed: u64) -> Self {
-        Self { seed }
+        let digest = Sha256::new().chain_update(b"names").chain_update(seed.to_be_bytes());
+        let mut head = [0; 8];
+        head.iter_mut().zip(digest.finalize()).for_each(|(to, from)| *to = from);
+        Self { seed: u64::from_be_bytes(head) }
     }
 }
 

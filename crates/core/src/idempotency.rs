@@ -4,7 +4,7 @@ use std::collections::{HashMap, VecDeque};
 
 use sha2::{Digest, Sha256};
 
-use crate::publication::{Content, Data, Draft, End, Lifetime, Published, Publisher};
+use crate::publication::{Content, Data, Detail, Draft, End, Lifetime, Published, Publisher};
 use crate::shard::Origin;
 use crate::time::Millis;
 
@@ -132,9 +132,8 @@ fn digest_content(content: &Content, field: &mut impl FnMut(&[u8])) {
         Data::Binary(_) => b"binary",
     });
     field(content.data.bytes());
-    let Some(detail) = &content.detail else {
-        return;
-    };
+    let none = Detail::default();
+    let detail = content.detail.as_deref().unwrap_or(&none);
     for text in [&detail.event, &detail.content_type, &detail.conflate] {
         // An absent text and an empty one differ: the absent one has no field of its own.
         field(if text.is_some() { b"+" } else { b"-" });

@@ -28,8 +28,15 @@ impl Ring {
         Self { publications: VecDeque::new(), bytes: 0, floor, expires_next: None }
     }
 
-    /// Appends the newest publication and lets go of what `retention` no longer keeps.
-    pub(crate) fn push(&mut self, publication: Arc<Publication>, retention: &Retention) {
+    /// Appends the newest publication and lets go of what `retention` no longer keeps. What has
+    /// expired goes first, so that its going raises no floor.
+    pub(crate) fn push(
+        &mut self,
+        publication: Arc<Publication>,
+        now: UnixMillis,
+        retention: &Retention,
+    ) {
+        self.expire(now);
         self.bytes += publication.weight();
         self.expires_next = earlier(self.expires_next, publication.expires_at);
         self.publications.push_back(publication);
@@ -47,12 +54,7 @@ impl Ring {
         {
             self.trim_oldest();
         }
-        if self.expires_next.is_some_and(|at| at <= now) {
-            self.publications.retain(|publication| !publication.expired(now));
-            self.bytes = self.publications.iter().map(|kept| kept.weight()).sum();
-            self.expires_next =
-                self.publications.iter().fold(None, |next, kept| earlier(next, kept.expires_at));
-        }
+        self.expire(now);
     }
 
     /// The offset up to which retention removed publications.
@@ -99,6 +101,16 @@ impl Ring {
     pub(crate) fn served(&self, place: usize) -> Option<Served> {
         let publication = Arc::clone(self.publications.get(place)?);
         Some(Served { publication, prev: self.offset_before(place) })
+    }
+
+    /// Lets go of what has expired by its own lifetime.
+    fn expire(&mut self, now: UnixMillis) {
+        if self.expires_next.is_some_and(|at| at <= now) {
+            self.publications.retain(|publication| !publication.expired(now));
+            self.bytes = self.publications.iter().map(|kept| kept.weight()).sum();
+            self.expires_next =
+                self.publications.iter().fold(None, |next, kept| earlier(next, kept.expires_at));
+        }
     }
 
     fn trim_oldest(&mut self) {

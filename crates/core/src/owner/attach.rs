@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use crate::code::Code;
+use crate::cursor::CursorEntry;
 use crate::frame::Format;
 use crate::gap::{Gap, GapReason};
 use crate::name::ChannelName;
@@ -12,8 +13,8 @@ use crate::position::{Offset, Position};
 use crate::publication::Publication;
 use crate::settings::{Depth, Retention, ShardId};
 use crate::shard::{
-    Attachment, Coverage, EngineCommand, HistoryPage, HistoryQuery, Message, Order, Resolved,
-    Served, Until,
+    Attachment, Coverage, EngineCommand, HistoryPage, HistoryQuery, Message, NoPage, Order,
+    Resolved, Served, Until,
 };
 use crate::start::Start;
 use crate::time::Now;
@@ -89,21 +90,16 @@ impl Owner {
     }
 
     /// Says where a start lies, without attaching.
-    pub(super) fn resolve(&mut self, name: &ChannelName, start: Start, now: Now) -> Resolved {
-        let blank = self.blank();
-        let history = self.settings.history;
-        let located = match self.channels.get_mut(name) {
-            Some(channel) => {
-                channel.ring.age(now.unix, &history);
-                channel.locate(start)
-            }
-            None => Channel::new(name.clone(), blank.epoch, blank.offset, now.millis).locate(start),
-        };
-        let entry = |position| crate::cursor::CursorEntry {
-            hash: name.hash48(),
-            position,
-            ended: located.over,
-        };
+    pub(super) fn resolve(
+        &mut self,
+        name: &ChannelName,
+        start: Start,
+        out: &mut Outlet<'_>,
+    ) -> Resolved {
+        let located = self.read_only(name, out, |channel| channel.locate(start));
+        let knows_end =
+            located.over || matches!(start, Start::AfterEnd(_)) && located.gap.is_some();
+        let entry = |position| CursorEntry { hash: name.hash48(), position, ended: knows_end };
         let claimed = located.gap.as_ref().map(|gap| gap.from);
         let entry = claimed.unwrap_or(Some(located.from)).map(entry);
         Resolved { entry, over: located.over, gap: located.gap }
@@ -114,23 +110,37 @@ impl Owner {
         &mut self,
         name: &ChannelName,
         query: &HistoryQuery,
-        now: Now,
+        out: &mut Outlet<'_>,
     ) -> HistoryPage {
+        self.read_only(name, out, |channel| channel.history(query))
+    }
+
+    /// Looks at a channel, or at what it would be if it had state, without giving it any.
+    fn read_only<T>(
+        &mut self,
+        name: &ChannelName,
+        out: &mut Outlet<'_>,
+        look: impl FnOnce(&Channel) -> T,
+    ) -> T {
         let blank = self.blank();
-        let history = self.settings.history;
         if let Some(channel) = self.channels.get_mut(name) {
-            channel.ring.age(now.unix, &history);
-            return channel.history(query);
+            channel.age(&self.settings.history, out);
+            return look(channel);
         }
-        Channel::new(name.clone(), blank.epoch, blank.offset, now.millis).history(query)
+        look(&Channel::new(name.clone(), blank.epoch, blank.offset, out.now.millis))
     }
 
     /// Asks the engine for a page that the ring no longer holds.
     fn read(&mut self, reader: PageReader, out: &mut Outlet<'_>) {
         let read = self.next_number();
-        let (channel, after) = (reader.channel.clone(), reader.after);
+        self.ask_engine(read, &reader, out);
         self.reads.insert(read, reader);
+    }
+
+    fn ask_engine(&mut self, read: u64, reader: &PageReader, out: &mut Outlet<'_>) {
+        let (channel, after) = (reader.channel.clone(), reader.after);
         let bytes = self.settings.page_bytes;
+        self.read_deadlines.push_back((self.deadline(out.now), read));
         out.engine(EngineCommand::Read { read, channel, after, bytes });
     }
 
@@ -138,7 +148,7 @@ impl Owner {
     pub(super) fn page(
         &mut self,
         read: u64,
-        page: Result<Vec<Arc<Publication>>, Offset>,
+        page: Result<Vec<Arc<Publication>>, NoPage>,
         out: &mut Outlet<'_>,
     ) {
         let Some(reader) = self.reads.remove(&read) else {
@@ -146,7 +156,20 @@ impl Owner {
         };
         match page {
             Ok(publications) => self.page_read(reader, publications, out),
-            Err(floor) => {
+            Err(NoPage::OtherHistory) => {
+                let PageReader { shard, ticket, channel, from, gap, .. } = reader;
+                let (history, ended, coverage) = (Vec::new(), false, Coverage::Page);
+                let to = from;
+                let again = Attachment { channel, from, gap, history, to, ended, coverage };
+                out.post(shard, Message::Attached { ticket, outcome: Ok(Box::new(again)) });
+            }
+            Err(NoPage::Trimmed(floor)) => {
+                let head = self.head_of(&reader);
+                // The engine may have trimmed for a publication that is not committed yet.
+                let floor = head.map_or(floor, |head| floor.min(head));
+                if floor <= reader.after.offset {
+                    return self.page_read(reader, Vec::new(), out);
+                }
                 let to = reader.from.at(floor);
                 let trimmed = reader.claimed.map(|claimed| {
                     let (channel, reason) = (reader.channel.clone(), GapReason::Trimmed);
@@ -158,13 +181,34 @@ impl Owner {
         }
     }
 
+    /// The committed head of the history that a page is read from.
+    fn head_of(&self, reader: &PageReader) -> Option<Offset> {
+        let channel = self.channels.get(&reader.channel)?;
+        (channel.epoch == reader.after.epoch).then_some(channel.head)
+    }
+
+    /// Asks the engine again for pages that it never gave.
+    pub(super) fn read_again(&mut self, out: &mut Outlet<'_>) {
+        let now = out.now.millis;
+        while let Some((_, read)) = self.read_deadlines.pop_front_if(|(at, _)| *at <= now) {
+            // Under the same number, so that an answer that was only late is good as well.
+            if let Some(reader) = self.reads.remove(&read) {
+                self.ask_engine(read, &reader, out);
+                self.reads.insert(read, reader);
+            }
+        }
+    }
+
     /// Gives a reader its page; where all of it has expired, what comes after it.
     fn page_read(
         &mut self,
         reader: PageReader,
-        publications: Vec<Arc<Publication>>,
+        mut publications: Vec<Arc<Publication>>,
         out: &mut Outlet<'_>,
     ) {
+        // What the engine holds beyond the committed head nobody may see yet.
+        let head = self.head_of(&reader);
+        publications.retain(|stored| head.is_none_or(|head| stored.offset() <= head));
         let settings = Arc::clone(&self.settings);
         let after = publications.last().map_or(reader.after, |last| reader.after.at(last.offset()));
         let moved = after != reader.after;
@@ -181,7 +225,9 @@ impl Owner {
         let channel = self.channels.get_mut(&reader.channel);
         let current = channel.filter(|channel| channel.epoch == after.epoch);
         let attachment = match current {
-            Some(channel) if history.is_empty() && after.offset >= channel.ring.floor() => {
+            Some(channel)
+                if history.is_empty() && (!moved || after.offset >= channel.ring.floor()) =>
+            {
                 let PageReader { from, gap, .. } = reader;
                 let attachment = channel.attachment(from, gap, &settings.feed, settings.page_bytes);
                 if attachment.coverage == Coverage::Live {
@@ -189,7 +235,7 @@ impl Owner {
                 }
                 attachment
             }
-            Some(_) if history.is_empty() && moved => {
+            Some(_) if history.is_empty() => {
                 return self.read(PageReader { after, ..reader }, out);
             }
             _ => {
@@ -239,7 +285,9 @@ impl Channel {
         let first = self.ring.place_after(from.offset);
         let (mut history, mut bytes) = (Vec::new(), 0);
         // What is read of an ended channel is encoded for one reader alone, so it goes by pages.
-        let bytes_max = if self.ended { page_bytes } else { feed.bytes };
+        // The other half of a feed is for what comes before the reader is first visited.
+        let bytes_max = if self.ended { page_bytes } else { feed.bytes / 2 };
+        let count_max = feed.count / 2;
         let mut page_end = None;
         for place in first..self.ring.len() {
             let Some(mut served) = self.ring.served(place) else {
@@ -254,11 +302,11 @@ impl Channel {
                 page_end = Some(history.len());
             }
             history.push(served);
-            if bytes > bytes_max || history.len() > feed.count {
+            if bytes > bytes_max || history.len() > count_max {
                 break;
             }
         }
-        let whole = history.len() <= feed.count && bytes <= bytes_max || history.len() == 1;
+        let whole = history.len() <= count_max && bytes <= bytes_max || history.len() == 1;
         let whole = whole && first + history.len() == self.ring.len();
         if !whole {
             history.truncate(page_end.unwrap_or(history.len()));

@@ -42,6 +42,8 @@ pub(crate) struct Channel {
     pub(crate) watched: bool,
     /// Where it stands in the owner's order of idleness.
     pub(crate) idle_at: Millis,
+    /// When it was last touched before the owner began to forget it.
+    pub(crate) leaving: Option<Millis>,
     /// Whether anything was ever published to it or removed from it.
     pub(crate) written: bool,
 }
@@ -57,6 +59,8 @@ pub(crate) struct Interested {
 #[derive(Debug)]
 pub(crate) struct Pending {
     pub(crate) append: u64,
+    /// A live-only publication that goes out with the end that it was sent with.
+    pub(crate) live: Option<Arc<Publication>>,
     pub(crate) publication: Option<Arc<Publication>>,
     pub(crate) end: End,
     pub(crate) key: Option<KeyId>,
@@ -72,6 +76,8 @@ pub(crate) struct Waiting {
     pub(crate) origin: Origin,
     pub(crate) change: Change,
     pub(crate) permit: Permit,
+    /// When it is refused if it has not had its turn.
+    pub(crate) deadline: Millis,
 }
 
 /// What changes a channel.
@@ -136,6 +142,7 @@ impl Channel {
             sweep_at: now,
             watched: false,
             idle_at: now,
+            leaving: None,
             written: false,
         }
     }

@@ -54,7 +54,8 @@ impl Owner {
     pub(crate) fn tick_at(&self) -> Option<Millis> {
         let sweep = self.sweep.front().map(|(at, _)| *at);
         let deadline = self.deadlines.peek().map(|Reverse((at, _))| *at);
-        sweep.into_iter().chain(deadline).min()
+        let read = self.read_deadlines.front().map(|(at, _)| *at);
+        sweep.into_iter().chain(deadline).chain(read).min()
     }
 
     /// Makes room for one more channel. At the limit the longest idle channel without readers goes,
@@ -132,9 +133,10 @@ impl Owner {
     /// Begins to forget a channel. One that nothing was published to leaves no mark.
     fn forget(&mut self, name: &ChannelName, out: &mut Outlet<'_>) {
         let blank = self.blank();
-        let Some(channel) = self.channels.get(name) else {
+        let Some(channel) = self.channels.get_mut(name) else {
             return;
         };
+        channel.leaving = Some(channel.touched);
         let told_only = channel.head == channel.start && channel.epoch == blank.epoch;
         if told_only && channel.head <= self.mark && !channel.ended {
             self.drop_channel(name, out);
@@ -150,7 +152,7 @@ impl Owner {
         let Some(channel) = self.channels.get(name) else {
             return;
         };
-        if channel.idle() && channel.head <= mark {
+        if channel.idle() && channel.head <= mark && channel.leaving == Some(channel.touched) {
             self.drop_channel(name, out);
         }
     }

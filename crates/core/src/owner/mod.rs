@@ -50,6 +50,8 @@ pub(crate) struct Owner {
     number: u64,
     keys: usize,
     reads: HashMap<u64, PageReader>,
+    /// Reads by when the engine has to have answered.
+    read_deadlines: VecDeque<(Millis, u64)>,
     /// Channels in the order in which they are looked at for expiry.
     sweep: VecDeque<(Millis, ChannelName)>,
     /// Channels that were written to, by when they were last touched, at the earliest.
@@ -132,6 +134,7 @@ impl Owner {
             number: 0,
             keys: 0,
             reads: HashMap::new(),
+            read_deadlines: VecDeque::new(),
             sweep: VecDeque::new(),
             idle: BTreeSet::new(),
             unwritten: BTreeSet::new(),
@@ -159,11 +162,11 @@ impl Owner {
             Request::Publish(draft) => self.publish(origin, name, draft, permit, out),
             Request::Remove => self.remove(origin, name, permit, out),
             Request::History(query) => {
-                let page = self.history(name, &query, out.now);
+                let page = self.history(name, &query, out);
                 out.answer(origin, name, Answer::History(Box::new(page)));
             }
             Request::Resolve(start) => {
-                let resolved = self.resolve(name, start, out.now);
+                let resolved = self.resolve(name, start, out);
                 out.answer(origin, name, Answer::Resolved(resolved));
             }
         }
@@ -184,6 +187,20 @@ impl Owner {
             Completion::MarkRaised { channel, mark } => self.mark_raised(&channel, mark, out),
             Completion::Page { read, page, .. } => self.page(read, page, out),
         }
+    }
+
+    /// Whether no table holds anything.
+    #[cfg(test)]
+    pub(crate) fn holds_nothing(&self) -> bool {
+        self.channels.is_empty()
+            && self.keys == 0
+            && self.reads.is_empty()
+            && self.read_deadlines.is_empty()
+            && self.deadlines.is_empty()
+            && self.idle.is_empty()
+            && self.unwritten.is_empty()
+            && self.key_expiry.is_empty()
+            && self.sweep.is_empty()
     }
 
     /// The position of a channel without state.

@@ -9,7 +9,7 @@ use crate::owner::channel::{Barrier, Channel};
 use crate::owner::publish::millis;
 use crate::owner::{Outlet, Owner};
 use crate::shard::EngineCommand;
-use crate::time::Millis;
+use crate::time::{Millis, Now};
 
 impl Owner {
     /// Has a channel looked at when what it waits for should have come. A channel has one entry
@@ -30,15 +30,24 @@ impl Owner {
             let Some(Reverse((_, name))) = self.deadlines.pop() else { return };
             let Some(channel) = self.channels.get_mut(&name) else { continue };
             channel.watched = false;
-            if channel.deadline().is_some_and(|deadline| deadline <= now) {
+            while let Some(waiting) = channel.waiting.pop_front_if(|next| next.deadline <= now) {
+                out.refuse(waiting.origin, &name, Code::NotApplied, None);
+            }
+            if channel.answer_due().is_some_and(|deadline| deadline <= now) {
                 self.ask_again(&name, out);
             }
             self.watch(&name);
         }
+        self.read_again(out);
+    }
+
+    /// When the engine has to have answered what it is asked now.
+    pub(super) fn deadline(&self, now: Now) -> Millis {
+        now.millis + millis(self.settings.engine_timeout)
     }
 
     fn ask_again(&mut self, name: &ChannelName, out: &mut Outlet<'_>) {
-        let retry = out.now.millis + millis(self.settings.engine_timeout);
+        let retry = self.deadline(out.now);
         let Some(channel) = self.channels.get_mut(name) else { return };
         let after = channel.position();
         match &mut channel.barrier {
@@ -65,8 +74,14 @@ impl Owner {
 }
 
 impl Channel {
-    /// When what the channel waits for should have come.
+    /// When something of the channel is overdue.
     fn deadline(&self) -> Option<Millis> {
+        let waiting = self.waiting.front().map(|waiting| waiting.deadline);
+        self.answer_due().into_iter().chain(waiting).min()
+    }
+
+    /// When the engine should have answered.
+    fn answer_due(&self) -> Option<Millis> {
         match &self.barrier {
             Barrier::Resync { deadline, .. } => Some(*deadline),
             Barrier::Removal(removal) => Some(removal.deadline),

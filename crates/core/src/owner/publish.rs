@@ -37,7 +37,9 @@ impl Owner {
         permit: Permit,
         out: &mut Outlet<'_>,
     ) {
-        self.change(Waiting { origin, change: Change::Publish(draft), permit }, name, out);
+        let deadline = self.deadline(out.now);
+        let change = Change::Publish(draft);
+        self.change(Waiting { origin, change, permit, deadline }, name, out);
     }
 
     pub(super) fn remove(
@@ -47,7 +49,9 @@ impl Owner {
         permit: Permit,
         out: &mut Outlet<'_>,
     ) {
-        self.change(Waiting { origin, change: Change::Remove, permit }, name, out);
+        let deadline = self.deadline(out.now);
+        let change = Change::Remove;
+        self.change(Waiting { origin, change, permit, deadline }, name, out);
     }
 
     fn change(&mut self, waiting: Waiting, name: &ChannelName, out: &mut Outlet<'_>) {
@@ -59,6 +63,7 @@ impl Owner {
         channel.waiting.push_back(waiting);
         self.written(name);
         self.advance(name, out);
+        self.watch(name);
     }
 
     /// Makes the changes that wait, in order, until one depends on what is on its way.
@@ -73,12 +78,13 @@ impl Owner {
             let Some(waiting) = channel.waiting.pop_front() else {
                 return;
             };
-            let Waiting { origin, change, permit } = waiting;
+            let Waiting { origin, change, permit, deadline } = waiting;
             let unmade = match change {
                 Change::Publish(draft) => self.try_publish(origin, name, draft, permit, out),
                 Change::Remove => self.try_remove(origin, name, permit, out),
             };
-            if let Some(waiting) = unmade {
+            if let Some((change, permit)) = unmade {
+                let waiting = Waiting { origin, change, permit, deadline };
                 let Some(channel) = self.channels.get_mut(name) else {
                     return;
                 };
@@ -96,8 +102,9 @@ impl Owner {
         draft: Box<Draft>,
         permit: Permit,
         out: &mut Outlet<'_>,
-    ) -> Option<Waiting> {
+    ) -> Option<(Change, Permit)> {
         let append = self.next_number();
+        let deadline = self.deadline(out.now);
         if draft.key.is_some() {
             self.expire_keys(out.now.millis);
         }
@@ -106,7 +113,7 @@ impl Owner {
         let key = match check(channel, origin, &draft, keys_full, out) {
             Check::Settled => return None,
             Check::Wait => {
-                return Some(Waiting { origin, change: Change::Publish(draft), permit });
+                return Some((Change::Publish(draft), permit));
             }
             Check::Go(key) => key,
         };
@@ -116,13 +123,12 @@ impl Owner {
             id
         });
         let Draft { mut content, lifetime, end, .. } = *draft;
-        if lifetime == Lifetime::Live
-            && let Some(content) = content.take()
-        {
-            let publication = publication(channel, content, lifetime, out.now);
-            fan_out(channel, Arc::new(publication), &permit, &self.settings, out);
-        }
+        let live = content.take_if(|_| lifetime == Lifetime::Live);
+        let live = live.map(|content| Arc::new(publication(channel, content, lifetime, out.now)));
         if content.is_none() && end == End::Open {
+            if let Some(live) = live {
+                fan_out(channel, live, &permit, &self.settings, out);
+            }
             let window = millis(self.settings.key_window);
             let expires = out.now.millis + window;
             acknowledge(channel, Some(origin), key, Stored::No, expires, out);
@@ -138,12 +144,12 @@ impl Owner {
         if end == End::Close {
             channel.barrier = Barrier::End;
         }
-        let deadline = out.now.millis + millis(self.settings.engine_timeout);
         let origin = Some(origin);
         let command = Append { append, channel: name.clone(), publication, end, after };
         let publication = command.publication.clone();
         channel.pending.push_back(Pending {
             append,
+            live,
             publication,
             end,
             key,
@@ -163,15 +169,15 @@ impl Owner {
         name: &ChannelName,
         permit: Permit,
         out: &mut Outlet<'_>,
-    ) -> Option<Waiting> {
+    ) -> Option<(Change, Permit)> {
         let epoch = self.draw_epoch();
+        let deadline = self.deadline(out.now);
         let mark = self.mark;
         let channel = self.channels.get_mut(name)?;
         if !channel.pending.is_empty() {
-            return Some(Waiting { origin, change: Change::Remove, permit });
+            return Some((Change::Remove, permit));
         }
         let mark = mark.max(channel.head);
-        let deadline = out.now.millis + millis(self.settings.engine_timeout);
         let origin = Some(origin);
         channel.barrier =
             Barrier::Removal(Removal { origin, epoch, mark, deadline, _permit: permit });
@@ -216,6 +222,7 @@ impl Owner {
     /// Nobody knows whether this append and later ones were stored.
     pub(super) fn unknown(&mut self, name: &ChannelName, append: u64, out: &mut Outlet<'_>) {
         let resync = self.next_number();
+        let deadline = self.deadline(out.now);
         let Some(channel) = self.channels.get_mut(name) else {
             return;
         };
@@ -230,7 +237,6 @@ impl Owner {
                 out.refuse(origin, name, Code::OutcomeUnknown, None);
             }
         }
-        let deadline = out.now.millis + millis(self.settings.engine_timeout);
         channel.barrier = Barrier::Resync { resync, deadline };
         let after = channel.position();
         out.engine(EngineCommand::Resync { resync, channel: name.clone(), after });
@@ -362,10 +368,12 @@ fn check(
         out.refuse(origin, &channel.name, Code::ChannelEnded, Some(head));
         return Check::Settled;
     }
+    // What has no place in the channel still comes after everything that was published before it.
+    let ordered = draft.expect.is_some() || draft.lifetime == Lifetime::Live;
+    if ordered && !channel.pending.is_empty() {
+        return Check::Wait;
+    }
     if let Some(expect) = draft.expect {
-        if !channel.pending.is_empty() {
-            return Check::Wait;
-        }
         let met = match expect {
             Expect::Nothing => channel.head == channel.start,
             Expect::Head(position) => position == channel.position(),
@@ -408,10 +416,13 @@ fn settle(
     out: &mut Outlet<'_>,
 ) {
     let stored = if pending.publication.is_some() { Stored::Yes } else { Stored::No };
+    if let Some(live) = pending.live {
+        fan_out(channel, live, &pending.permit, settings, out);
+    }
     if let Some(publication) = pending.publication {
         channel.head = publication.offset();
         let before = channel.ring.bytes() as u64;
-        channel.ring.push(Arc::clone(&publication), &settings.history);
+        channel.ring.push(Arc::clone(&publication), out.now.unix, &settings.history);
         out.figures.ring_bytes += channel.ring.bytes() as u64;
         out.figures.ring_bytes -= before;
         out.figures.publications += 1;
@@ -495,7 +506,8 @@ fn fan_out(
     }
 }
 
-/// A duration as deadlines count it.
+/// A duration as deadlines count it; so long that nobody lives to see it is cut short, so that no
+/// sum of two overflows.
 pub(super) fn millis(duration: std::time::Duration) -> Millis {
-    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX).min(u64::MAX / 4)
 }

@@ -111,8 +111,24 @@ impl Shard {
             effects.push(Effect::Refused { connection, request: Some(request), code });
             return;
         };
+        let unanswered = self.attach_request(connection, slot);
         self.leave(connection, slot, effects);
+        if let Some(request) = unanswered {
+            let code = Code::NotSubscribed;
+            effects.push(Effect::Refused { connection, request: Some(request), code });
+        }
         effects.push(Effect::Unsubscribed { connection, request, channel });
+    }
+
+    /// The request that a slot's channel was asked for with, while the owner has not answered it.
+    fn attach_request(&mut self, connection: ConnectionId, slot: u16) -> Option<u64> {
+        let reader = self.reader_mut(connection)?;
+        let Slot::Away(away) = reader.slots.get_mut(slot)? else { return None };
+        let AwayState::Attaching { ticket } = away.state else { return None };
+        match self.tickets.get(&ticket)?.purpose {
+            Purpose::Subscribe(request) => Some(request),
+            Purpose::Opening(_) | Purpose::Resume => None,
+        }
     }
 
     /// A connection is gone.
@@ -314,7 +330,10 @@ impl Shard {
         if seam.offset < begun.offset {
             // What stood between has expired: the frame after it must not name it as before.
             if let Some((frame, publication)) = feed.oldest_mut() {
-                *frame = (self.settings.encode)(publication, seam.offset, format);
+                let anew = (self.settings.encode)(publication, seam.offset, format);
+                let weights = (frame.weight(), anew.weight());
+                *frame = anew;
+                feed.reweigh(weights);
             }
         }
         feed.extend_back(from, entries);
@@ -339,7 +358,8 @@ impl Shard {
             return;
         };
         let next = feed.locate(position).unwrap_or(feed.end());
-        let place = feed.add(FeedReader { connection: connection.index, slot, next });
+        let since = feed.end();
+        let place = feed.add(FeedReader { connection: connection.index, slot, next, since });
         self.settle_in(connection, slot, id, place);
     }
 
@@ -382,8 +402,12 @@ impl Shard {
                 }
             }
             Purpose::Subscribe(request) => {
+                self.compose_cursor(connection);
                 let entry = CursorEntry { hash, position: from, ended: over };
-                self.set_cursor(connection, entry);
+                let own = self.reader_mut(connection).and_then(Reader::cursor_mut);
+                if let Some(cursor) = own {
+                    cursor.set_first(entry);
+                }
                 effects.push(Effect::Subscribed { connection, request, opened });
                 if let Some(gap) = gap {
                     self.tell_gap(connection, gap, effects);
@@ -477,6 +501,49 @@ impl Shard {
         let entry = CursorEntry { hash: gap.channel.hash48(), position: gap.to, ended: false };
         let cursor = self.set_cursor(connection, entry);
         effects.push(Effect::Gap { connection, gap, cursor });
+    }
+
+    /// Gives a reader that has come to read several channels a cursor of its own.
+    fn compose_cursor(&mut self, connection: ConnectionId) {
+        let Some(reader) = self.reader_mut(connection) else { return };
+        if !reader.format.composes() || reader.cursor_mut().is_some() {
+            return;
+        }
+        let slots = reader.slots.as_slice().len();
+        let mut cursor = Cursor::new();
+        for slot in 0..slots {
+            let slot = u16::try_from(slot).unwrap_or(u16::MAX);
+            if let Some(entry) = self.slot_entry(connection, slot) {
+                cursor.set(entry);
+            }
+        }
+        if let Some(reader) = self.reader_mut(connection) {
+            reader.extra.get_or_insert_default().cursor = Some(cursor);
+        }
+    }
+
+    /// Where a reader stands in the channel of a slot.
+    fn slot_entry(&mut self, connection: ConnectionId, slot: u16) -> Option<CursorEntry> {
+        let reader = self.readers.get_mut(connection.index)?;
+        let (channel, position) = match reader.slots.get_mut(slot)? {
+            Slot::Free => return None,
+            Slot::Live { feed, place } => {
+                let feed = self.feeds.get(*feed)?;
+                let next = feed.readers.get(*place as usize)?.next;
+                (&feed.channel, feed.position_before(next))
+            }
+            Slot::Away(away) => {
+                let position = match &away.state {
+                    AwayState::Lagging(position) | AwayState::AwaitingPage(position) => *position,
+                    AwayState::Page(page) => page.seen,
+                    AwayState::Attaching { ticket } => {
+                        self.tickets.get(ticket)?.start.position()?
+                    }
+                };
+                (&away.channel, position)
+            }
+        };
+        Some(CursorEntry { hash: channel.hash48(), position, ended: false })
     }
 
     /// Moves a reader's cursor on, if it has one; gives back the cursor to tell.

@@ -5,7 +5,7 @@
 //! over until it says that it has room; then it is visited by itself.
 
 use crate::cursor::CursorEntry;
-use crate::feed::{Feed, FeedId, FeedMark, Run};
+use crate::feed::{Feed, FeedId, FeedMark, FeedReader, Run};
 use crate::frame::Format;
 use crate::gap::Gap;
 use crate::name::ChannelName;
@@ -175,7 +175,7 @@ impl Shard {
         while reader.flow == Flow::Open
             && let Some(entry) = feed.entry(next)
         {
-            if entry.exclude == Some(reader.session) {
+            if at.passes(entry, next, reader.session) {
                 next += 1;
                 move_cursor(reader, entry.after);
                 continue;
@@ -188,7 +188,7 @@ impl Shard {
                 self.held.push(connection);
                 break;
             }
-            let count = feed.run_length(next, reader.session);
+            let count = feed.run_length(&FeedReader { next, ..at }, reader.session);
             let cursor = reader.extra.as_ref().and_then(|extra| extra.cursor.as_ref());
             let run = Run { entries: feed.entries(next, count), cursor };
             let delivery = sink.deliver(connection, run);

@@ -466,10 +466,19 @@ pub enum Completion {
         read: u64,
         /// The channel.
         channel: ChannelName,
-        /// The publications after the position, none if the history has become another one; or, if
-        /// the engine no longer holds what follows it, the offset before the oldest that it holds.
-        page: Result<Vec<Arc<Publication>>, Offset>,
+        /// The publications after the position, none if nothing is held up to the head; or why
+        /// there is no page.
+        page: Result<Vec<Arc<Publication>>, NoPage>,
     },
+}
+
+/// Why an engine has no page.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NoPage {
+    /// What follows the position was trimmed up to and including this offset.
+    Trimmed(Offset),
+    /// The position's history has given way to another one, of which the owner is about to hear.
+    OtherHistory,
 }
 
 /// What a shard wants done. Effects are carried out in order.

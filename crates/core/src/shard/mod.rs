@@ -189,6 +189,17 @@ impl Shard {
         figures
     }
 
+    /// Whether nothing is on its way, waited for or remembered; for the simulation, in which
+    /// whatever is left over at the end has leaked.
+    #[cfg(test)]
+    pub(crate) fn holds_nothing(&self) -> bool {
+        self.owner.holds_nothing()
+            && self.interests.is_empty()
+            && self.tickets.is_empty()
+            && self.parked.is_empty()
+            && self.page_queue.is_empty()
+    }
+
     /// The shard that owns a channel.
     fn owner_of(&self, channel: &ChannelName) -> ShardId {
         let shards = u64::from(self.settings.shards.max(1));

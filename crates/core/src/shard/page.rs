@@ -5,6 +5,7 @@
 
 use std::collections::VecDeque;
 
+use crate::cursor::Cursor;
 use crate::feed::{Entry, EntryBody, RUN_MAX, Run};
 use crate::position::Position;
 use crate::shard::flush::Hit;
@@ -112,13 +113,19 @@ impl Shard {
         effects: &mut Vec<Effect>,
     ) -> usize {
         let Some(reader) = self.readers.get_mut(connection.index) else { return 0 };
-        let Reader { slots, extra, flow, .. } = reader;
+        let Reader { slots, extra, flow, session, .. } = reader;
         let Some(Slot::Away(away)) = slots.get_mut(slot) else { return 0 };
         let Away { state: AwayState::Page(page), .. } = &mut **away else { return 0 };
         let (mut sends, mut returned) = (0, 0);
         while *flow == Flow::Open && !page.entries.is_empty() {
-            let plain = page.entries.iter().take(RUN_MAX);
-            let count = plain.take_while(|entry| entry.as_mark().is_none()).count();
+            if page.entries.front().is_some_and(|next| next.exclude == Some(*session)) {
+                returned += page.pass_over(extra.as_mut().and_then(|extra| extra.cursor.as_mut()));
+                continue;
+            }
+            let given = |entry: &&Entry| {
+                entry.as_mark().is_none() && entry.exclude.is_none_or(|own| own != *session)
+            };
+            let count = page.entries.iter().take(RUN_MAX).take_while(given).count();
             if count == 0 {
                 hits.extend(page.take_mark(connection, slot));
                 *flow = flow.held();
@@ -131,8 +138,10 @@ impl Shard {
             let taken = delivery.taken.min(count);
             sends += 1;
             self.figures.deliveries += taken as u64;
+            let mut last = 0;
             for entry in page.entries.drain(..taken) {
-                returned += entry.frame.weight();
+                last = entry.frame.weight();
+                returned += last;
                 let Some(after) = entry.after else { continue };
                 page.seen = after.position;
                 if let Some(cursor) = extra.as_mut().and_then(|extra| extra.cursor.as_mut()) {
@@ -144,11 +153,14 @@ impl Shard {
             }
             if delivery.room == Room::Full || taken == 0 {
                 *flow = Flow::Full;
+                // The sink still holds the rest of it, and this reader alone.
+                returned -= last;
             }
         }
         returned = returned.min(page.charged);
         page.charged -= returned;
-        if page.entries.is_empty() {
+        // What a full sink took last is not gone yet: the next page is pulled when it has drained.
+        if page.entries.is_empty() && *flow != Flow::Full {
             let to = page.to;
             returned += std::mem::take(&mut page.charged);
             // After an end there is nothing to attach to; the hit takes the slot away.
@@ -162,6 +174,18 @@ impl Shard {
 }
 
 impl Page {
+    /// Passes over the next entry, which its reader does not get; says what that gives back.
+    fn pass_over(&mut self, cursor: Option<&mut Cursor>) -> usize {
+        let Some(entry) = self.entries.pop_front() else { return 0 };
+        if let Some(after) = entry.after {
+            self.seen = after.position;
+            if let Some(cursor) = cursor {
+                cursor.set(after);
+            }
+        }
+        entry.frame.weight()
+    }
+
     /// Takes the mark that the page has come to.
     fn take_mark(&mut self, connection: ConnectionId, slot: u16) -> Option<Hit> {
         let entry = self.entries.pop_front()?;

@@ -8,7 +8,9 @@ use crate::frame::Format;
 use crate::gap::Gap;
 use crate::name::ChannelName;
 use crate::position::{Offset, Position};
+use crate::publication::SessionId;
 use crate::shard::{ConnectionId, Opened};
+use crate::start::Start;
 
 /// One frame as the plain encoder of the simulation writes it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,6 +29,8 @@ pub(super) struct Client {
     pub(super) format: Format,
     /// What has been seen of each channel.
     pub(super) seen: BTreeMap<ChannelName, CursorEntry>,
+    /// Where each channel that was asked for is to start.
+    pub(super) starts: BTreeMap<ChannelName, Start>,
     /// Channels asked for whose answer has not come.
     pub(super) asked: usize,
     pub(super) opened: bool,
@@ -46,6 +50,7 @@ impl Client {
             shard,
             format,
             seen: BTreeMap::new(),
+            starts: BTreeMap::new(),
             asked: 0,
             opened: false,
             gone: false,
@@ -57,11 +62,17 @@ impl Client {
     }
 
     /// The stream began, or a channel was added.
-    pub(super) fn attached(&mut self, opened: &Opened) {
+    pub(super) fn attached(&mut self, opened: &Opened) -> Result<(), String> {
+        let claimed = self.starts.remove(&opened.channel).and_then(Start::position);
+        let given = opened.entry.map(|entry| entry.position);
+        if claimed.is_some() && claimed != given {
+            return Err(format!("asked to go on from {claimed:?}, given {opened:?}"));
+        }
         let hash = opened.channel.hash48();
         let position = opened.entry.map_or(opened.head, |entry| entry.position);
         let entry = CursorEntry { hash, position, ended: opened.over };
         self.seen.insert(opened.channel.clone(), entry);
+        Ok(())
     }
 
     /// A publication came.
@@ -91,10 +102,12 @@ impl Client {
         if position.offset <= last.offset {
             return Err(format!("{told:?} after {last:?}: a duplicate, or out of order"));
         }
-        if told.prev > last.offset {
+        let session = SessionId(u128::from(self.connection.generation));
+        let own = truth.own_between(name, (last, told.prev + 1), session);
+        if told.prev > last.offset && !own {
             return Err(format!("{told:?} after {last:?}: its prev says that some were missed"));
         }
-        truth.nothing_between(name, last, position.offset)?;
+        truth.nothing_between(name, (last, position.offset), session)?;
         truth.is(name, position, &told.payload)?;
         seen.position = position;
         self.publications += 1;
@@ -125,7 +138,8 @@ impl Client {
         if last.epoch != end.epoch || last.offset > end.offset {
             return Err(format!("{channel} ended at {end:?}, seen {last:?}"));
         }
-        truth.nothing_between(channel, last, end.offset + 1)?;
+        let session = SessionId(u128::from(self.connection.generation));
+        truth.nothing_between(channel, (last, end.offset + 1), session)?;
         *seen = entry;
         Ok(())
     }

@@ -11,7 +11,7 @@ use crate::name::ChannelName;
 use crate::position::{Epoch, Offset, Position};
 use crate::publication::{End, Publication};
 use crate::settings::Depth;
-use crate::shard::{Append, Completion, EngineCommand};
+use crate::shard::{Append, Completion, EngineCommand, NoPage};
 
 /// How often things go wrong, in percent.
 #[derive(Debug, Clone, Copy, Default)]
@@ -120,9 +120,7 @@ impl SimEngine {
             }
             EngineCommand::Read { read, channel, after, bytes } => {
                 let page = self.read(&channel, after, bytes);
-                // A read changes nothing; an engine that loses one is asked again by the reader.
-                self.answers.push_back(Completion::Page { read, channel, page });
-                None
+                Some(Completion::Page { read, channel, page })
             }
         };
         if !lost {
@@ -174,12 +172,12 @@ impl SimEngine {
         channel: &ChannelName,
         after: Position,
         bytes: usize,
-    ) -> Result<Vec<Arc<Publication>>, Offset> {
+    ) -> Result<Vec<Arc<Publication>>, NoPage> {
         assert_eq!(self.depth, Depth::Engine, "a ring without depth asked for a page");
         let log = self.logs.get(channel).filter(|log| log.epoch == after.epoch);
-        let Some(log) = log else { return Ok(Vec::new()) };
+        let Some(log) = log else { return Err(NoPage::OtherHistory) };
         if after.offset < log.floor {
-            return Err(log.floor);
+            return Err(NoPage::Trimmed(log.floor));
         }
         let mut left = bytes;
         let mut page = Vec::new();

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::name::ChannelName;
 use crate::position::{Epoch, Offset, Position};
+use crate::publication::SessionId;
 
 /// Every stored publication, by its place.
 #[derive(Debug, Default)]
@@ -16,6 +17,8 @@ struct Stored {
     payload: String,
     /// Whether it may have expired by its own lifetime, so that missing it is no loss.
     fleeting: bool,
+    /// The session that does not get it.
+    exclude: Option<SessionId>,
 }
 
 impl Truth {
@@ -26,9 +29,10 @@ impl Truth {
         position: Position,
         payload: &str,
         fleeting: bool,
+        exclude: Option<SessionId>,
     ) -> Result<(), String> {
         let at = (channel.clone(), position.epoch, position.offset);
-        let stored = Stored { payload: payload.to_owned(), fleeting };
+        let stored = Stored { payload: payload.to_owned(), fleeting, exclude };
         match self.stored.insert(at, stored) {
             Some(first) if first.payload != payload => {
                 Err(format!("{channel} {position:?} was given to {first:?} and to {payload}"))
@@ -37,21 +41,43 @@ impl Truth {
         }
     }
 
-    /// Whether a reader that goes from `seen` to `next` misses nothing.
+    /// Whether a reader that goes from `seen` to `next` misses nothing that is meant for it.
     pub(super) fn nothing_between(
         &self,
         channel: &ChannelName,
-        seen: Position,
-        next: Offset,
+        (seen, next): (Position, Offset),
+        session: SessionId,
     ) -> Result<(), String> {
-        let from = (channel.clone(), seen.epoch, seen.offset + 1);
-        let to = (channel.clone(), seen.epoch, next);
-        match self.stored.range(from..to).find(|(_, stored)| !stored.fleeting) {
+        let missed = self
+            .between(channel, seen, next)
+            .find(|(_, stored)| !stored.fleeting && stored.exclude != Some(session));
+        match missed {
             Some((at, stored)) => Err(format!(
                 "lost {at:?} {stored:?} between {seen:?} and {next}, and nobody said so"
             )),
             None => Ok(()),
         }
+    }
+
+    /// Whether some publication between is one that the session does not get.
+    pub(super) fn own_between(
+        &self,
+        channel: &ChannelName,
+        (seen, next): (Position, Offset),
+        session: SessionId,
+    ) -> bool {
+        self.between(channel, seen, next).any(|(_, stored)| stored.exclude == Some(session))
+    }
+
+    fn between(
+        &self,
+        channel: &ChannelName,
+        seen: Position,
+        next: Offset,
+    ) -> impl Iterator<Item = (&(ChannelName, Epoch, Offset), &Stored)> {
+        let from = (channel.clone(), seen.epoch, seen.offset + 1);
+        let to = (channel.clone(), seen.epoch, next.max(seen.offset + 1));
+        self.stored.range(from..to)
     }
 
     /// Whether this payload was stored at this place.

@@ -18,7 +18,9 @@ use crate::frame::{Format, Frame};
 use crate::name::ChannelName;
 use crate::permit::Permit;
 use crate::position::{Epoch, Offset, Position};
-use crate::publication::{Content, Data, Draft, End, Expect, Lifetime, Publication, SessionId};
+use crate::publication::{
+    Content, Data, Detail, Draft, End, Expect, Lifetime, Publication, SessionId,
+};
 use crate::settings::{Authority, Depth, Retention, ShardSettings, SlowReader};
 use crate::shard::{
     Backlog, ConnectionId, Delivery, Echo, Input, Message, Opening, Origin, Request, Room, Shard,
@@ -75,6 +77,8 @@ pub(super) struct World {
     keys: bool,
     tally: Tally,
     violation: Option<String>,
+    /// Whether nothing goes wrong any more.
+    settling: bool,
 }
 
 /// The sinks of one shard's clients.
@@ -124,6 +128,9 @@ impl Sink for Clients<'_> {
             if let Err(violation) = told {
                 let format = client.format;
                 self.violation.get_or_insert(format!("{connection:?} {format:?}: {violation}"));
+            }
+            if entry.exclude == Some(SessionId(u128::from(connection.generation))) {
+                self.violation.get_or_insert(format!("{connection:?} got its own back"));
             }
             if let (Some(cursor), Some(after)) = (run.cursor(), entry.after)
                 && cursor.entry(after.hash).is_none_or(|own| own.position > after.position)
@@ -191,6 +198,7 @@ impl World {
             truth: Truth::default(),
             tally: Tally::default(),
             violation: None,
+            settling: false,
         }
     }
 
@@ -219,6 +227,7 @@ impl World {
     /// Nothing goes wrong any more: everybody catches up, and is asked what they have.
     pub(super) fn settle_down(mut self) -> Result<Tally, String> {
         self.faults = Faults::default();
+        self.settling = true;
         for last in [false, true] {
             if last {
                 for channel in self.channels.clone() {
@@ -247,12 +256,35 @@ impl World {
                 }
             }
         }
+        self.leave_nothing()?;
         self.tally.slow +=
             self.shards.iter().map(|shard| shard.figures().slow_readers as usize).sum::<usize>();
         Ok(self.tally)
     }
 
+    /// When all have left and everything has expired, no shard holds anything any more.
+    fn leave_nothing(&mut self) -> Result<(), String> {
+        while let Some(key) = self.clients.keys().next().copied() {
+            self.leave(key);
+        }
+        for _ in 0..4 {
+            self.now.millis += 3_700_000;
+            self.now.unix += 3_700_000;
+            self.quiet()?;
+        }
+        for shard in &self.shards {
+            let figures = shard.figures();
+            let held = (figures.channels, figures.feeds, figures.readers);
+            let bytes = (figures.ring_bytes, figures.feed_bytes, figures.page_bytes);
+            if held != (0, 0, 0) || bytes != (0, 0, 0) || !shard.holds_nothing() {
+                return Err(format!("still held after all have gone: {figures:?} {shard:?}"));
+            }
+        }
+        Ok(())
+    }
+
     fn quiet(&mut self) -> Result<(), String> {
+        let mut rest = 0;
         for _ in 0..3000 {
             while self.links.values().any(|link| !link.is_empty()) {
                 self.step_link();
@@ -280,7 +312,11 @@ impl World {
                 .clients
                 .values()
                 .any(|client| !client.gone && (!client.opened || client.asked > 0));
-            if !busy && idle && !linked && !waiting && !opening && self.questions.is_empty() {
+            let resting =
+                !busy && idle && !linked && !waiting && !opening && self.questions.is_empty();
+            rest = if resting { rest + 1 } else { 0 };
+            // Longer than any deadline, after which a lost answer is asked for again.
+            if rest > 25 {
                 return Ok(());
             }
             self.now.millis += 100;
@@ -353,6 +389,13 @@ impl World {
     ) {
         let payload = format!("p{}", self.next_ask);
         let mut draft = self.draft(&payload, lifetime, key, end);
+        if !self.settling
+            && self.random.percent(20)
+            && let Some(content) = &mut draft.content
+        {
+            let session = SessionId(u128::from(self.generations));
+            content.detail = Some(Box::new(Detail { exclude: Some(session), ..Detail::default() }));
+        }
         if self.random.percent(5) {
             let head = self.engine_of(&channel).head(&channel);
             draft.expect = Some(head.map_or(Expect::Nothing, Expect::Head));
@@ -406,8 +449,7 @@ impl World {
         let used = |index: &u32| !self.clients.contains_key(&(shard, *index));
         let Some(index) = (0..).find(used) else { return };
         let connection = ConnectionId { index, generation: self.generations };
-        let format =
-            [Format::Sse, Format::Ndjson, Format::WebSocketV1, Format::Text][self.random.below(4)];
+        let format = Format::ALL[self.random.below(Format::COUNT)];
         let memory = if self.random.percent(60) { self.left_behind.pop() } else { None };
         let memory = memory.unwrap_or_default();
         let mut channels: Vec<ChannelName> = memory.keys().cloned().collect();
@@ -424,7 +466,9 @@ impl World {
             subscriptions.push(Subscription { channel, start });
         }
         let mut client = Client::new(connection, shard, format);
-        client.asked = 0;
+        for Subscription { channel, start } in &subscriptions {
+            client.starts.insert(channel.clone(), *start);
+        }
         if self.random.percent(20) {
             client.room = self.random.below(5);
         }
@@ -494,7 +538,7 @@ impl World {
         let channel = self.pick_channel();
         let start = self.pick_start();
         let Some(client) = self.clients.get_mut(&key) else { return };
-        if client.format != Format::WebSocketV1 || !client.opened || client.gone {
+        if client.format == Format::Text || !client.opened || client.gone {
             return;
         }
         if client.asked > 0 {
@@ -505,6 +549,7 @@ impl World {
         let input = if client.seen.contains_key(&channel) {
             Input::Unsubscribe { connection, request, channel }
         } else {
+            client.starts.insert(channel.clone(), start);
             let subscription = Subscription { channel, start };
             Input::Subscribe { connection, request, subscription }
         };
@@ -527,7 +572,13 @@ impl World {
             let Some(position) = stored.position else { continue };
             let payload = String::from_utf8_lossy(stored.content.data.bytes()).into_owned();
             let fleeting = stored.expires_at.is_some();
-            let noted = self.truth.store(&stored.channel, position, &payload, fleeting);
+            let noted = self.truth.store(
+                &stored.channel,
+                position,
+                &payload,
+                fleeting,
+                stored.content.exclude(),
+            );
             self.tally.publications += 1;
             if let Err(violation) = noted {
                 self.violation.get_or_insert(violation);

@@ -179,9 +179,10 @@ fn host_name(host: &str) -> &str {
 }
 
 fn is_loopback(name: &str) -> bool {
-    let name = name.to_ascii_lowercase();
-    name == "localhost"
-        || name.ends_with(".localhost")
+    let (local, ends) = ("localhost", ".localhost");
+    let end = name.len().checked_sub(ends.len()).and_then(|at| name.get(at..));
+    name.eq_ignore_ascii_case(local)
+        || end.is_some_and(|end| end.eq_ignore_ascii_case(ends))
         || name == "[::1]"
         || name.parse().is_ok_and(|address: std::net::Ipv4Addr| address.is_loopback())
 }

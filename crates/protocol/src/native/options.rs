@@ -69,21 +69,22 @@ impl Options {
             ));
         }
         let detail = (self.detail != Detail::default()).then(|| Box::new(self.detail));
-        let content = data.map(|data| Content { data, detail });
-        let draft = |channel: &ChannelName| Draft {
-            content: content.clone(),
-            lifetime: self.lifetime,
-            key: self.key.clone(),
-            publisher: publisher.clone(),
-            expect: self.expect.as_ref().map(|expected| expected.of(channel)),
-            end: self.end,
+        let mut content = data.map(|data| Content { data, detail });
+        let mut left = channels.iter().filter(|channel| channel.is_ok()).count();
+        let mut draft = |channel: ChannelName| {
+            left -= 1;
+            let draft = Draft {
+                // Mostly there is one channel, for which nothing needs to be copied.
+                content: if left == 0 { content.take() } else { content.clone() },
+                lifetime: self.lifetime,
+                key: self.key.clone(),
+                publisher: publisher.clone(),
+                expect: self.expect.as_ref().map(|expected| expected.of(&channel)),
+                end: self.end,
+            };
+            (channel, draft)
         };
-        let drafts = channels.into_iter().map(|channel| {
-            let channel = channel?;
-            let draft = draft(&channel);
-            Ok((channel, draft))
-        });
-        Ok(drafts.collect())
+        Ok(channels.into_iter().map(|channel| channel.map(&mut draft)).collect())
     }
 
     /// Sets the session that does not get the publication. A text that is none of ours is a

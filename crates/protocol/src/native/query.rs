@@ -58,6 +58,10 @@ impl<'a> Query<'a> {
     /// # Errors
     /// [`DecodeError`] says what is wrong with the encoding of the value.
     pub fn value(self, name: &str) -> Result<Option<Cow<'a, str>>, DecodeError> {
+        if self.text.is_empty() {
+            // Most publishes have no query, and each is asked for all of its options.
+            return Ok(None);
+        }
         self.pairs()
             .find(|(known, value)| *known == name && !value.is_empty())
             .map(|(_, value)| decode(value, Plus::Space))

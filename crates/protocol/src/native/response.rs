@@ -84,22 +84,29 @@ impl<'a> ResponseHead<'a> {
     #[must_use]
     pub fn headers(&self) -> Vec<(&'static str, Cow<'a, str>)> {
         let mut headers = Vec::with_capacity(10);
-        for (name, value) in media_headers(self.media) {
-            headers.push((*name, Cow::Borrowed(*value)));
-        }
-        for (name, value) in ALWAYS {
-            headers.push((*name, Cow::Borrowed(*value)));
-        }
+        let fixed = media_headers(self.media).iter().chain(ALWAYS);
+        headers.extend(fixed.map(|(name, value)| (*name, Cow::Borrowed(*value))));
         if let Some(cursor) = self.cursor {
             headers.push(("Fanfare-Cursor", Cow::Owned(cursor_text(cursor))));
         }
-        for (name, value) in cors::headers(self.origin) {
-            headers.push((name, Cow::Borrowed(value)));
-        }
-        for (name, value) in self.extra {
-            headers.push((*name, Cow::Borrowed(*value)));
-        }
+        let origin = cors::headers(self.origin).into_iter();
+        let rest = origin.chain(self.extra.iter().copied());
+        headers.extend(rest.map(|(name, value)| (name, Cow::Borrowed(value))));
         headers
+    }
+
+    /// Appends the same as lines, without a list of them: each publish is answered by this.
+    fn append_headers(&self, out: &mut Vec<u8>) {
+        for (name, value) in media_headers(self.media).iter().chain(ALWAYS) {
+            append_header(out, name, value);
+        }
+        if let Some(cursor) = self.cursor {
+            append_header(out, "Fanfare-Cursor", &cursor_text(cursor));
+        }
+        let origin = cors::headers(self.origin).into_iter();
+        for (name, value) in origin.chain(self.extra.iter().copied()) {
+            append_header(out, name, value);
+        }
     }
 }
 
@@ -111,9 +118,7 @@ pub fn append_head(
     persistence: Persistence,
 ) {
     append_status_line(out, head.status);
-    for (name, value) in head.headers() {
-        append_header(out, name, &value);
-    }
+    head.append_headers(out);
     match length {
         BodyLength::Absent | BodyLength::UntilClose => {}
         BodyLength::Known(bytes) => {
@@ -234,3 +239,26 @@ fn media_headers(media: Media) -> &'static [(&'static str, &'static str)] {
 /// The headers of every answer.
 const ALWAYS: &[(&str, &str)] =
     &[("Vary", "Accept, Origin"), ("X-Content-Type-Options", "nosniff")];
+
+#[cfg(test)]
+mod tests {
+    use fanfare_core::cursor::Cursor;
+
+    use super::{Media, ResponseHead, append_header};
+    use crate::native::cors::AllowedOrigin;
+
+    #[test]
+    fn shard_and_edge_send_the_same_headers() {
+        let (cursor, origin) = (Cursor::new(), AllowedOrigin::Origin("http://localhost".into()));
+        let extra = [("Allow", "GET")];
+        let head = ResponseHead::new(200, Media::EventStream, &origin).with_cursor(&cursor);
+        let head = ResponseHead { extra: &extra, ..head };
+        let (mut lines, mut listed) = (Vec::new(), Vec::new());
+        head.append_headers(&mut lines);
+        for (name, value) in head.headers() {
+            append_header(&mut listed, name, &value);
+        }
+        assert_eq!(String::from_utf8(lines), String::from_utf8(listed));
+        assert_eq!(head.headers().len(), 10);
+    }
+}

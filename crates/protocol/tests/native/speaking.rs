@@ -262,7 +262,7 @@ fn publishers_are_answered_alike_everywhere() {
     let batch: Value = serde_json::from_slice(&batch).unwrap();
     assert_eq!(batch["results"][0], whole);
     assert_eq!(batch["results"][1]["results"][0], whole);
-    assert_eq!(batch["results"][2]["error"]["code"], "body-invalid");
+    assert_eq!(batch["results"][2]["error"]["code"], "batch-invalid");
     let id = command("{\"id\":9,\"type\":\"ping\"}").unwrap().id;
     let reply = object(|out| v1::append_answer(out, &id, &news, &answer));
     assert_eq!(

@@ -1,3 +1,5 @@
+//! What is told over the limit: a reader comes back, everyone else learns which limit it was.
+
 use std::time::Duration;
 
 use fanfare_protocol::native::cors::{AllowedOrigin, Hosts, OriginPolicy, Origins};

@@ -25,6 +25,10 @@ use crate::load::Counted;
 use crate::metrics::Transport;
 use crate::node::Handover;
 
+/// Bytes that hyper buffers of a connection beside a request head. It asks a body for more until it
+/// has so many, so that a reader who has stopped reading would otherwise cost it 400 KiB.
+const BUFFER_BYTES: usize = 16 * 1024;
+
 /// Where a connection comes from, and its place in the count of all.
 #[derive(Debug)]
 pub(super) struct Origin {
@@ -84,6 +88,7 @@ async fn serve(shared: Arc<Shared>, handover: Handover) {
         .half_close(true)
         .header_read_timeout(shared.options.idle_within)
         .max_header_size(shared.options.head_bytes_max)
+        .max_buf_size(shared.options.head_bytes_max.saturating_add(BUFFER_BYTES))
         .serve_connection(TokioIo::new(rewound), service)
         .with_upgrades();
     let mut connection = pin!(connection);

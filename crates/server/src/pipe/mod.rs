@@ -2,7 +2,9 @@
 //!
 //! An edge subscriber is the same subscriber as a socket: a connection of a shard with cursors into
 //! feeds. Only its sink differs: frames go into this pipe until it holds [`PIPE_BYTES`], and when
-//! the edge has taken them the shard is told that there is room again.
+//! the edge has taken them the shard is told that there is room again. What the edge took last still
+//! counts, because whoever takes it comes back only when it has passed that on: a reader who has
+//! stopped reading holds one pipe's worth, not two.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -89,6 +91,8 @@ struct Shared {
 struct State {
     items: VecDeque<PipeItem>,
     bytes: usize,
+    /// Of these, what the edge has taken and may not have passed on.
+    taken: usize,
     wants_room: bool,
     connection: Option<ConnectionId>,
     writer_gone: bool,
@@ -149,6 +153,7 @@ impl Drop for PipeWriter {
 impl PipeReader {
     /// The next item; none when the shard has dropped the subscriber.
     pub(crate) async fn next(&self) -> Option<PipeItem> {
+        self.pass_on();
         loop {
             let filled = self.shared.filled.notified();
             match self.try_next() {
@@ -161,28 +166,33 @@ impl PipeReader {
     /// The next item if there is one now; the inner none when the shard has dropped the subscriber.
     #[expect(clippy::option_option, reason = "nothing now and nothing ever again are two answers")]
     pub(crate) fn try_next(&self) -> Option<Option<PipeItem>> {
-        let (item, ready) = self.take();
-        if let Some(connection) = ready {
-            self.shard.put(Letter::PipeReady(connection));
-        }
-        item.ok()
+        self.take().ok()
     }
 
-    /// Takes the next item if there is one, and the connection to be told that there is room.
-    fn take(&self) -> (Result<Option<PipeItem>, Empty>, Option<ConnectionId>) {
+    fn take(&self) -> Result<Option<PipeItem>, Empty> {
         let mut state = self.shared.lock();
         let Some(item) = state.items.pop_front() else {
-            let end = if state.writer_gone { Ok(None) } else { Err(Empty) };
-            return (end, None);
+            return if state.writer_gone { Ok(None) } else { Err(Empty) };
         };
         if let PipeItem::Frame { body, .. } = &item {
-            state.bytes -= body.len();
+            state.taken += body.len();
         }
-        let ready = (state.wants_room && state.bytes <= PIPE_BYTES / 2).then(|| {
+        Ok(Some(item))
+    }
+
+    /// Makes room for as much as was taken, and tells the shard if it waits for that.
+    fn pass_on(&self) {
+        let mut state = self.shared.lock();
+        state.bytes -= std::mem::take(&mut state.taken);
+        let ready = state.wants_room && state.bytes <= PIPE_BYTES / 2;
+        let told = ready.then(|| {
             state.wants_room = false;
             state.connection
         });
-        (Ok(Some(item)), ready.flatten())
+        drop(state);
+        if let Some(connection) = told.flatten() {
+            self.shard.put(Letter::PipeReady(connection));
+        }
     }
 }
 

@@ -51,11 +51,27 @@ async fn a_full_pipe_hands_back_and_says_when_there_is_room() {
     assert_eq!(back.unwrap_err(), "x", "the frame comes back whole");
     assert!(bench.letters.try_recv().is_err(), "no room yet");
     assert_eq!(frame(&reader).await.len(), half.len());
+    assert!(bench.letters.try_recv().is_err(), "what was taken may not have been passed on");
+    assert_eq!(frame(&reader).await.len(), half.len());
     let letter = bench.letters.try_recv();
     assert!(matches!(letter, Ok(Letter::PipeReady(id)) if id == CONNECTION));
+    writer.push_frame(Bytes::from_static(b"x"), None).unwrap();
     frame(&reader).await;
     assert!(bench.letters.try_recv().is_err(), "told once");
-    writer.push_frame(Bytes::from_static(b"x"), None).unwrap();
+}
+
+#[tokio::test]
+async fn a_reader_who_stops_reading_holds_one_frame_and_not_two() {
+    let (bench, writer, reader) = bench();
+    assert!(writer.bind(CONNECTION));
+    let large = Bytes::from(vec![1; PIPE_BYTES]);
+    writer.push_frame(large.clone(), None).unwrap();
+    frame(&reader).await;
+    assert!(writer.push_frame(large.clone(), None).is_err(), "the first is still on its way");
+    assert!(bench.letters.try_recv().is_err(), "no room yet");
+    assert!(timeout(Duration::from_millis(1), reader.next()).await.is_err(), "nothing is there");
+    assert!(matches!(bench.letters.try_recv(), Ok(Letter::PipeReady(_))));
+    writer.push_frame(large, None).unwrap();
 }
 
 #[tokio::test]

@@ -72,7 +72,7 @@ impl EventLoop {
             return Step::Wait;
         }
         let session = match connection.state {
-            State::Http(_) => self.sessions.draw(),
+            State::Http(_) => self.sessions.next(),
             _ => SessionId(0),
         };
         let given = Given { now: self.sockets.now.unix, session };
@@ -85,6 +85,9 @@ impl EventLoop {
         let Some(step) = step else {
             return self.broken(id);
         };
+        if matches!(step, Step::Become(_)) {
+            self.sessions.spend();
+        }
         self.send_out(id);
         step
     }

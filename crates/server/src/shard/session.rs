@@ -7,16 +7,24 @@ use fanfare_core::publication::SessionId;
 #[derive(Debug)]
 pub(super) struct Sessions {
     bytes: Vec<u8>,
+    /// What the next reader will be known by.
+    next: Option<SessionId>,
 }
 
 impl Sessions {
     pub(super) fn new() -> Self {
-        Self { bytes: Vec::new() }
+        Self { bytes: Vec::new(), next: None }
     }
 
-    /// A new identity.
-    pub(super) fn draw(&mut self) -> SessionId {
-        SessionId(u128::from_ne_bytes(self.take()))
+    /// The identity of the next reader, the same until it is spent: most requests make none.
+    pub(super) fn next(&mut self) -> SessionId {
+        let next = self.next.take().unwrap_or_else(|| SessionId(u128::from_ne_bytes(self.take())));
+        *self.next.insert(next)
+    }
+
+    /// A reader has taken the next identity.
+    pub(super) fn spend(&mut self) {
+        self.next = None;
     }
 
     /// Random bits.
@@ -51,9 +59,14 @@ mod tests {
     use super::Sessions;
 
     #[test]
-    fn no_identity_comes_twice() {
+    fn no_identity_is_given_to_two_readers() {
         let mut sessions = Sessions::new();
-        let drawn: HashSet<u128> = (0..2_000).map(|_| sessions.draw().0).collect();
-        assert_eq!(drawn.len(), 2_000);
+        let mut drawn = HashSet::new();
+        for _ in 0..2_000 {
+            let session = sessions.next();
+            assert_eq!(sessions.next(), session, "kept for the one who will be a reader");
+            sessions.spend();
+            assert!(drawn.insert(session.0));
+        }
     }
 }

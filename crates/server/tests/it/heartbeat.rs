@@ -51,3 +51,18 @@ fn every_transport_beats_as_often_as_was_asked_for() {
         assert!(took > EARLIEST && took < LATEST, "{place}: a heartbeat after {took:?}");
     }
 }
+
+#[test]
+fn a_websocket_that_answers_no_ping_is_ended() {
+    let server = Server::dev(&[]);
+    let mut socket = server.connect();
+    socket.open_websocket("/c/a?heartbeat=5s", &[]);
+    let began = Instant::now();
+    // Its kernel acknowledges everything, so that only the missing pongs tell.
+    let (told, _) = socket.end();
+    let took = began.elapsed();
+    assert!(took > 2 * EARLIEST && took < 3 * LATEST, "ended after {took:?}: {told}");
+    let mut probe = server.connect();
+    assert_eq!(probe.figure("fanfare_connections_silent_total"), 1);
+    assert_eq!(probe.figure("fanfare_connections{transport=\"websocket\"}"), 0);
+}

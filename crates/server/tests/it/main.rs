@@ -14,14 +14,14 @@ mod edge;
 mod fault;
 mod heartbeat;
 mod kept;
+mod large;
 mod nginx;
+mod reader;
 mod server;
-<<<<<<< HEAD
+mod soak;
 mod tidy;
 mod transcript;
-=======
 mod vanish;
->>>>>>> shardio
 mod wire;
 
 /// Whether the long variants run: `FANFARE_SOAK` is set, as `just soak` does.

@@ -97,13 +97,13 @@ impl World {
             Effect::Opened { channels, .. } => {
                 client.opened = true;
                 for opened in &channels {
-                    client.attached(opened);
+                    client.attached(opened)?;
                     self.tally.resumed += usize::from(!opened.gap_follows);
                 }
             }
             Effect::Subscribed { opened, .. } => {
                 client.asked -= 1;
-                client.attached(&opened);
+                client.attached(&opened)?;
             }
             Effect::Unsubscribed { channel, .. } => {
                 client.asked -= 1;

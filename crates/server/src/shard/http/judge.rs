@@ -1,5 +1,6 @@
 //! What becomes of a request: answered here, a reader of this shard, or for the edge.
 
+use std::mem::MaybeUninit;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -48,7 +49,7 @@ pub(super) enum Decision {
     Malformed,
     HeadTooLarge,
     HandOver,
-    Publish(Box<Post>),
+    Publish(Post),
     /// A reader, and the bytes of its request.
     Become(Box<Becoming>, usize),
 }
@@ -76,28 +77,23 @@ enum Body {
 impl Judge {
     /// Decides about the request at the front of `unread`.
     pub(super) fn judge(&self, unread: &[u8], given: Given) -> Decision {
-        let mut headers = [httparse::EMPTY_HEADER; HEADERS_MAX];
-        let mut parsed = httparse::Request::new(&mut headers);
-        let head_bytes = match parsed.parse(unread) {
+        // Left blank: filling six kilobytes for each request is a good part of a small publish.
+        let mut headers = [const { MaybeUninit::uninit() }; HEADERS_MAX];
+        let mut parsed = httparse::Request::new(&mut []);
+        let head_bytes = match parsed.parse_with_uninit_headers(unread, &mut headers) {
             Ok(httparse::Status::Complete(bytes)) if bytes <= self.options.head_bytes_max => bytes,
             Ok(httparse::Status::Partial) => return Decision::PartialHead,
             Ok(_) | Err(httparse::Error::TooManyHeaders) => return Decision::HeadTooLarge,
             Err(_) => return Decision::Malformed,
         };
-        let mut pairs: [(&str, &[u8]); HEADERS_MAX] = [("", b""); HEADERS_MAX];
-        let mut count = 0;
-        for (pair, header) in pairs.iter_mut().zip(parsed.headers.iter()) {
-            *pair = (header.name, header.value);
-            count += 1;
-        }
+        let pairs: Vec<_> = parsed.headers.iter().map(|it| (it.name, it.value)).collect();
         let version = match parsed.version {
             Some(0) => Version::Http10,
             _ => Version::Http11,
         };
         let method = parsed.method.unwrap_or_default();
         let target = parsed.path.unwrap_or_default();
-        let pairs = pairs.get(..count).unwrap_or_default();
-        let head = Head::new(method, target, version, pairs);
+        let head = Head::new(method, target, version, &pairs);
         let body = body_of(&head);
         let behind = unread.get(head_bytes..).unwrap_or_default();
         match (method, body) {
@@ -142,7 +138,7 @@ impl Judge {
                 bytes,
             })
         };
-        drafts().map_or(Decision::HandOver, |post| Decision::Publish(Box::new(post)))
+        drafts().map_or(Decision::HandOver, Decision::Publish)
     }
 
     fn judge_reading(&self, head: &Head<'_>, bytes: usize, given: Given) -> Decision {

@@ -58,7 +58,7 @@ pub(super) enum Stage {
     /// Its head and a part of its body.
     Body,
     /// It waits for its answer.
-    Working(Box<Exchange>),
+    Working(Exchange),
 }
 
 /// A request that waits for its answer.
@@ -111,7 +111,7 @@ impl Http {
     }
 
     /// The exchange with this number, if it is the one that waits; it is answered then.
-    pub(super) fn finish_exchange(&mut self, request: u64) -> Option<Box<Exchange>> {
+    pub(super) fn finish_exchange(&mut self, request: u64) -> Option<Exchange> {
         match &self.stage {
             Stage::Working(exchange) if exchange.request == request => {}
             _ => return None,
@@ -200,11 +200,11 @@ impl Http {
             Decision::Publish(post) => {
                 self.consume(post.bytes);
                 self.next_request += 1;
-                self.stage = Stage::Working(Box::new(Exchange {
+                self.stage = Stage::Working(Exchange {
                     request: self.next_request,
                     origin: post.origin,
                     persistence: post.persistence,
-                }));
+                });
                 Step::Ask {
                     request: self.next_request,
                     channel: post.channel,

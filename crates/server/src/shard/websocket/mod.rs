@@ -22,7 +22,9 @@ use fanfare_protocol::native::problem::Problem;
 use fanfare_protocol::native::reading::{Pong, Reading, Transport};
 use fanfare_protocol::native::route::Rules;
 use fanfare_protocol::native::v1::CommandId;
-use fanfare_protocol::websocket::{CloseCode, Decoder, Event, Frame, Role, append_frame};
+use fanfare_protocol::websocket::{
+    CloseCode, Decoder, Event, Frame, Role, Violation, append_frame,
+};
 
 use std::time::Duration;
 
@@ -263,7 +265,8 @@ impl Session {
                 Ok(None) => return Step::Wait,
                 Err(_) if self.is_closing() => return Step::Finish,
                 Err(violation) => {
-                    return self.close(violation.close_code(), &violation.to_string(), out);
+                    let reason = self.reason(violation);
+                    return self.close(violation.close_code(), &reason, out);
                 }
             };
             let step = match event {
@@ -285,6 +288,19 @@ impl Session {
             if !matches!(step, Step::Wait) {
                 return step;
             }
+        }
+    }
+
+    /// What a client is told about its mistake; for one that is too large, the key to change.
+    fn reason(&self, violation: Violation) -> String {
+        match (violation, &self.language) {
+            (Violation::MessageTooBig { .. }, Language::Raw(_)) => {
+                format!("{violation}: limits.payload_bytes_max")
+            }
+            (Violation::MessageTooBig { .. }, Language::V1(_)) => {
+                format!("{violation}: 8 times limits.payload_bytes_max")
+            }
+            _ => violation.to_string(),
         }
     }
 

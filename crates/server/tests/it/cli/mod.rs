@@ -1,5 +1,6 @@
 //! The commands, against servers that speak the protocol from a script.
 
+mod carriers;
 mod fake;
 mod local;
 mod publish;

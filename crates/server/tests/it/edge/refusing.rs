@@ -58,3 +58,24 @@ fn a_dripped_body_is_told_so() {
     let answer = wire.answer();
     assert!(answer.starts_with("HTTP/1.1 408"), "{answer}");
 }
+
+#[test]
+fn a_page_over_the_limit_of_connections_may_read_why() {
+    let server = Server::dev(&[("FANFARE_LIMITS__CONNECTIONS_MAX", "1")]);
+    let mut held = server.connect_to_edge("x");
+    let origin = "Origin: http://localhost:3000";
+    for (accept, status) in [("text/event-stream", "200"), ("application/json", "503")] {
+        let mut wire = server.connect();
+        // In two parts: it is the whole head that decides.
+        wire.send(format!("GET /c/x HTTP/1.1\r\nHost: localhost\r\nAccept: {accept}\r\n"));
+        wire.send(format!("{origin}\r\n\r\n"));
+        let (answer, end) = wire.end();
+        assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{answer}");
+        let allowed = header(&answer, "access-control-allow-origin");
+        assert_eq!(allowed, Some("http://localhost:3000"), "{answer}");
+        assert_eq!(header(&answer, "access-control-allow-credentials"), Some("true"));
+        assert!(!answer.ends_with("0\r\n\r\n"), "an end would be final: {answer}");
+        assert_eq!(end, End::Closed);
+    }
+    assert!(held.post_chunked("x", "still here").starts_with("HTTP/1.1 200 "));
+}

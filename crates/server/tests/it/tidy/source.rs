@@ -83,8 +83,9 @@ fn every_code_that_is_documented_can_be_told() {
         let later = read("docs/protocol.md").lines().any(|line| {
             line.contains(&format!("<a id=\"{}\">", row.name)) && line.contains("*(later)*")
         });
-        let answers = matches!(row.name, "authority-timeout");
-        assert!(made != later || answers, "{}: told {made}, coming {later}", row.name);
+        // The way of asking an authority is built and tested, and nobody is asked yet.
+        let asking = row.name == "authority-timeout";
+        assert!(made != later || asking, "{}: told {made}, coming {later}", row.name);
     }
 }
 
