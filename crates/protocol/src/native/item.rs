@@ -1,7 +1,5 @@
 //! JSON objects of publishers: an item of a batch, or a `publish` command.
 
-use std::collections::HashMap;
-
 use base64::Engine as _;
 use base64::engine::DecodePaddingMode;
 use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig};
@@ -17,20 +15,33 @@ use crate::native::options::{Options, invalid};
 use crate::native::problem::Problem;
 use crate::native::publish::{data, end_of};
 use crate::native::route::Rules;
+use crate::native::walk;
 
-/// The members of a JSON object, each with its own bytes. Of two with one name the last counts.
-#[derive(Debug)]
+/// The members of a JSON object that mean something, each with its own bytes. Of two with one name
+/// the last counts; others are passed over, so that they cost no more than their bytes.
+#[derive(Debug, Default)]
 pub(crate) struct Members<'a> {
-    members: HashMap<String, &'a RawValue>,
+    /// By place in [`NAMES`].
+    members: [Option<&'a str>; NAMES.len()],
 }
 
 impl<'a> Members<'a> {
     /// Reads a JSON object.
     pub(crate) fn parse(text: &'a str) -> Result<Self, Problem> {
-        serde_json::from_str(text).map(|members| Self { members }).map_err(|error| {
+        let mut known = Self::default();
+        let read = walk::members(text, |name, json| {
+            if let Some(member) = place_of(name).and_then(|place| known.members.get_mut(place)) {
+                *member = Some(json);
+            }
+        });
+        read.map(|()| known).ok_or_else(|| {
+            let why = match serde_json::from_str::<&RawValue>(text) {
+                Err(error) => error.to_string(),
+                Ok(_) => "it is of another kind".to_owned(),
+            };
             Problem::new(
                 Code::BatchInvalid,
-                format!("This is no JSON object: {error}."),
+                format!("This is no JSON object: {why}."),
                 "Send one such as `{\"channel\":\"news\",\"data\":\"Hello\"}`.",
             )
         })
@@ -43,7 +54,8 @@ impl<'a> Members<'a> {
 
     /// The JSON of a member, `null` included.
     fn json(&self, name: &str) -> Option<&'a str> {
-        self.members.get(name).map(|value| value.get())
+        let place = place_of(name)?;
+        self.members.get(place).copied().flatten()
     }
 
     /// A member that is a string; an empty one counts as absent.
@@ -67,18 +79,25 @@ impl<'a> Members<'a> {
         }
     }
 
-    /// A member that is a list of strings.
+    /// A member that is a list of at most [`STRINGS_MAX`] strings.
     fn strings(&self, name: &str) -> Result<Option<Vec<String>>, Problem> {
         let Some(json) = self.raw(name) else {
             return Ok(None);
         };
-        serde_json::from_str(json).map(Some).map_err(|error| {
+        let wrong = |why: &str| {
             Problem::new(
                 Code::ParameterInvalid,
-                format!("`{name}` is no list of strings: {error}."),
+                format!("`{name}` is no list of strings: {why}."),
                 "Write it as in `[\"a\",\"b\"]`.",
             )
-        })
+        };
+        let items = walk::items(json, STRINGS_MAX).ok_or_else(|| wrong("it is no list"))?;
+        if items.len() > STRINGS_MAX {
+            return Err(wrong(&format!("it has more than {STRINGS_MAX} items")));
+        }
+        let read = |item: &str| serde_json::from_str(item);
+        let strings: Result<_, _> = items.into_iter().map(read).collect();
+        strings.map(Some).map_err(|error: serde_json::Error| wrong(&error.to_string()))
     }
 
     /// The member `channel`.
@@ -202,6 +221,10 @@ impl<'a> Members<'a> {
     }
 }
 
+fn place_of(name: &str) -> Option<usize> {
+    NAMES.iter().position(|known| *known == name)
+}
+
 fn string(name: &str, json: &str) -> Result<String, Problem> {
     serde_json::from_str(json).map_err(|error| {
         Problem::new(
@@ -227,3 +250,29 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
     &base64::alphabet::STANDARD,
     GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
 );
+
+/// The names of members that mean something, in an item or in a command.
+const NAMES: [&str; 18] = [
+    "id",
+    "type",
+    "channel",
+    "channels",
+    "since",
+    "until",
+    "limit",
+    "order",
+    "data",
+    "encoding",
+    "content_type",
+    "event",
+    "tags",
+    "ttl",
+    "key",
+    "conflate",
+    "expect",
+    "end",
+];
+
+/// Strings of one list at most; more than there can be tags or channels, which have their own
+/// bounds and may be named twice.
+const STRINGS_MAX: usize = 1_000;

@@ -35,3 +35,4 @@ pub mod sse;
 pub mod starts;
 mod upgrade;
 pub mod v1;
+mod walk;

@@ -16,7 +16,7 @@ use crate::native::item::Members;
 use crate::native::opening::Open;
 use crate::native::problem::Problem;
 use crate::native::route::Rules;
-use crate::native::starts::{Since, parse_since, start_of_since};
+use crate::native::starts::{Since, parse_since, start_of_since, unreadable};
 use crate::native::{cursor, envelope, json, ndjson, publish};
 
 /// A client's name for a command: a JSON number or string of at most 64 bytes, as it was sent, or
@@ -234,6 +234,12 @@ fn history(members: &Members<'_>, now: UnixMillis) -> Result<Ask, Problem> {
 }
 
 fn since(members: &Members<'_>, now: UnixMillis) -> Result<Option<Since>, Problem> {
+    if let Some(json) = members.raw("since")
+        && json.len() > SINCE_BYTES_MAX
+    {
+        let why = format!("it is longer than {SINCE_BYTES_MAX} bytes");
+        return Err(unreadable("", &why));
+    }
     let text = members.text("since")?;
     text.map(|text| parse_since(&text, now)).transpose()
 }
@@ -244,6 +250,10 @@ fn append_ok(out: &mut Vec<u8>, id: &CommandId) {
     out.extend_from_slice(id.0.as_bytes());
     out.extend_from_slice(b",\"type\":\"ok\"");
 }
+
+/// Bytes of a command's `since`: as many as a URL can bring, and several times what the entries of
+/// one cursor need.
+const SINCE_BYTES_MAX: usize = 16 * 1024;
 
 /// Bytes of a command's id, without the quotes.
 const ID_BYTES_MAX: usize = 64;

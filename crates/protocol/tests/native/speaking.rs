@@ -203,6 +203,31 @@ fn a_bad_command_is_answered_with_its_id_or_null() {
     }
 }
 
+#[test]
+fn members_without_a_meaning_are_passed_over() {
+    let strange: String = (0..1_000).map(|place| format!(",\"x{place}\":[{{}}]")).collect();
+    let text = format!("{{\"id\":1{strange},\"type\":\"fly\",\"id\":2,\"\\u0074ype\":\"ping\"}}");
+    let command = command(&text).unwrap();
+    assert!(matches!(command.ask, Ask::Ping));
+    let reply = written(|out| v1::append_ponged(out, &command.id));
+    assert_eq!(reply, "{\"id\":2,\"type\":\"ok\"}", "of two with one name the last counts");
+    assert_eq!(self::command("{\"id\":1} x").unwrap_err().problem.code(), Code::CommandInvalid);
+}
+
+#[test]
+fn lists_and_places_of_a_command_are_bounded() {
+    let many = vec!["\"\""; 1_001].join(",");
+    let text =
+        format!("{{\"id\":1,\"type\":\"publish\",\"channel\":\"a\",\"data\":1,\"tags\":[{many}]}}");
+    assert_eq!(command(&text).unwrap_err().problem.code(), Code::ParameterInvalid);
+    let since = "~".repeat(16 * 1024);
+    let text =
+        format!("{{\"id\":1,\"type\":\"subscribe\",\"channel\":\"a\",\"since\":\"{since}\"}}");
+    let problem = command(&text).unwrap_err().problem;
+    assert_eq!(problem.code(), Code::SinceInvalid);
+    assert!(problem.detail().contains("longer than 16384 bytes"), "{}", problem.detail());
+}
+
 fn publication() -> Arc<Publication> {
     Arc::new(Publication {
         channel: channel("news"),

@@ -1,0 +1,141 @@
+//! JSON one level deep: the members of an object and the items of a list, each with its own bytes.
+//!
+//! Nothing is kept of what the caller does not want, so that an object of a million members costs
+//! no more than its bytes.
+
+use std::borrow::Cow;
+
+use serde_json::value::RawValue;
+
+/// Text that is passed over from its front.
+#[derive(Debug)]
+struct Walk<'a> {
+    rest: &'a str,
+    begun: bool,
+}
+
+/// Hands each member's name and JSON to `take`, in order; none if the text is no JSON object. What
+/// was taken by then is not to be used.
+pub(crate) fn members<'a>(text: &'a str, mut take: impl FnMut(&str, &'a str)) -> Option<()> {
+    let mut walk = Walk::open(text, '{')?;
+    while walk.goes_on('}')? {
+        let name = walk.value()?;
+        walk.pass(':')?;
+        take(&name_of(name)?, walk.value()?);
+    }
+    walk.end()
+}
+
+/// The JSON of the first items of a list, one more than `count_max` at most; none if the text is no
+/// JSON list that far.
+pub(crate) fn items(text: &str, count_max: usize) -> Option<Vec<&str>> {
+    let mut walk = Walk::open(text, '[')?;
+    let mut items = Vec::new();
+    while walk.goes_on(']')? {
+        items.push(walk.value()?);
+        if items.len() > count_max {
+            return Some(items);
+        }
+    }
+    walk.end().map(|()| items)
+}
+
+impl<'a> Walk<'a> {
+    fn open(text: &'a str, mark: char) -> Option<Self> {
+        let mut walk = Self { rest: text, begun: false };
+        walk.pass(mark).map(|()| walk)
+    }
+
+    /// Whether something comes before the `end`, which is passed.
+    fn goes_on(&mut self, end: char) -> Option<bool> {
+        if self.pass(end).is_some() {
+            return Some(false);
+        }
+        if self.begun {
+            self.pass(',')?;
+        }
+        self.begun = true;
+        Some(true)
+    }
+
+    fn pass(&mut self, mark: char) -> Option<()> {
+        self.rest = self.rest.trim_start_matches(SPACE).strip_prefix(mark)?;
+        Some(())
+    }
+
+    fn value(&mut self) -> Option<&'a str> {
+        let mut values = serde_json::Deserializer::from_str(self.rest).into_iter::<&RawValue>();
+        let value = values.next()?.ok()?;
+        self.rest = self.rest.get(values.byte_offset()..)?;
+        Some(value.get())
+    }
+
+    fn end(&self) -> Option<()> {
+        self.rest.trim_start_matches(SPACE).is_empty().then_some(())
+    }
+}
+
+fn name_of(json: &str) -> Option<Cow<'_, str>> {
+    let plain = json.strip_prefix('"')?.strip_suffix('"')?;
+    if plain.contains('\\') {
+        return serde_json::from_str(json).ok().map(Cow::Owned);
+    }
+    Some(Cow::Borrowed(plain))
+}
+
+/// White space between the parts of JSON (RFC 8259 section 2).
+const SPACE: [char; 4] = [' ', '\t', '\n', '\r'];
+
+#[cfg(test)]
+mod tests {
+    use super::{items, members};
+
+    fn read(text: &str) -> Option<Vec<(String, String)>> {
+        let mut read = Vec::new();
+        members(text, |name, value| read.push((name.to_owned(), value.to_owned())))?;
+        Some(read)
+    }
+
+    #[test]
+    fn each_member_keeps_its_bytes() {
+        let text = " { \"a\" : [1, {\"b\":2}] ,\n\"c\\u0064\":\"}\",\"a\":-1.5e3\t} ";
+        let expected = [("a", "[1, {\"b\":2}]"), ("cd", "\"}\""), ("a", "-1.5e3")];
+        let expected = expected.map(|(name, value)| (name.to_owned(), value.to_owned()));
+        assert_eq!(read(text), Some(expected.to_vec()));
+        assert_eq!(read("{}"), Some(Vec::new()));
+    }
+
+    #[test]
+    fn what_is_no_object_is_none() {
+        for text in [
+            "",
+            "x",
+            "[]",
+            "1",
+            "{",
+            "{,}",
+            "{\"a\":1,}",
+            "{\"a\":1 \"b\":2}",
+            "{\"a\" 1}",
+            "{\"a\":}",
+            "{1:2}",
+            "{\"a\":1}}",
+            "{\"a\":1} x",
+            "{\"a\":tru}",
+            "{\"\\ud800\":1}",
+        ] {
+            assert_eq!(read(text), None, "{text}");
+            assert!(serde_json::from_str::<serde_json::Map<_, _>>(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_list_is_read_as_far_as_it_matters() {
+        assert_eq!(items(" [ 1 , \"a\" ] ", 2), Some(vec!["1", "\"a\""]));
+        assert_eq!(items("[1,2,3,4,5", 2), Some(vec!["1", "2", "3"]));
+        assert_eq!(items("[]", 0), Some(Vec::new()));
+        for text in ["", "{}", "[1,]", "[,1]", "[1", "[1]]"] {
+            assert_eq!(items(text, 9), None, "{text}");
+        }
+    }
+}
