@@ -31,7 +31,8 @@ pub const CLOSE_REASON_BYTES_MAX: usize = 123;
 
 /// The answer to what cannot be read as HTTP at all: status 400, no body, then the connection ends.
 pub const MALFORMED: &[u8] =
-    b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
+    b"HTTP/1.1 400 Bad Request\r\nX-Content-Type-Options: nosniff\r\nContent-Length: 0\r\n\
+      Connection: close\r\n\r\n";
 
 impl Problem {
     /// A refusal in words of its own.
