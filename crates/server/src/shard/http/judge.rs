@@ -101,7 +101,11 @@ impl Judge {
             ("POST" | "PUT", Body::Bytes(bytes)) if self.may_be_small(&head, bytes) => {
                 match behind.get(..bytes) {
                     Some(body) => self.judge_publish(&head, body, head_bytes + bytes, given),
-                    None => Decision::PartialBody(head_bytes + bytes),
+                    None if self.access.may_publish(credentials(&head)).is_ok() => {
+                        Decision::PartialBody(head_bytes + bytes)
+                    }
+                    // The edge refuses it without waiting for the body.
+                    None => Decision::HandOver,
                 }
             }
             _ => Decision::HandOver,

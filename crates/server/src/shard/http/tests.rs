@@ -10,7 +10,7 @@ use fanfare_protocol::native::cors::{Hosts, OriginPolicy, Origins};
 use fanfare_protocol::native::route::Rules;
 
 use super::{Given, Http, Judge};
-use crate::auth::Access;
+use crate::auth::{Access, PublisherKey, Subscribing};
 use crate::shard::options::ShardOptions;
 use crate::shard::step::{Becoming, Step};
 
@@ -153,4 +153,14 @@ fn heads_are_bounded_and_garbage_is_no_request() {
     http.receive(b"\x16\x03\x01\x02\x00");
     assert!(matches!(http.decode(&judge(), given(), &mut out), Step::Finish));
     assert!(out.starts_with(b"HTTP/1.1 400 "));
+}
+
+#[test]
+fn who_may_not_publish_is_not_waited_for() {
+    let keys = [PublisherKey::new("secret")];
+    let judge = Judge { access: Arc::new(Access::keyed(keys, Subscribing::Anyone)), ..judge() };
+    let mut http = connection();
+    http.receive(b"POST /c/a HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\nx");
+    let step = http.decode(&judge, given(), &mut Vec::new());
+    assert!(matches!(step, Step::HandOver), "{step:?}");
 }
