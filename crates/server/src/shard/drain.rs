@@ -14,7 +14,8 @@ impl EventLoop {
     /// Begins to drain.
     pub(super) fn drain(&mut self, window: Duration) {
         self.course = Course::Draining;
-        self.window = window;
+        let window = u64::try_from(window.as_millis()).unwrap_or(u64::MAX);
+        self.drain_ends = self.sockets.now.millis.saturating_add(window);
         for id in self.sockets.slab.ids() {
             self.join_drain(id);
         }
@@ -25,7 +26,10 @@ impl EventLoop {
         if self.course != Course::Draining {
             return;
         }
-        let after = self.draw_below(self.window);
+        // Who comes late has what is left, so that the end does not move with every newcomer, but
+        // enough to be told something.
+        let left = self.drain_ends.saturating_sub(self.sockets.now.millis);
+        let after = self.draw_below(Duration::from_millis(left).max(LATE_WITHIN));
         let Some(connection) = self.sockets.slab.find_mut(id) else {
             return;
         };
@@ -65,7 +69,7 @@ impl EventLoop {
     }
 
     /// Aborts a stream, but lets what it was told last go out first if that can be.
-    fn break_off(&mut self, id: ConnectionId) {
+    pub(super) fn break_off(&mut self, id: ConnectionId) {
         let chunked = self.sockets.slab.find(id).is_some_and(|connection| {
             matches!(&connection.state, State::Stream(stream)
                 if stream.version != fanfare_protocol::native::head::Version::Http10)
@@ -78,3 +82,7 @@ impl EventLoop {
         }
     }
 }
+
+/// Over how long those are spread who come when the window has passed; less than the grace that
+/// the server has after it.
+const LATE_WITHIN: Duration = Duration::from_secs(1);

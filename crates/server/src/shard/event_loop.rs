@@ -8,7 +8,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use fanfare_core::settings::{ShardId, SlowReader};
 use fanfare_core::shard::{Backlog, ConnectionId, Effect, Input, Shard};
-use fanfare_core::time::Now;
+use fanfare_core::time::{Millis, Now};
 use mio::{Events, Poll};
 
 use super::connection::id_of;
@@ -42,8 +42,8 @@ pub(super) struct EventLoop {
     /// The connection whose visit is under way.
     pub(super) visiting: Option<ConnectionId>,
     pub(super) course: Course,
-    /// Over how long a drain is spread.
-    pub(super) window: Duration,
+    /// When everyone is to have been told to leave.
+    pub(super) drain_ends: Millis,
     pub(super) read: Vec<u8>,
     pub(super) out: Vec<u8>,
     poll: Poll,
@@ -94,7 +94,7 @@ impl EventLoop {
             questions: std::collections::HashMap::new(),
             visiting: None,
             course: Course::Running,
-            window: Duration::ZERO,
+            drain_ends: 0,
             read: vec![0; READ_BYTES],
             out: Vec::new(),
             poll: seat.poll,
