@@ -99,14 +99,16 @@ impl EventLoop {
         let retry = self.draw_retry(self.judge.options.drain_retry.clone());
         self.push(id, PipeItem::Refused(code));
         let step = self.converse(id, |place, out| match &mut place.state {
-            State::Stream(stream) => {
-                stream.refuse(&Problem::of(code), retry, out);
-                Step::Finish
-            }
+            State::Stream(stream) => stream.refuse(&Problem::of(code), retry, out),
             State::Socket(session) => session.refuse(code, out),
             _ => Step::Gone,
         });
-        self.take(id, step);
+        match step {
+            Step::Gone => self.break_off(id),
+            step => {
+                self.take(id, step);
+            }
+        }
     }
 
     /// Takes the reader out of the core, which delivers nothing more to it.

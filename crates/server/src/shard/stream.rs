@@ -19,6 +19,8 @@ use fanfare_protocol::native::response::{
 };
 use fanfare_protocol::native::{ndjson, sse};
 
+use super::step::Step;
+
 /// A reader of a stream.
 #[derive(Debug)]
 pub(super) struct Stream {
@@ -101,9 +103,11 @@ impl Stream {
 
     /// The answer to a reader that cannot be attached. One that would give up for ever at any
     /// status but 200 is asked to come back instead, if that can help.
-    pub(super) fn refuse(&mut self, problem: &Problem, retry: Duration, out: &mut Vec<u8>) {
+    ///
+    /// Gives [`Step::Gone`] if the body is then to be broken off.
+    pub(super) fn refuse(&mut self, problem: &Problem, retry: Duration, out: &mut Vec<u8>) -> Step {
         let Stage::Opening(unopened) = std::mem::replace(&mut self.stage, Stage::Open) else {
-            return;
+            return Step::Gone;
         };
         let may_pass = problem.retry() != fanfare_core::code::Retry::Never;
         if self.is_sse() && may_pass {
@@ -112,8 +116,10 @@ impl Stream {
             let mut part = Vec::new();
             sse::append_refusal(&mut part, problem, retry);
             append_part(out, &part, self.framing());
+            Step::Gone
         } else {
             append_problem(out, problem, &unopened.origin, Persistence::Close);
+            Step::Finish
         }
     }
 
