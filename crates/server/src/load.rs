@@ -63,21 +63,21 @@ impl Load {
         self.starved.load(Ordering::Relaxed)
     }
 
-    /// The shard with the fewest connections.
+    /// The shard with the fewest connections and subscribers of the edge.
     pub(crate) fn lightest(&self) -> ShardId {
         let lightest =
             (0..).zip(&self.by_shard).min_by_key(|(_, count)| count.load(Ordering::Relaxed));
         lightest.map_or(0, |(shard, _)| shard)
     }
 
-    /// A connection is on its way to a shard.
+    /// A connection, or a subscriber of the edge, is on its way to a shard.
     pub(crate) fn arrive(&self, shard: ShardId) {
         if let Some(count) = self.by_shard.get(usize::from(shard)) {
             count.fetch_add(1, Ordering::Relaxed);
         }
     }
 
-    /// A connection has left a shard.
+    /// A connection, or a subscriber of the edge, has left a shard.
     pub(crate) fn leave(&self, shard: ShardId) {
         if let Some(count) = self.by_shard.get(usize::from(shard)) {
             count.fetch_sub(1, Ordering::Relaxed);

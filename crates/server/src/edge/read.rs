@@ -28,11 +28,12 @@ impl Shared {
     /// Makes a subscriber on the shard with the fewest connections.
     pub(super) fn subscribe(&self, reading: Reading) -> Result<(PipeReader, SessionId), Problem> {
         let session = super::random::session()?;
-        let shard = usize::from(self.load.lightest());
-        let mailbox = self.node.mailboxes().get(shard);
-        let Some(mailbox) = mailbox.or_else(|| self.node.mailboxes().first()) else {
+        let shard = self.load.lightest();
+        let Some(mailbox) = self.node.mailboxes().get(usize::from(shard)) else {
             return Err(Problem::of(Code::NotApplied));
         };
+        // Counted here, so that the next one sees it however busy the shard is.
+        self.load.arrive(shard);
         let (writer, reader) = pipe(mailbox.clone());
         mailbox.put(Letter::Subscriber {
             opening: Box::new(Opening {

@@ -98,8 +98,8 @@ impl Sockets {
         if let Link::Socket(socket) = &mut connection.link {
             // A socket that is handed over must not be polled here any more.
             let _closed = self.registry.deregister(socket);
-            self.count_out(connection.marks.handshaking);
         }
+        self.count_out(connection.marks.handshaking);
         Some(connection)
     }
 

@@ -222,3 +222,41 @@ fn an_authority_that_does_not_answer_is_not_waited_for() {
     }
     assert_eq!(running.snapshots().len(), 2);
 }
+
+#[test]
+fn an_old_client_that_is_refused_for_now_is_reset() {
+    let mut wishes = Wishes {
+        authority: Authority::Asks,
+        answerer: crate::shard::Answerer::Letter,
+        ..Wishes::default()
+    };
+    wishes.options.authority_within = Duration::from_millis(200);
+    let running = Running::start(&wishes);
+    let mut reader = Client::connect(running.address);
+    reader.send(b"GET /c/a HTTP/1.0\r\nHost: localhost\r\nAccept: text/event-stream\r\n\r\n");
+    let (answer, reset) = reader.rest();
+    assert!(answer.contains("retry: "), "{answer}");
+    assert!(reset, "a regular end would be final");
+}
+
+#[test]
+fn subscribers_of_the_edge_count_where_they_are() {
+    let running = Running::start(&Wishes::default());
+    let mailbox = running.node.mailboxes()[0].clone();
+    let (writer, reader) = crate::pipe::pipe(mailbox.clone());
+    running.load.arrive(0);
+    mailbox.put(Letter::Subscriber {
+        opening: Box::new(fanfare_core::shard::Opening {
+            format: fanfare_core::frame::Format::Ndjson,
+            subscriptions: Vec::new(),
+            carried: fanfare_core::cursor::Cursor::new(),
+            session: fanfare_core::publication::SessionId(1),
+            echo: fanfare_core::shard::Echo::On,
+        }),
+        pipe: writer,
+    });
+    running.snapshots();
+    assert_eq!(running.load.lightest(), 1);
+    drop(reader);
+    running.wait_until("its place is free", |running| running.load.lightest() == 0);
+}
