@@ -10,6 +10,7 @@ mod socket;
 use std::collections::HashMap;
 use std::io;
 use std::net::SocketAddr;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
@@ -93,8 +94,13 @@ impl Acceptor {
             paused_until: None,
             told: HashMap::new(),
         };
-        let thread =
-            std::thread::Builder::new().name("acceptor".into()).spawn(move || accepting.run())?;
+        let thread = std::thread::Builder::new().name("acceptor".into()).spawn(move || {
+            // Nothing is looked at after a panic: the process ends.
+            if catch_unwind(AssertUnwindSafe(|| accepting.run())).is_err() {
+                tracing::error!("the acceptor has panicked: the process ends");
+                crate::shard::end_process();
+            }
+        })?;
         Ok(Self { thread, stop, waker })
     }
 

@@ -164,7 +164,14 @@ fn shared(
 
 fn start_edge(shared: edge::Shared, intake: Intake) {
     let tracker = shared.tracker.clone();
-    tracker.spawn(Arc::new(shared).run(intake));
+    let serving = tracker.spawn(Arc::new(shared).run(intake));
+    tracker.spawn(async move {
+        // It is never aborted, and a node whose edge takes nobody any more would look alive.
+        if serving.await.is_err() {
+            tracing::error!("the edge has panicked: the process ends");
+            shard::end_process();
+        }
+    });
 }
 
 fn shard_options(settings: &Settings) -> ShardOptions {
