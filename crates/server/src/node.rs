@@ -134,7 +134,8 @@ pub(crate) struct ShardWaker {
 pub(crate) struct Node {
     mailboxes: Vec<Mailbox>,
     permits: Arc<PermitPool>,
-    waiting: Mutex<HashMap<u64, oneshot::Sender<Answer>>>,
+    /// None when the shards have ended, so that there will be no answers.
+    waiting: Mutex<Option<HashMap<u64, oneshot::Sender<Answer>>>>,
     next_request: AtomicU64,
 }
 
@@ -183,7 +184,7 @@ impl Node {
         Arc::new(Self {
             mailboxes,
             permits,
-            waiting: Mutex::new(HashMap::new()),
+            waiting: Mutex::new(Some(HashMap::new())),
             next_request: AtomicU64::new(1),
         })
     }
@@ -213,19 +214,60 @@ impl Node {
     ) -> oneshot::Receiver<Answer> {
         let (sender, receiver) = oneshot::channel();
         let number = self.next_request.fetch_add(1, Ordering::Relaxed);
-        self.waiting.lock().unwrap_or_else(PoisonError::into_inner).insert(number, sender);
+        match self.waiting.lock().unwrap_or_else(PoisonError::into_inner).as_mut() {
+            Some(waiting) => waiting.insert(number, sender),
+            None => return receiver,
+        };
         if let Some(mailbox) = self.mailboxes.get(usize::from(self.owner(&channel))) {
             mailbox.put(Letter::Ask { origin: Origin::Edge(number), channel, request, permit });
         }
         receiver
     }
 
+    /// The shards have ended: whoever waits, or asks from now on, is told that no answer comes.
+    pub(crate) fn end(&self) {
+        *self.waiting.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+
     /// Hands an answer to whoever waits for it at the edge.
     pub(crate) fn answer(&self, number: u64, answer: Answer) {
-        let waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner).remove(&number);
-        if let Some(sender) = waiting {
+        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        let asker = waiting.as_mut().and_then(|waiting| waiting.remove(&number));
+        drop(waiting);
+        if let Some(sender) = asker {
             // Whoever asked may have gone; the answer then has no reader, which loses nothing.
             let _gone = sender.send(answer);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use fanfare_core::shard::{HistoryQuery, Order};
+    use fanfare_core::start::Start;
+
+    use super::*;
+
+    #[test]
+    fn who_asks_a_node_that_has_ended_is_told() {
+        let node = Node::new(Vec::new(), PermitPool::new(1, 1));
+        let ask = || {
+            let query = HistoryQuery {
+                since: Start::All,
+                until: None,
+                limit: 1,
+                bytes: 1,
+                order: Order::Ascending,
+            };
+            let channel = ChannelName::new("a").unwrap();
+            node.ask(channel, Request::History(query), Permit::free())
+        };
+        let mut waiting = ask();
+        assert!(
+            waiting.try_recv().is_err_and(|error| error == oneshot::error::TryRecvError::Empty)
+        );
+        node.end();
+        assert!(waiting.blocking_recv().is_err());
+        assert!(ask().blocking_recv().is_err());
     }
 }

@@ -121,6 +121,7 @@ impl Server {
                 // A shard that panics ends the process itself, so it has nothing to say here.
                 let _ended = shard.join();
             }
+            node.end();
         });
         tracker.close();
         let ended = tokio::time::timeout_at(deadline.max(Instant::now() + LAST_MOMENT), async {
