@@ -243,9 +243,9 @@ pub(crate) static REQUEST_BODY_PROGRESS_BYTES: Key = Key {
     name: "limits.request_body_progress_bytes",
     kind: Kind::Bytes { min: 1, max: 32 << 20 },
     default: Standard::Value("64 KiB"),
-    about: "How much of a request body must arrive, unless it ends before, in every \
-            `limits.request_body_progress_timeout`. Beyond it: 408 `request-timeout`. \
-            Watch `fanfare_refusals_total` with the reason `request-timeout`.",
+    about: "How much of a request body, or of a WebSocket's message, must arrive, unless it \
+            ends before, in every `limits.request_body_progress_timeout`. Beyond it: 408 \
+            `request-timeout`, on a WebSocket 1008 with the next heartbeat. Watch `fanfare_refusals_total` with the reason `request-timeout`.",
 };
 
 pub(crate) static REQUEST_BODY_PROGRESS_TIMEOUT: Key = Key {
@@ -253,7 +253,7 @@ pub(crate) static REQUEST_BODY_PROGRESS_TIMEOUT: Key = Key {
     kind: Kind::Duration { min: Duration::from_secs(1), max: Duration::from_mins(10) },
     default: Standard::Value("30s"),
     about: "The time in which `limits.request_body_progress_bytes` must arrive. Beyond it: \
-            408 `request-timeout`. Watch `fanfare_refusals_total` with the reason \
+            408 `request-timeout`, on a WebSocket 1008 with the next heartbeat. Watch `fanfare_refusals_total` with the reason \
             `request-timeout`.",
 };
 

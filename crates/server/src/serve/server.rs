@@ -180,6 +180,7 @@ fn shard_options(settings: &Settings) -> ShardOptions {
     ShardOptions {
         head_bytes_max: limits.request_head_bytes_max,
         head_within: limits.request_head_timeout,
+        body_progress_bytes: limits.request_body_progress_bytes,
         body_within: limits.request_body_progress_timeout,
         idle_within: parts::IDLE_WITHIN,
         retry: settings.retry.min..settings.retry.max,

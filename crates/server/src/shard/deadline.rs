@@ -96,6 +96,7 @@ impl EventLoop {
 
     fn ping(&mut self, id: ConnectionId) {
         let now = self.sockets.tick();
+        let options = self.options().clone();
         let mut silent = false;
         let step = self.converse(id, |place, out| {
             let State::Socket(session) = &mut place.state else {
@@ -108,6 +109,9 @@ impl EventLoop {
             if session.pinged().is_some_and(|since| now.saturating_sub(since) >= patience) {
                 silent = true;
                 return Step::Gone;
+            }
+            if let Some(problem) = session.is_too_slow(now, &options) {
+                return session.give_up(&problem, out);
             }
             if place.pending.is_none() {
                 session.ping(now, out);
@@ -216,7 +220,8 @@ impl EventLoop {
     }
 }
 
-fn ticks(duration: Duration) -> Tick {
+/// So many ticks.
+pub(super) fn ticks(duration: Duration) -> Tick {
     let ticks = duration.as_millis().div_ceil(u128::from(TICK_MILLIS));
     Tick::try_from(ticks).unwrap_or(Tick::MAX)
 }

@@ -10,7 +10,10 @@ pub(crate) struct ShardOptions {
     pub head_bytes_max: usize,
     /// How long a request head may take from its first byte, or from the accept.
     pub head_within: Duration,
-    /// How long a body may go without 64 KiB or its end.
+    /// Bytes that have to come in every `body_within` of a body or a WebSocket's message, or its
+    /// end (`limits.request_body_progress_bytes`).
+    pub body_progress_bytes: usize,
+    /// See `body_progress_bytes`; a body that a shard takes has to be whole by then.
     pub body_within: Duration,
     /// Bytes of a body that a shard takes itself; larger ones go to the edge.
     pub body_bytes_max: usize,
@@ -32,6 +35,7 @@ impl Default for ShardOptions {
         Self {
             head_bytes_max: 16 * 1024,
             head_within: Duration::from_secs(10),
+            body_progress_bytes: 64 * 1024,
             body_within: Duration::from_secs(30),
             body_bytes_max: 64 * 1024,
             idle_within: Duration::from_secs(75),

@@ -168,6 +168,11 @@ impl EventLoop {
                 return Turn::Over;
             }
             Step::AwaitClose => self.await_close(id),
+            Step::AwaitCloseFor(code) => {
+                self.sockets.figures.refusals.count(code);
+                self.await_close(id);
+            }
+            Step::Told(code) => self.sockets.figures.refusals.count(code),
             Step::Refuse(code) => {
                 self.sockets.figures.refusals.count(code);
                 self.finish(id);

@@ -45,6 +45,10 @@ pub(super) enum Step {
     /// A WebSocket that has sent its close frame waits for the client's.
     AwaitClose,
     /// The same, for this reason, which is counted.
+    AwaitCloseFor(Code),
+    /// The client was told this refusal, which is counted, and goes on.
+    Told(Code),
+    /// As [`Self::Finish`], for this reason, which is counted.
     Refuse(Code),
     /// The connection is finished with: what is written goes out, then it is closed.
     Finish,

@@ -36,7 +36,7 @@ impl Wire {
     }
 
     /// Sends a FIN, and still listens.
-    pub(crate) fn say_no_more(&mut self) {
+    pub(crate) fn say_no_more(&self) {
         self.socket.shutdown(Shutdown::Write).unwrap();
     }
 

@@ -36,11 +36,10 @@ impl Session {
             },
             (Language::Raw(_), _) => self.publish_raw(kind, data, out),
             (Language::V1(_), MessageKind::Text) => self.command(&data, judge, now, out),
-            (Language::V1(_), MessageKind::Binary) => self.close(
-                CloseCode::UNSUPPORTED_DATA,
-                "fanfare.v1 speaks JSON in text frames",
-                out,
-            ),
+            (Language::V1(_), MessageKind::Binary) => {
+                let told = (CloseCode::UNSUPPORTED_DATA, "fanfare.v1 speaks JSON in text frames");
+                self.close_for(Code::CommandInvalid, told, out)
+            }
         }
     }
 
@@ -51,13 +50,15 @@ impl Session {
         let publisher = match &self.publisher {
             Ok(publisher) => publisher.clone(),
             Err(code) => {
-                let reason = Problem::of(*code).close_reason();
-                return self.close(CloseCode::POLICY_VIOLATION, &reason, out);
+                let code = *code;
+                let reason = Problem::of(code).close_reason();
+                return self.close_for(code, (CloseCode::POLICY_VIOLATION, &reason), out);
             }
         };
         let Some(channel) = raw.channel.clone() else {
             let reason = "a raw socket of several channels only reads; use fanfare.v1 to publish";
-            return self.close(CloseCode::POLICY_VIOLATION, reason, out);
+            let told = (CloseCode::POLICY_VIOLATION, reason);
+            return self.close_for(Code::CommandInvalid, told, out);
         };
         let data = match kind {
             MessageKind::Text => Data::Text(data),
@@ -83,7 +84,7 @@ impl Session {
             Ok(command) => command,
             Err(bad) => {
                 append_error(out, bad.id.as_ref(), &bad.problem);
-                return Step::Wait;
+                return Step::Told(bad.problem.code());
             }
         };
         match command.ask {
@@ -116,7 +117,7 @@ impl Session {
                 Ok(_) => self.publish(Some(command.id), channel, draft),
                 Err(code) => {
                     append_error(out, Some(&command.id), &Problem::of(code));
-                    Step::Wait
+                    Step::Told(code)
                 }
             },
         }

@@ -29,6 +29,7 @@ use fanfare_protocol::websocket::{
 use std::time::Duration;
 
 use super::http::Judge;
+use super::options::ShardOptions;
 use super::request::SocketRequest;
 use super::step::Step;
 use super::wheel::Tick;
@@ -47,9 +48,20 @@ pub(super) struct Session {
     /// When the first ping was sent that nothing has come back for.
     pinged: Option<Tick>,
     stage: Stage,
+    /// What there is of a message that is not whole.
+    arriving: Option<Box<Arriving>>,
     /// Bytes read and not decoded yet.
     leftover: Option<Box<Bytes>>,
     next_request: u64,
+}
+
+/// How fast a message comes, seen with every heartbeat.
+#[derive(Debug, Default)]
+struct Arriving {
+    /// When it was seen first, or last seen to have come far enough.
+    since: Option<Tick>,
+    /// What has come since.
+    bytes: usize,
 }
 
 /// The language of a WebSocket's messages.
@@ -122,6 +134,11 @@ impl Session {
             Format::WebSocketV1 => rules.batch_bytes_max(),
             _ => rules.payload_bytes_max,
         };
+        // What is not to be published need not be kept until it is whole.
+        let message_bytes_max = match request.publisher {
+            Ok(_) => message_bytes_max,
+            Err(_) => message_bytes_max.min(COMMAND_BYTES_MAX),
+        };
         let language = match request.format {
             Format::WebSocketV1 => Language::V1(Box::new(request.carried)),
             _ => Language::Raw(Box::new(Raw {
@@ -144,6 +161,7 @@ impl Session {
             beat_secs: u8::try_from(request.heartbeat.every.as_secs()).unwrap_or(u8::MAX),
             pinged: None,
             stage: Stage::Adopted,
+            arriving: None,
             leftover: None,
             next_request: 0,
         }
@@ -211,6 +229,33 @@ impl Session {
         self.pinged.get_or_insert(now);
     }
 
+    /// Whether a message has come more slowly than the limits allow; to be asked with every
+    /// heartbeat. Gives the refusal to close with.
+    pub(super) fn is_too_slow(&mut self, now: Tick, options: &ShardOptions) -> Option<Problem> {
+        let listens = self.listens();
+        let arriving = self.arriving.as_mut()?;
+        let within = super::deadline::ticks(options.body_within);
+        match arriving.since {
+            Some(since) if listens && now.saturating_sub(since) < within => return None,
+            Some(_) if listens && arriving.bytes < options.body_progress_bytes => {
+                return Some(Problem::new(
+                    Code::RequestTimeout,
+                    "a message came too slowly",
+                    "see limits.request_body_progress_timeout",
+                ));
+            }
+            // Who is not listened to cannot be too slow.
+            _ => **arriving = Arriving { since: Some(now), bytes: 0 },
+        }
+        None
+    }
+
+    /// Closes because of [`Self::is_too_slow`].
+    pub(super) fn give_up(&mut self, problem: &Problem, out: &mut Vec<u8>) -> Step {
+        let reason = format!("{}: {}", problem.detail(), problem.hint());
+        self.close_for(problem.code(), (CloseCode::POLICY_VIOLATION, &reason), out)
+    }
+
     /// Keeps bytes that were read and cannot be decoded yet.
     pub(super) fn keep(&mut self, bytes: Bytes) {
         self.leftover = (!bytes.is_empty()).then(|| Box::new(bytes));
@@ -242,7 +287,11 @@ impl Session {
     ) -> Step {
         #[cfg(feature = "fault-injection")]
         super::fault::strike_codec(input);
+        let came = input.len();
         let step = self.decode(&mut input, judge, now, out);
+        if self.decoder.pinned_bytes() > 0 {
+            self.arriving.get_or_insert_default().bytes += came;
+        }
         if !input.is_empty() {
             self.leftover = Some(Box::new(Bytes::copy_from_slice(input)));
         }
@@ -264,10 +313,7 @@ impl Session {
                 Ok(Some(event)) => event,
                 Ok(None) => return Step::Wait,
                 Err(_) if self.is_closing() => return Step::Finish,
-                Err(violation) => {
-                    let reason = self.reason(violation);
-                    return self.close(violation.close_code(), &reason, out);
-                }
+                Err(violation) => return self.violated(violation, out),
             };
             let step = match event {
                 Event::Close { code, .. } => {
@@ -283,11 +329,37 @@ impl Session {
                     Step::Wait
                 }
                 Event::Pong(_) => Step::Wait,
-                Event::Message { kind, data } => self.hear(kind, data, judge, now, out),
+                Event::Message { kind, data } => {
+                    self.arriving = None;
+                    self.hear(kind, data, judge, now, out)
+                }
             };
             if !matches!(step, Step::Wait) {
                 return step;
             }
+        }
+    }
+
+    fn violated(&mut self, violation: Violation, out: &mut Vec<u8>) -> Step {
+        self.arriving = None;
+        let told = self.reason(violation);
+        match (violation, &self.publisher) {
+            (Violation::MessageTooBig { .. }, Err(code)) => {
+                let reason = Problem::of(*code).close_reason();
+                self.close_for(*code, (CloseCode::POLICY_VIOLATION, &reason), out)
+            }
+            (Violation::MessageTooBig { .. }, Ok(_)) => {
+                self.close_for(Code::PayloadTooLarge, (violation.close_code(), &told), out)
+            }
+            _ => self.close(violation.close_code(), &told, out),
+        }
+    }
+
+    /// As [`Self::close`], for a refusal that is counted.
+    fn close_for(&mut self, code: Code, told: (CloseCode, &str), out: &mut Vec<u8>) -> Step {
+        match self.close(told.0, told.1, out) {
+            Step::AwaitClose => Step::AwaitCloseFor(code),
+            step => step,
         }
     }
 
@@ -322,6 +394,9 @@ impl Session {
         request
     }
 }
+
+/// Bytes of a message at most from a client that may not publish, enough for any other command.
+const COMMAND_BYTES_MAX: usize = 64 * 1024;
 
 /// Bytes of answers to one client after which others have their turn.
 const OUTPUT_BYTES_MAX: usize = 16 * 1024;

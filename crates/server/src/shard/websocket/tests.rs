@@ -152,7 +152,7 @@ fn offences_close_with_their_codes() {
         let mut session = session(format, Ok(None), Echo::On);
         let mut out = Vec::new();
         let step = session.receive(bytes, &judge(), 0, &mut out);
-        assert!(matches!(step, Step::AwaitClose), "{code}: {step:?}");
+        assert!(matches!(step, Step::AwaitClose | Step::AwaitCloseFor(_)), "{code}: {step:?}");
         assert_eq!(closed_with(&out).0, code);
         let close = frame(&Frame::Close(None));
         let step = session.receive(&close, &judge(), 0, &mut Vec::new());
@@ -178,7 +178,7 @@ fn the_close_handshake_is_answered_with_the_same_code() {
 #[test]
 fn asking_without_end_lets_others_have_their_turn() {
     let mut session = session(Format::WebSocketV1, Ok(None), Echo::On);
-    let bytes: Vec<u8> = (0..8_000).flat_map(|_| text("nonsense")).collect();
+    let bytes: Vec<u8> = (0..8_000).flat_map(|_| text("{\"type\":\"ping\"}")).collect();
     let mut out = Vec::new();
     let step = session.receive(&bytes, &judge(), 0, &mut out);
     assert!(matches!(step, Step::Yield), "{step:?}");
@@ -193,4 +193,69 @@ fn asking_without_end_lets_others_have_their_turn() {
         assert!(turns < 8_000);
     }
     assert_eq!(answers, 8_000, "every command is answered");
+}
+
+#[test]
+fn who_may_not_publish_is_closed_before_a_large_message_is_kept() {
+    for format in [Format::WebSocketV1, Format::WebSocketRaw] {
+        let mut session = session(format, Err(Code::Unauthorized), Echo::On);
+        let large = text(&"x".repeat(64 * 1024 + 1));
+        let mut out = Vec::new();
+        let step = session.receive(&large[..100], &judge(), 0, &mut out);
+        assert!(matches!(step, Step::AwaitCloseFor(Code::Unauthorized)), "{step:?}");
+        let (code, reason) = closed_with(&out);
+        assert!(code == 1008 && reason.starts_with("unauthorized"), "{code} {reason}");
+    }
+}
+
+#[test]
+fn a_message_that_does_not_get_on_is_given_up() {
+    let mut session = session(Format::WebSocketV1, Ok(None), Echo::On);
+    let judge = judge();
+    let within = super::super::deadline::ticks(judge.options.body_within);
+    let whole = text(&"x".repeat(200_000));
+    let mut out = Vec::new();
+    session.receive(&whole[..10], &judge, 0, &mut out);
+    assert!(session.is_too_slow(1, &judge.options).is_none(), "it has just been seen");
+    session.receive(&whole[10..70_000], &judge, 0, &mut out);
+    assert!(session.is_too_slow(1 + within, &judge.options).is_none(), "64 KiB have come");
+    session.receive(&whole[70_000..80_000], &judge, 0, &mut out);
+    assert!(session.is_too_slow(2 * within, &judge.options).is_none(), "it still has time");
+    let problem = session.is_too_slow(1 + 2 * within, &judge.options).unwrap();
+    let step = session.give_up(&problem, &mut out);
+    assert!(matches!(step, Step::AwaitCloseFor(Code::RequestTimeout)), "{step:?}");
+    let (code, reason) = closed_with(&out);
+    assert!(code == 1008 && reason.contains("limits.request_body_progress_"), "{code} {reason}");
+}
+
+#[test]
+fn small_messages_are_never_too_slow() {
+    let mut session = session(Format::WebSocketV1, Ok(None), Echo::On);
+    let judge = judge();
+    let whole = text("{\"type\":\"ping\"}");
+    for beat in 1..100 {
+        let (first, rest) = whole.split_at(5);
+        session.receive(first, &judge, 0, &mut Vec::new());
+        assert!(session.is_too_slow(beat * 10_000, &judge.options).is_none());
+        session.receive(rest, &judge, 0, &mut Vec::new());
+    }
+}
+
+#[test]
+fn refusals_within_a_session_are_counted() {
+    let bad = text("nonsense");
+    let publish = text("{\"id\":1,\"type\":\"publish\",\"channel\":\"a\",\"data\":1}");
+    for (format, said, code) in [
+        (Format::WebSocketV1, &bad, Code::CommandInvalid),
+        (Format::WebSocketV1, &publish, Code::Unauthorized),
+        (Format::WebSocketRaw, &publish, Code::Unauthorized),
+    ] {
+        let mut session = session(format, Err(Code::Unauthorized), Echo::On);
+        let step = session.receive(said, &judge(), 0, &mut Vec::new());
+        let counted = match step {
+            Step::Told(code) | Step::AwaitCloseFor(code) => Some(code),
+            _ => None,
+        };
+        assert_eq!(counted, Some(code));
+    }
 }
