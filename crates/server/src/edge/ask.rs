@@ -30,9 +30,17 @@ pub(super) fn publish(node: &Node, channel: ChannelName, draft: Draft) -> Asked 
     }
 }
 
-/// Asks what takes no room.
+/// Asks anything else. A removal waits at its owner for what is on its way, so it takes a permit as
+/// publishes do; what is only read takes no room.
 pub(super) fn question(node: &Node, channel: ChannelName, request: Request) -> Asked {
-    Asked::Waiting(node.ask(channel, request, Permit::free()))
+    let permit = match request {
+        Request::Remove => node.permits().take(0),
+        _ => Some(Permit::free()),
+    };
+    match permit {
+        Some(permit) => Asked::Waiting(node.ask(channel, request, permit)),
+        None => Asked::Refused(Code::Overloaded),
+    }
 }
 
 impl Asked {
