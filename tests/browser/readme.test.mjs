@@ -1,14 +1,16 @@
 // Every command of the README, as a newcomer types it, in the order of the README.
 //
 // Two commands are not run as they stand. The one that builds and starts is replaced by the binary that was built
-// already, after a check that it is exactly `cargo run --release -- dev`. The one that runs all tests would run this
+// already, after a check that it is exactly `cargo run --release -- dev` and that `cargo run` starts Fanfare. The one that runs all tests would run this
 // test; it is checked to exist, to be executable and to be what CI calls.
 
 import { after, before, describe, test } from "node:test";
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import net from "node:net";
+import { execFile } from "node:child_process";
 import { once } from "node:events";
+import { promisify } from "node:util";
 import path from "node:path";
 import { Browser } from "./browser.mjs";
 import { chromiumFlags, codeBlock, codeBlocks, PRINTED_PORT, Shell } from "./documents.mjs";
@@ -58,6 +60,13 @@ describe("README.md", { timeout: 55_000 }, () => {
       heard += 1;
     }
     assert.ok(heard >= 1, "the README shows how to listen and how to publish");
+  });
+
+  test("its first command finds Fanfare among the binaries of the workspace", async () => {
+    const [command, ...words] = "cargo run --quiet --locked -- version".split(" ");
+    const run = promisify(execFile);
+    const { stdout } = await run(command, words, { cwd: repository, timeout: 50_000 });
+    assert.match(stdout, /^fanfare \d/);
   });
 
   test("its test command is the one that CI calls", () => {
