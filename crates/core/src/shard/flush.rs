@@ -7,7 +7,6 @@
 use crate::cursor::CursorEntry;
 use crate::feed::{Feed, FeedId, FeedMark, FeedReader, Run};
 use crate::frame::Format;
-use crate::gap::Gap;
 use crate::name::ChannelName;
 use crate::shard::reader::{AwayState, Flow, Reader, Slot};
 use crate::shard::{Backlog, ConnectionId, Effect, Room, Shard, Sink};
@@ -215,14 +214,10 @@ impl Shard {
                 continue;
             }
             match mark {
-                FeedMark::Removed(gap) => self.tell_removed(connection, gap, effects),
+                FeedMark::Removed(gap) => self.tell_gap(connection, gap, effects),
                 FeedMark::Ended => self.tell_ended(connection, slot, after, effects),
             }
         }
-    }
-
-    fn tell_removed(&mut self, connection: ConnectionId, gap: Gap, effects: &mut Vec<Effect>) {
-        self.tell_gap(connection, gap, effects);
     }
 
     fn tell_ended(

@@ -30,7 +30,7 @@ use crate::settings::{ShardId, ShardSettings};
 use crate::shard::attach::Ticket;
 use crate::shard::authorise::Parked;
 use crate::shard::interest::{Feeds, Interest};
-use crate::shard::page::PageWaiter;
+use crate::shard::page::{PageHolder, PageWaiter};
 use crate::shard::reader::{Flow, Reader};
 use crate::shard::slab::Slab;
 use crate::time::{Millis, Now};
@@ -127,7 +127,9 @@ pub struct Shard {
     /// Readers that wait for room in the budget of pages.
     page_queue: VecDeque<PageWaiter>,
     /// Readers that were given a page, oldest first; some may have read theirs.
-    page_holders: VecDeque<(ConnectionId, u16)>,
+    page_holders: VecDeque<PageHolder>,
+    /// The number of the page given last.
+    next_page: u64,
     local: VecDeque<Message>,
     figures: Figures,
     /// The moment of the input or flush at hand.
@@ -153,6 +155,7 @@ impl Shard {
             held: Vec::new(),
             page_queue: VecDeque::new(),
             page_holders: VecDeque::new(),
+            next_page: 0,
             local: VecDeque::new(),
             figures: Figures::default(),
             now: Now::default(),
@@ -198,6 +201,7 @@ impl Shard {
             && self.tickets.is_empty()
             && self.parked.is_empty()
             && self.page_queue.is_empty()
+            && self.page_holders.is_empty()
     }
 
     /// The shard that owns a channel.

@@ -22,6 +22,14 @@ pub(super) struct PageWaiter {
     bytes: usize,
 }
 
+/// A reader that was given a page; it may have read it since, or have another one.
+#[derive(Debug)]
+pub(super) struct PageHolder {
+    connection: ConnectionId,
+    slot: u16,
+    number: u64,
+}
+
 /// How long a reader may hold a page without taking anything while others wait for theirs.
 const STALLED_AFTER: Millis = 2_000;
 
@@ -35,23 +43,29 @@ impl Shard {
         (from, to): (Position, Position),
     ) {
         let charged: usize = entries.iter().map(|entry| entry.frame.weight()).sum();
-        let fits = self.page_fits(charged);
+        let fits = self.page_fits(0, charged);
         let moved = self.now.millis;
+        self.next_page += 1;
+        let number = self.next_page;
         let Some(reader) = self.reader_mut(connection) else { return };
         let Some(Slot::Away(away)) = reader.slots.get_mut(slot) else { return };
         if fits {
-            away.state = AwayState::Page(Page { entries, charged, seen: from, to, moved });
+            away.state = AwayState::Page(Page { entries, charged, seen: from, to, moved, number });
             self.figures.page_bytes += charged as u64;
-            self.page_holders.push_back((connection, slot));
+            self.page_holders.push_back(PageHolder { connection, slot, number });
+            // Two looks for each page given, so that the list stays as short as what it lists.
+            self.look_at_holders(2, None);
         } else {
             away.state = AwayState::AwaitingPage(from);
             self.page_queue.push_back(PageWaiter { connection, slot, bytes: charged });
         }
     }
 
-    /// Whether a page fits the budget; one larger than all of it does when it has it alone.
-    fn page_fits(&self, bytes: usize) -> bool {
+    /// Whether a page fits the budget beside what is promised; one larger than all of it does when
+    /// it has it alone.
+    fn page_fits(&self, promised: usize, bytes: usize) -> bool {
         let used = usize::try_from(self.figures.page_bytes).unwrap_or(usize::MAX);
+        let used = used.saturating_add(promised);
         used == 0 || used.saturating_add(bytes) <= self.settings.pages_bytes_max
     }
 
@@ -61,18 +75,21 @@ impl Shard {
         self.admit_page(effects);
     }
 
-    /// Lets the next reader ask for its page if what it was refused for fits now.
+    /// Lets readers ask for their pages, in the order in which they were refused, as far as what
+    /// they were refused for fits now.
     pub(super) fn admit_page(&mut self, effects: &mut Vec<Effect>) {
+        let mut promised = 0;
         while let Some(waiter) = self.page_queue.front() {
-            if !self.page_fits(waiter.bytes) {
+            if !self.page_fits(promised, waiter.bytes) {
                 return;
             }
-            let PageWaiter { connection, slot, .. } = *waiter;
+            let PageWaiter { connection, slot, bytes } = *waiter;
             self.page_queue.pop_front();
             let Some(reader) = self.reader_mut(connection) else { continue };
             let Some(Slot::Away(away)) = reader.slots.get_mut(slot) else { continue };
             if let AwayState::AwaitingPage(position) = away.state {
-                return self.resume(connection, slot, position, effects);
+                promised += bytes;
+                self.resume(connection, slot, position, effects);
             }
         }
     }
@@ -85,22 +102,41 @@ impl Shard {
     /// Takes back the pages of readers that take nothing while others wait. They go on from where
     /// they are when they have drained.
     pub(super) fn reclaim_pages(&mut self, effects: &mut Vec<Effect>) {
-        let waited = !self.page_queue.is_empty();
-        for _ in 0..self.page_holders.len() {
-            let Some((connection, slot)) = self.page_holders.pop_front() else { return };
-            let now = self.now.millis;
+        let stalled_since = self.now.millis.checked_sub(STALLED_AFTER);
+        let stalled_since = stalled_since.filter(|_| !self.page_queue.is_empty());
+        for connection in self.look_at_holders(self.page_holders.len(), stalled_since) {
+            self.make_ready(connection);
+        }
+        self.admit_page(effects);
+    }
+
+    /// Forgets holders that have read their page. Takes the pages of those that have taken nothing
+    /// since the given moment, and gives back whose they were.
+    fn look_at_holders(
+        &mut self,
+        looks: usize,
+        stalled_since: Option<Millis>,
+    ) -> Vec<ConnectionId> {
+        let mut taken = Vec::new();
+        for _ in 0..looks {
+            let Some(holder) = self.page_holders.pop_front() else { return taken };
+            let PageHolder { connection, slot, number } = holder;
             let Some(reader) = self.reader_mut(connection) else { continue };
             let Some(Slot::Away(away)) = reader.slots.get_mut(slot) else { continue };
             let AwayState::Page(page) = &mut away.state else { continue };
-            if waited && page.moved + STALLED_AFTER <= now {
-                let charged = page.charged;
+            if page.number != number {
+                continue;
+            }
+            if stalled_since.is_some_and(|since| page.moved <= since) {
+                let charged = page.charged as u64;
                 away.state = AwayState::Lagging(page.seen);
-                self.return_page(charged, effects);
-                self.make_ready(connection);
+                self.figures.page_bytes -= charged;
+                taken.push(connection);
             } else {
-                self.page_holders.push_back((connection, slot));
+                self.page_holders.push_back(holder);
             }
         }
+        taken
     }
 
     /// Delivers a page to its reader; at its end the reader attaches again.

@@ -94,6 +94,8 @@ pub(crate) struct Page {
     pub(crate) to: Position,
     /// When it last took something.
     pub(crate) moved: Millis,
+    /// The page's number on its shard.
+    pub(crate) number: u64,
 }
 
 /// The rarer parts of a reader.
