@@ -14,6 +14,7 @@ pub mod gap;
 mod hash;
 mod idempotency;
 pub mod name;
+pub mod namespace;
 mod owner;
 pub mod permit;
 pub mod position;

@@ -1,8 +1,10 @@
 //! What the core is told about its bounds, once, at start.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::frame::Encode;
+use crate::namespace::Namespaces;
 use crate::position::{Epoch, Offset};
 
 /// The number of a shard, from 0.
@@ -26,6 +28,8 @@ pub enum SlowReader {
     /// It reads on from history, or is told a gap.
     #[default]
     Recover,
+    /// It skips to the newest: whoever reads such a channel has been told that only that matters.
+    Latest,
     /// It is disconnected and told.
     Disconnect,
 }
@@ -65,8 +69,8 @@ pub struct ShardSettings {
     pub seed: u64,
     /// How a feed entry becomes bytes.
     pub encode: Encode,
-    /// What history keeps.
-    pub history: Retention,
+    /// What holds for the channels of each namespace.
+    pub namespaces: Arc<Namespaces>,
     /// What a feed holds for readers that are behind, and a reader may be given at once when it
     /// attaches; older publications come in pages.
     pub feed: Retention,
@@ -76,8 +80,6 @@ pub struct ShardSettings {
     pub pages_bytes_max: usize,
     /// Sends to one feed's readers before the next feed has its turn.
     pub sends_per_visit: usize,
-    /// What happens to readers that are too slow.
-    pub slow_reader: SlowReader,
     /// Whether requests are asked about.
     pub authority: Authority,
     /// How long an answer of the authority may take.

@@ -56,7 +56,7 @@ impl Owner {
             }
         };
         channel.touched = out.now.millis;
-        channel.age(&settings.history, out);
+        channel.age(out);
         let Located { from, gap, over } = channel.locate(start);
         if settings.depth == Depth::Engine
             && let Some(from) = channel.below_ring(start, gap.as_ref())
@@ -124,10 +124,11 @@ impl Owner {
     ) -> T {
         let blank = self.blank();
         if let Some(channel) = self.channels.get_mut(name) {
-            channel.age(&self.settings.history, out);
+            channel.age(out);
             return look(channel);
         }
-        look(&Channel::new(name.clone(), blank.epoch, blank.offset, out.now.millis))
+        let rules = self.settings.namespaces.of(name);
+        look(&Channel::new(name.clone(), rules, blank, out.now.millis))
     }
 
     /// Asks the engine for a page that the ring no longer holds.
@@ -251,9 +252,9 @@ impl Owner {
 
 impl Channel {
     /// Lets go of what has grown too old.
-    pub(super) fn age(&mut self, history: &Retention, out: &mut Outlet<'_>) {
+    pub(super) fn age(&mut self, out: &mut Outlet<'_>) {
         let before = self.ring.bytes() as u64;
-        self.ring.age(out.now.unix, history);
+        self.ring.age(out.now.unix, &self.rules.history);
         out.figures.ring_bytes += self.ring.bytes() as u64;
         out.figures.ring_bytes -= before;
     }

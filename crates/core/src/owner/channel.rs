@@ -8,6 +8,7 @@ use crate::frame::Format;
 use crate::gap::{Gap, GapReason};
 use crate::idempotency::{KeyId, KeyTable};
 use crate::name::ChannelName;
+use crate::namespace::NamespaceRules;
 use crate::permit::Permit;
 use crate::position::{Epoch, Offset, Position};
 use crate::publication::{Draft, End, Publication};
@@ -21,6 +22,7 @@ use crate::time::Millis;
 #[derive(Debug)]
 pub(crate) struct Channel {
     pub(crate) name: ChannelName,
+    pub(crate) rules: Arc<NamespaceRules>,
     pub(crate) epoch: Epoch,
     /// Where the offsets of this epoch begin: nothing was published while the head is here.
     pub(crate) start: Offset,
@@ -123,10 +125,17 @@ pub(crate) struct Located {
 }
 
 impl Channel {
-    /// A channel whose offsets begin above `mark`.
-    pub(crate) fn new(name: ChannelName, epoch: Epoch, mark: Offset, now: Millis) -> Self {
+    /// A channel whose history begins after `begin`.
+    pub(crate) fn new(
+        name: ChannelName,
+        rules: &Arc<NamespaceRules>,
+        begin: Position,
+        now: Millis,
+    ) -> Self {
+        let Position { epoch, offset: mark } = begin;
         Self {
             name,
+            rules: Arc::clone(rules),
             epoch,
             start: mark,
             head: mark,

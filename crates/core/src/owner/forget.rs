@@ -31,7 +31,6 @@ impl Owner {
             let Some((at, name)) = self.sweep.pop_front_if(|(at, _)| *at <= now) else {
                 return;
             };
-            let history = self.settings.history;
             let Some(channel) = self.channels.get_mut(&name) else {
                 continue;
             };
@@ -40,7 +39,7 @@ impl Owner {
                 continue;
             }
             channel.sweep_at = now + SWEEP_EVERY;
-            channel.age(&history, out);
+            channel.age(out);
             if channel.expendable() {
                 self.forget(&name, out);
             }

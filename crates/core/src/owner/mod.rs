@@ -219,7 +219,8 @@ impl Owner {
             self.make_room(newcomer, out)?;
             let blank = self.blank();
             let now = out.now.millis;
-            let mut channel = Channel::new(name.clone(), blank.epoch, blank.offset, now);
+            let rules = self.settings.namespaces.of(name);
+            let mut channel = Channel::new(name.clone(), rules, blank, now);
             channel.sweep_at = now + forget::SWEEP_EVERY;
             self.sweep.push_back((channel.sweep_at, name.clone()));
             self.channels.insert(name.clone(), channel);

@@ -422,7 +422,7 @@ fn settle(
     if let Some(publication) = pending.publication {
         channel.head = publication.offset();
         let before = channel.ring.bytes() as u64;
-        channel.ring.push(Arc::clone(&publication), out.now.unix, &settings.history);
+        channel.ring.push(Arc::clone(&publication), out.now.unix, &channel.rules.history);
         out.figures.ring_bytes += channel.ring.bytes() as u64;
         out.figures.ring_bytes -= before;
         out.figures.publications += 1;

@@ -1,5 +1,6 @@
 //! The owner through its shard: tables of what publishers are told, and history against a list.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -8,6 +9,7 @@ use crate::code::Code;
 use crate::cursor::Cursor;
 use crate::frame::{Format, Frame};
 use crate::name::ChannelName;
+use crate::namespace::{NamespaceRules, Namespaces, Presence};
 use crate::permit::Permit;
 use crate::position::{Epoch, Offset, Position};
 use crate::publication::{
@@ -31,11 +33,17 @@ struct Hub {
 
 impl Hub {
     fn new(count: usize) -> Self {
-        Self::with(|settings| settings.history.count = count)
+        Self::built(count, |_| {})
     }
 
     fn with(change: impl FnOnce(&mut ShardSettings)) -> Self {
-        let history = Retention { count: 100, bytes: 1 << 20, age: Duration::from_secs(60) };
+        Self::built(100, change)
+    }
+
+    fn built(count: usize, change: impl FnOnce(&mut ShardSettings)) -> Self {
+        let history = Retention { count, bytes: 1 << 20, age: Duration::from_secs(60) };
+        let (slow_reader, presence) = (SlowReader::Recover, Presence::Off);
+        let rules = NamespaceRules { history, slow_reader, presence };
         let mut settings = ShardSettings {
             shard: 0,
             shards: 1,
@@ -43,12 +51,11 @@ impl Hub {
             mark: 0,
             seed: 1,
             encode: |_: &Publication, _: Offset, _: Format| Frame::default(),
-            history,
+            namespaces: Arc::new(Namespaces::only(rules)),
             feed: history,
             page_bytes: 64 * 1024,
             pages_bytes_max: 1 << 20,
             sends_per_visit: 256,
-            slow_reader: SlowReader::Recover,
             authority: Authority::Open,
             authority_timeout: Duration::from_secs(1),
             engine_timeout: Duration::from_secs(1),

@@ -386,7 +386,8 @@ impl Shard {
             (Some(_), _) => None,
         };
         let gap_follows = gap.is_some();
-        let opened = Opened { channel, entry: claimed, head, gap_follows, over };
+        let policy = self.settings.namespaces.of(&channel).slow_reader;
+        let opened = Opened { channel, entry: claimed, head, gap_follows, over, policy };
         match purpose {
             Purpose::Opening(at) => {
                 let Some(state) = self.opening_of(connection) else {

@@ -207,6 +207,7 @@ impl Shard {
             return;
         };
         let first = feed.first() + excess as u64;
+        let channel = feed.channel.clone();
         let passed: Vec<_> = feed
             .readers
             .iter()
@@ -214,6 +215,7 @@ impl Shard {
             .map(|reader| (reader.connection, reader.slot, feed.position_before(reader.next)))
             .collect();
         feed.trim(excess);
+        let policy = self.settings.namespaces.of(&channel).slow_reader;
         for (index, slot, position) in passed {
             let Some(reader) = self.readers.get(index) else {
                 continue;
@@ -223,7 +225,7 @@ impl Shard {
             let slow = reader.flow != Flow::Opening;
             self.make_lagging(connection, slot, position);
             self.figures.slow_readers += u64::from(slow);
-            if slow && self.settings.slow_reader == SlowReader::Disconnect {
+            if slow && policy == SlowReader::Disconnect {
                 self.disconnect(connection, Disconnect::Slow, effects);
             }
             self.make_ready(connection);

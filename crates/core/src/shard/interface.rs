@@ -15,7 +15,7 @@ use crate::name::ChannelName;
 use crate::permit::Permit;
 use crate::position::{Epoch, Offset, Position};
 use crate::publication::{Draft, End, Publication, Published, SessionId};
-use crate::settings::ShardId;
+use crate::settings::{ShardId, SlowReader};
 use crate::start::{Start, Subscription};
 
 /// One reader's connection on one shard: its place in the slab and how often the place was used.
@@ -590,6 +590,8 @@ pub struct Opened {
     pub gap_follows: bool,
     /// Whether the channel has ended and the reader's cursor says that it knows.
     pub over: bool,
+    /// What happens to the reader if it is too slow.
+    pub policy: SlowReader,
 }
 
 /// Why a shard ends a connection.

@@ -3,6 +3,7 @@
 mod told;
 
 use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -16,6 +17,7 @@ use crate::cursor::{Cursor, CursorEntry};
 use crate::feed::Run;
 use crate::frame::{Format, Frame};
 use crate::name::ChannelName;
+use crate::namespace::{NamespaceRules, Namespaces, Presence};
 use crate::permit::Permit;
 use crate::position::{Epoch, Offset, Position};
 use crate::publication::{
@@ -153,6 +155,9 @@ impl World {
         let slow_reader =
             if random.percent(25) { SlowReader::Disconnect } else { SlowReader::Recover };
         let evicts = random.percent(25);
+        let history = Retention { count, bytes: 4000, age: Duration::from_secs(30) };
+        let rules = NamespaceRules { history, slow_reader, presence: Presence::Off };
+        let namespaces = Arc::new(Namespaces::only(rules));
         let settings = |shard| ShardSettings {
             shard,
             shards,
@@ -160,12 +165,11 @@ impl World {
             mark: 0,
             seed: seed.wrapping_mul(31) ^ u64::from(shard) << 40,
             encode,
-            history: Retention { count, bytes: 4000, age: Duration::from_secs(30) },
+            namespaces: Arc::clone(&namespaces),
             feed: Retention { count: feed, bytes: 8000, age: Duration::MAX },
             page_bytes: 400,
             pages_bytes_max: 1500,
             sends_per_visit: 2,
-            slow_reader,
             authority: if seed.is_multiple_of(4) { Authority::Asks } else { Authority::Open },
             authority_timeout: Duration::from_secs(1),
             engine_timeout: Duration::from_secs(2),

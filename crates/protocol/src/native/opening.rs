@@ -18,8 +18,6 @@ pub struct Open<'a> {
     pub cursor: &'a Cursor,
     /// Where it starts, in the words of its reader; told in the comment of SSE alone.
     pub from: &'a str,
-    /// What happens to it if it is too slow.
-    pub policy: SlowReader,
 }
 
 /// Appends the members that every opening has: `"session":…,"channels":[…],"policy":…`.
@@ -27,6 +25,8 @@ pub(crate) fn append_members(out: &mut Vec<u8>, open: &Open<'_>) {
     out.extend_from_slice(b"\"session\":\"");
     session::append_session(out, open.session);
     out.extend_from_slice(b"\",\"channels\":[");
+    // A reader of nothing yet is told what holds for most.
+    let policy = open.channels.first().map_or_else(SlowReader::default, |first| first.policy);
     for (place, opened) in open.channels.iter().enumerate() {
         if place > 0 {
             out.push(b',');
@@ -38,16 +38,24 @@ pub(crate) fn append_members(out: &mut Vec<u8>, open: &Open<'_>) {
             Some(entry) => cursor::append_entry(out, entry),
             None => out.extend_from_slice(cursor::MARK),
         }
-        out.extend_from_slice(b"\"}");
+        out.push(b'"');
+        if opened.policy != policy {
+            append_policy(out, opened.policy);
+        }
+        out.push(b'}');
     }
-    out.extend_from_slice(b"],\"policy\":\"");
-    out.extend_from_slice(policy_word(open.policy).as_bytes());
-    out.push(b'"');
+    out.push(b']');
+    append_policy(out, policy);
 }
 
-fn policy_word(policy: SlowReader) -> &'static str {
-    match policy {
-        SlowReader::Recover => "recover",
-        SlowReader::Disconnect => "disconnect",
-    }
+/// Appends what happens to a reader that is too slow.
+fn append_policy(out: &mut Vec<u8>, policy: SlowReader) {
+    let word: &[u8] = match policy {
+        SlowReader::Recover => b"recover",
+        SlowReader::Latest => b"latest",
+        SlowReader::Disconnect => b"disconnect",
+    };
+    out.extend_from_slice(b",\"policy\":\"");
+    out.extend_from_slice(word);
+    out.push(b'"');
 }

@@ -42,6 +42,7 @@ fn opened(name: &str, from: Option<u64>) -> Opened {
         head: position(7),
         gap_follows: from.is_none(),
         over: false,
+        policy: SlowReader::Recover,
     }
 }
 
@@ -60,13 +61,8 @@ fn a_stream_opens_as_the_protocol_says() {
     let mut cursor = Cursor::new();
     cursor.set(entry("news", 7));
     cursor.mark();
-    let open = Open {
-        session: SessionId(1),
-        channels: &channels,
-        cursor: &cursor,
-        from: "last:20",
-        policy: SlowReader::Recover,
-    };
+    let open =
+        Open { session: SessionId(1), channels: &channels, cursor: &cursor, from: "last:20" };
     let retry = Duration::from_millis(2731);
     let text = written(|out| sse::append_open(out, &open, retry, OpeningEvent::Told));
     let lines = "retry: 2731\n: listening to news, b, c, from last:20\n";

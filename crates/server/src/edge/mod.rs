@@ -27,7 +27,6 @@ mod upgrade;
 use std::sync::Arc;
 use std::time::Duration;
 
-use fanfare_core::settings::SlowReader;
 use fanfare_protocol::native::cors::OriginPolicy;
 use fanfare_protocol::native::route::Rules;
 use tokio_util::task::TaskTracker;
@@ -61,8 +60,6 @@ pub(crate) struct EdgeOptions {
     pub retry: Jitter,
     /// When they are told to come back as they are drained or refused for now.
     pub drain_retry: Jitter,
-    /// What happens to slow readers, as streams are told when they open.
-    pub slow_reader: SlowReader,
     /// Which pages there are.
     pub pages: Pages,
 }

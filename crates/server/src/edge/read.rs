@@ -112,7 +112,6 @@ impl Shared {
             channels: &begun.channels,
             cursor: &begun.cursor,
             from: &begun.from,
-            policy: self.options.slow_reader,
         };
         let mut out = Vec::with_capacity(512);
         match format {

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
+use fanfare_core::namespace::{NamespaceRules, Namespaces, Presence};
 use fanfare_core::position::Epoch;
 use fanfare_core::settings::{
     Authority, Depth, Retention, ShardId, ShardSettings, SlowReader as CoreSlowReader,
@@ -83,6 +84,7 @@ pub(super) fn rules(settings: &Settings) -> Rules {
 pub(super) fn shards(settings: &Settings) -> Result<Vec<ShardSettings>> {
     let shards = ShardId::try_from(settings.shards.max(1)).context("too many shards")?;
     let generation = Epoch::from_bits(random()?);
+    let namespaces = Arc::new(namespaces(settings));
     let share = |of: usize| of.div_ceil(usize::from(shards)).max(1);
     (0..shards)
         .map(|shard| {
@@ -93,16 +95,11 @@ pub(super) fn shards(settings: &Settings) -> Result<Vec<ShardSettings>> {
                 mark: 0,
                 seed: random()?,
                 encode: shard::encoder(),
-                history: Retention {
-                    count: settings.history.count,
-                    bytes: settings.history.bytes,
-                    age: settings.history.age,
-                },
+                namespaces: Arc::clone(&namespaces),
                 feed: Retention { count: FEED_COUNT, bytes: FEED_BYTES, age: settings.history.age },
                 page_bytes: PAGE_BYTES,
                 pages_bytes_max: settings.limits.pages_bytes_max,
                 sends_per_visit: SENDS_PER_VISIT,
-                slow_reader: slow_reader(settings.slow_reader),
                 authority: Authority::Open,
                 authority_timeout: ANSWER_WITHIN,
                 engine_timeout: ANSWER_WITHIN,
@@ -116,6 +113,19 @@ pub(super) fn shards(settings: &Settings) -> Result<Vec<ShardSettings>> {
         .collect()
 }
 
+/// What holds for the channels of each namespace.
+fn namespaces(settings: &Settings) -> Namespaces {
+    Namespaces::only(NamespaceRules {
+        history: Retention {
+            count: settings.history.count,
+            bytes: settings.history.bytes,
+            age: settings.history.age,
+        },
+        slow_reader: slow_reader(settings.slow_reader),
+        presence: Presence::Off,
+    })
+}
+
 /// The bounds and words of the edge.
 pub(super) fn edge(settings: &Settings) -> EdgeOptions {
     EdgeOptions {
@@ -126,7 +136,6 @@ pub(super) fn edge(settings: &Settings) -> EdgeOptions {
         body_progress_within: settings.limits.request_body_progress_timeout,
         retry: jitter(settings.retry),
         drain_retry: jitter(settings.drain.retry),
-        slow_reader: slow_reader(settings.slow_reader),
         pages: match settings.mode {
             Mode::Dev => Pages::TryIt,
             Mode::Serve => Pages::Channels,

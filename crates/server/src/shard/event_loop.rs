@@ -6,7 +6,7 @@ use std::ops::Range;
 use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use fanfare_core::settings::{ShardId, SlowReader};
+use fanfare_core::settings::ShardId;
 use fanfare_core::shard::{Backlog, ConnectionId, Effect, Input, Shard};
 use fanfare_core::time::{Millis, Now};
 use mio::{Events, Poll};
@@ -29,7 +29,6 @@ pub(super) struct EventLoop {
     pub(super) core: Shard,
     pub(super) sockets: Sockets,
     pub(super) shard: ShardId,
-    pub(super) policy: SlowReader,
     pub(super) judge: Judge,
     pub(super) node: Arc<Node>,
     pub(super) load: Arc<Load>,
@@ -77,7 +76,6 @@ impl EventLoop {
         Ok(Self {
             sockets: Sockets::new(registry, load, shard, read_clocks(began)),
             shard,
-            policy: parts.settings.slow_reader,
             core: Shard::new(parts.settings),
             judge: Judge {
                 options: parts.options,

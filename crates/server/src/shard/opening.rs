@@ -56,7 +56,6 @@ impl EventLoop {
     /// The core has attached the reader: its stream begins.
     pub(super) fn opened(&mut self, id: ConnectionId, channels: Vec<Opened>, cursor: Cursor) {
         let retry = self.draw_retry(self.judge.options.retry.clone());
-        let policy = self.policy;
         let step = self.converse(id, |place, out| match &mut place.state {
             State::Stream(stream) => {
                 let over = !channels.is_empty() && channels.iter().all(|opened| opened.over);
@@ -69,19 +68,13 @@ impl EventLoop {
                     channels: &channels,
                     cursor: &cursor,
                     from: "",
-                    policy,
                 };
                 stream.open(&open, retry, out);
                 Step::Wait
             }
             State::Socket(session) => {
-                let open = Open {
-                    session: session.id(),
-                    channels: &channels,
-                    cursor: &cursor,
-                    from: "",
-                    policy,
-                };
+                let open =
+                    Open { session: session.id(), channels: &channels, cursor: &cursor, from: "" };
                 session.open(&open, out);
                 Step::Wait
             }

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use fanfare_core::namespace::{NamespaceRules, Namespaces, Presence};
 use fanfare_core::permit::PermitPool;
 use fanfare_core::position::Epoch;
 use fanfare_core::settings::{Authority, Depth, Retention, ShardId, ShardSettings, SlowReader};
@@ -144,6 +145,8 @@ impl Drop for Running {
 fn settings(shard: ShardId, wishes: &Wishes) -> ShardSettings {
     let history =
         Retention { count: wishes.history_count, bytes: 1 << 26, age: Duration::from_secs(3_600) };
+    let (slow_reader, presence) = (wishes.slow_reader, Presence::Off);
+    let rules = NamespaceRules { history, slow_reader, presence };
     ShardSettings {
         shard,
         shards: wishes.shards,
@@ -151,12 +154,11 @@ fn settings(shard: ShardId, wishes: &Wishes) -> ShardSettings {
         mark: 0,
         seed: 1 + u64::from(shard),
         encode: super::encoder(),
-        history,
+        namespaces: Arc::new(Namespaces::only(rules)),
         feed: Retention { bytes: 1 << 18, ..history },
         page_bytes: 1 << 16,
         pages_bytes_max: 1 << 24,
         sends_per_visit: 256,
-        slow_reader: wishes.slow_reader,
         authority: wishes.authority,
         authority_timeout: Duration::from_secs(10),
         engine_timeout: Duration::from_secs(10),

@@ -7,7 +7,6 @@ use fanfare_core::cursor::Cursor;
 use fanfare_core::frame::Format;
 use fanfare_core::name::ChannelName;
 use fanfare_core::publication::{Data, Publisher, SessionId};
-use fanfare_core::settings::SlowReader;
 use fanfare_core::shard::{Answer, Echo, Refusal, Request};
 use fanfare_core::start::{Start, Subscription};
 use fanfare_protocol::native::cors::OriginPolicy;
@@ -50,13 +49,7 @@ fn session(format: Format, publisher: Result<Publisher, Code>, echo: Echo) -> Se
     };
     let mut session = Session::new(request, &subscriptions, &Rules::default());
     let mut out = Vec::new();
-    let open = Open {
-        session: SessionId(9),
-        channels: &[],
-        cursor: &Cursor::new(),
-        from: "now",
-        policy: SlowReader::Recover,
-    };
+    let open = Open { session: SessionId(9), channels: &[], cursor: &Cursor::new(), from: "now" };
     session.open(&open, &mut out);
     session
 }
