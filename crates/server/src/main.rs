@@ -7,6 +7,7 @@ mod acceptor;
 mod auth;
 mod command;
 mod config;
+mod demo;
 mod edge;
 mod engine;
 mod exit;

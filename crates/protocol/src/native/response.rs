@@ -27,6 +27,14 @@ pub enum Media {
     Problem,
     /// `text/html; charset=utf-8`.
     Html,
+    /// `text/css; charset=utf-8`.
+    Css,
+    /// `text/javascript; charset=utf-8`.
+    JavaScript,
+    /// `image/svg+xml`.
+    Svg,
+    /// `text/plain; charset=utf-8`, all of it at once.
+    PlainText,
 }
 
 /// How long the body is.
@@ -232,6 +240,14 @@ fn media_headers(media: Media) -> &'static [(&'static str, &'static str)] {
         }
         Media::Html => {
             &[("Content-Type", "text/html; charset=utf-8"), ("Cache-Control", "no-store")]
+        }
+        Media::Css => &[("Content-Type", "text/css; charset=utf-8"), ("Cache-Control", "no-store")],
+        Media::JavaScript => {
+            &[("Content-Type", "text/javascript; charset=utf-8"), ("Cache-Control", "no-store")]
+        }
+        Media::Svg => &[("Content-Type", "image/svg+xml"), ("Cache-Control", "no-store")],
+        Media::PlainText => {
+            &[("Content-Type", "text/plain; charset=utf-8"), ("Cache-Control", "no-store")]
         }
     }
 }

@@ -5,6 +5,7 @@
 
 mod check;
 pub(crate) mod client;
+mod demo;
 mod dev;
 mod history;
 mod init;
@@ -39,6 +40,8 @@ struct Line {
 enum Command {
     /// Start a server on this machine only, open to everyone on it.
     Dev(dev::Flags),
+    /// Start a server as `dev` does, with working pages to look at and to copy.
+    Demo(demo::Flags),
     /// Start a server for others; asks publishers for a key.
     Serve(serve::Flags),
     /// Publish messages to a channel.
@@ -76,6 +79,7 @@ pub(crate) fn run() -> Result<Exit> {
     };
     match line.command {
         Command::Dev(flags) => dev::run(&flags),
+        Command::Demo(flags) => demo::run(&flags),
         Command::Serve(flags) => serve::run(&flags),
         Command::Pub(flags) => publish::run(&flags),
         Command::Sub(flags) => subscribe::run(flags),

@@ -1,4 +1,4 @@
-//! The flags that `dev`, `serve` and `config show` share, and how they become settings.
+//! The flags that `dev`, `demo`, `serve` and `config show` share, and how they become settings.
 
 use std::path::PathBuf;
 
@@ -63,6 +63,21 @@ impl ServerFlags {
     /// Everything wrong in any source, alone or beside the others or on this machine.
     pub(crate) fn settings(&self, mode: Mode) -> Result<Settings> {
         let effective = self.effective()?;
+        Ok(Settings::build(&effective, mode, raise_limits())?)
+    }
+
+    /// The same, with a configuration of the program's own below all sources: its name and text.
+    ///
+    /// # Errors
+    ///
+    /// Everything wrong in any source, alone or beside the others or on this machine.
+    pub(crate) fn settings_above(
+        &self,
+        (name, text): (&str, &str),
+        mode: Mode,
+    ) -> Result<Settings> {
+        let sources = Sources::read(self.config.as_deref())?.above(name, text)?;
+        let effective = sources.overlay(self.source())?;
         Ok(Settings::build(&effective, mode, raise_limits())?)
     }
 

@@ -73,18 +73,19 @@ impl Building<'_> {
             self.mistake(&table::LISTEN, "has more than 16 addresses", "remove some");
         }
         let foreign = addresses.iter().find(|address| !address.ip().is_loopback()).copied();
-        if let (Mode::Dev, Some(foreign)) = (mode, foreign) {
+        if let (Mode::Dev | Mode::Demo, Some(foreign)) = (mode, foreign) {
             self.mistake(
                 &table::LISTEN,
                 &format!(
-                    "is {foreign}, which others can reach, and `dev` asks nobody who they are"
+                    "is {foreign}, which others can reach, and `{}` asks nobody who they are",
+                    mode.name()
                 ),
                 "listen on 127.0.0.1, or start `fanfare serve`",
             );
         }
         if !written {
             let ip = match mode {
-                Mode::Dev => Ipv4Addr::LOCALHOST,
+                Mode::Dev | Mode::Demo => Ipv4Addr::LOCALHOST,
                 Mode::Serve => Ipv4Addr::UNSPECIFIED,
             };
             addresses = vec![SocketAddr::new(IpAddr::V4(ip), PORT)];
@@ -113,7 +114,10 @@ impl Building<'_> {
             );
         }
         let anonymous = self.effective.switch(&table::ANONYMOUS_SUBSCRIBE).unwrap_or(false);
-        Auth { publisher_keys: keys.to_vec(), anonymous_subscribe: anonymous || mode == Mode::Dev }
+        Auth {
+            publisher_keys: keys.to_vec(),
+            anonymous_subscribe: anonymous || mode != Mode::Serve,
+        }
     }
 
     fn limits(&mut self, machine: Machine) -> Limits {

@@ -33,6 +33,7 @@ pub(crate) const FILE: &str = "fanfare.toml";
 pub(crate) struct Sources {
     /// The file that was read, if there was one.
     pub(crate) path: Option<PathBuf>,
+    standard: Source,
     file: Source,
     environment: Source,
 }
@@ -53,7 +54,17 @@ impl Sources {
             None => (None, Source::default()),
         };
         let environment = environment::read(&environment::variables())?;
-        Ok(Self { path, file, environment })
+        Ok(Self { path, standard: Source::default(), file, environment })
+    }
+
+    /// The same above a configuration that the program brings along, which wins over the defaults
+    /// only; messages call it by `name`.
+    ///
+    /// # Errors
+    ///
+    /// Every unknown key in it.
+    pub(crate) fn above(self, name: &str, text: &str) -> Result<Self, Mistakes> {
+        Ok(Self { standard: file::read(Path::new(name), text)?, ..self })
     }
 
     /// Lays file, environment and flags over the defaults.
@@ -62,7 +73,7 @@ impl Sources {
     ///
     /// Every value that its key does not accept.
     pub(crate) fn overlay(self, flags: Source) -> Result<Effective, Mistakes> {
-        Effective::of(&[self.file, self.environment, flags])
+        Effective::of(&[self.standard, self.file, self.environment, flags])
     }
 }
 

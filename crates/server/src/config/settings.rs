@@ -4,13 +4,26 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-/// The two ways to run a server.
+/// The ways to run a server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Mode {
     /// For one's own machine: loopback only, no authentication, no rates limited.
     Dev,
+    /// As `dev`, with working pages to look at and to copy.
+    Demo,
     /// For everyone else.
     Serve,
+}
+
+impl Mode {
+    /// The command that runs it so.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Dev => "dev",
+            Self::Demo => "demo",
+            Self::Serve => "serve",
+        }
+    }
 }
 
 /// What the machine gives, found out once at start.
@@ -25,15 +38,15 @@ pub(crate) struct Machine {
 /// Everything a server needs to know before it starts.
 #[derive(Debug, Clone)]
 pub(crate) struct Settings {
-    /// `dev` or `serve`.
+    /// `dev`, `demo` or `serve`.
     pub(crate) mode: Mode,
-    /// At least one address; loopback only in `dev`. Port 0 asks for any free port.
+    /// At least one address; loopback only but in `serve`. Port 0 asks for any free port.
     pub(crate) listen: Vec<SocketAddr>,
     /// Threads that own connections and channels; 1 to 256.
     pub(crate) shards: usize,
     /// The URL under which browsers reach the server, without a trailing slash.
     pub(crate) public_url: Option<String>,
-    /// `Host` values that are answered, in lower case; empty: any in `serve`, loopback in `dev`.
+    /// `Host` values that are answered, in lower case; empty: any in `serve`, else loopback.
     pub(crate) hosts: Vec<String>,
     /// Allowed foreign origins, in lower case, without a trailing slash.
     pub(crate) origins: Vec<String>,

@@ -1,16 +1,21 @@
-//! The pages that people see: the try-it page of `dev`, and one that shows a channel.
+//! The pages that people see: the try-it page of `dev`, the examples of `demo`, and one that shows a
+//! channel.
 
+use bytes::Bytes;
 use fanfare_protocol::native::cors::AllowedOrigin;
-use fanfare_protocol::native::response::Media;
+use fanfare_protocol::native::response::{Media, ResponseHead};
 use http::{Method, request};
 
-use super::answer::{self, Answered};
+use super::answer::{self, AnswerBody, Answered};
+use crate::demo::{self, Found};
 
-/// Whether there is a try-it page.
+/// Which pages there are beside those of channels.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Pages {
-    /// At `/`: `dev`.
+    /// The try-it page at `/`: `dev`.
     TryIt,
+    /// The examples at `/`, and the try-it page at `/try`: `demo`.
+    Examples,
     /// Only those of channels: `serve`.
     Channels,
 }
@@ -34,9 +39,37 @@ pub(super) fn other(
     }
     match parts.uri.path() {
         "/" if pages == Pages::TryIt => Some(page(TRY, allowed)),
+        "/try" if pages == Pages::Examples => Some(page(TRY, allowed)),
         // A browser asks for it beside every page, and shows a refusal as an error of the page.
         "/favicon.ico" => Some(answer::empty(204, None, allowed)),
+        path if pages == Pages::Examples => example(path, allowed),
         _ => None,
+    }
+}
+
+fn example(path: &str, allowed: &AllowedOrigin) -> Option<Answered> {
+    match demo::find(path)? {
+        Found::File(file) => {
+            let media = media_of(file.path);
+            Some(answer::whole(media, file.content, None, allowed))
+        }
+        Found::Folder(path) => {
+            let mut head = ResponseHead::new(307, Media::None, allowed);
+            let location = [("Location", path.as_str())];
+            head.extra = &location;
+            Some(answer::with_head(&head, AnswerBody::whole(Bytes::new())))
+        }
+    }
+}
+
+/// By the ending, which is how a folder of files says it.
+fn media_of(path: &str) -> Media {
+    match path.rsplit_once('.').map(|(_, ending)| ending) {
+        Some("html") => Media::Html,
+        Some("css") => Media::Css,
+        Some("js") => Media::JavaScript,
+        Some("svg") => Media::Svg,
+        _ => Media::PlainText,
     }
 }
 

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use crate::config::settings::{Mode, Settings};
 
-/// Tells where the server listens; in `dev` also what to type next.
+/// Tells where the server listens; on one's own machine also what to type next.
 #[expect(clippy::print_stderr, reason = "a person started it and wants to see where it is")]
 pub(super) fn show(settings: &Settings, addresses: &[SocketAddr]) {
     let limits = &settings.limits;
@@ -21,14 +21,16 @@ pub(super) fn show(settings: &Settings, addresses: &[SocketAddr]) {
                 "serving"
             );
         }
-        Mode::Dev => eprint!("{}", words(settings, addresses)),
+        Mode::Dev | Mode::Demo => eprint!("{}", words(settings, addresses)),
     }
 }
 
 fn words(settings: &Settings, addresses: &[SocketAddr]) -> String {
-    let mut words = format!("fanfare {} dev\n\n", env!("CARGO_PKG_VERSION"));
+    let mode = settings.mode.name();
+    let mut words = format!("fanfare {} {mode}\n\n", env!("CARGO_PKG_VERSION"));
+    let visit = if settings.mode == Mode::Demo { "look at" } else { "try it " };
     for address in addresses {
-        words.push_str(&format!("  try it   http://{address}/\n"));
+        words.push_str(&format!("  {visit}  http://{address}/\n"));
     }
     if let Some(address) = addresses.first() {
         words.push_str(&format!("  listen   curl -N http://{address}/c/news\n"));

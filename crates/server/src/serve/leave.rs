@@ -51,7 +51,7 @@ pub(super) async fn when_told(
     let window = settings.drain.window;
     // Nobody balances between servers on one's own machine.
     let notice = match settings.mode {
-        Mode::Dev => Duration::ZERO,
+        Mode::Dev | Mode::Demo => Duration::ZERO,
         Mode::Serve => NOTICE_MAX.min(window / 10),
     };
     signals.next().await;

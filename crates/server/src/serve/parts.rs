@@ -40,7 +40,7 @@ pub(super) const IDLE_WITHIN: Duration = Duration::from_secs(75);
 /// Who may publish and read.
 pub(super) fn access(settings: &Settings) -> Access {
     match settings.mode {
-        Mode::Dev => Access::open(),
+        Mode::Dev | Mode::Demo => Access::open(),
         Mode::Serve => {
             let keys = settings.auth.publisher_keys.iter();
             let subscribing = if settings.auth.anonymous_subscribe {
@@ -56,12 +56,12 @@ pub(super) fn access(settings: &Settings) -> Access {
 /// Which hosts and origins are served.
 pub(super) fn policy(settings: &Settings) -> OriginPolicy {
     let hosts = match (settings.mode, settings.hosts.as_slice()) {
-        (Mode::Dev, []) => Hosts::Loopback,
+        (Mode::Dev | Mode::Demo, []) => Hosts::Loopback,
         (Mode::Serve, []) => Hosts::Any,
         (_, hosts) => Hosts::Listed(hosts.to_vec()),
     };
     let origins = match (settings.mode, &settings.public_url) {
-        (Mode::Dev, _) => Origins::Loopback,
+        (Mode::Dev | Mode::Demo, _) => Origins::Loopback,
         (Mode::Serve, None) => Origins::SameHostAnd(settings.origins.clone()),
         (Mode::Serve, Some(public_url)) => {
             let listed = std::iter::once(public_url).chain(&settings.origins);
@@ -138,6 +138,7 @@ pub(super) fn edge(settings: &Settings) -> EdgeOptions {
         drain_retry: jitter(settings.drain.retry),
         pages: match settings.mode {
             Mode::Dev => Pages::TryIt,
+            Mode::Demo => Pages::Examples,
             Mode::Serve => Pages::Channels,
         },
     }

@@ -10,6 +10,7 @@
 
 mod abuse;
 mod cli;
+mod demo;
 mod edge;
 mod fault;
 mod heartbeat;

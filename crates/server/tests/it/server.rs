@@ -27,6 +27,11 @@ impl Server {
         Self::start(&["dev"], settings)
     }
 
+    /// `fanfare demo`.
+    pub(crate) fn demo() -> Self {
+        Self::start(&["demo"], &[])
+    }
+
     /// `fanfare serve` that takes publications from this key only.
     pub(crate) fn serve(key: &str) -> Self {
         let flags = ["serve", "--publisher-key", key, "--anonymous-subscribe"];

@@ -2,6 +2,7 @@
 //! of this very code.
 
 mod documents;
+mod examples;
 mod source;
 
 use std::path::{Path, PathBuf};
