@@ -1,0 +1,129 @@
+//! Clients of a run: how they come, stall, read on, change their channels and leave.
+
+use super::World;
+use crate::cursor::Cursor;
+use crate::frame::Format;
+use crate::name::ChannelName;
+use crate::position::{Epoch, Position};
+use crate::publication::SessionId;
+use crate::shard::{ConnectionId, Echo, Input, Opening};
+use crate::simulation::client::Client;
+use crate::start::{Start, Subscription};
+
+impl World {
+    pub(super) fn connect(&mut self) {
+        if self.clients.values().filter(|client| !client.gone).count() > 12 {
+            return self.disconnect();
+        }
+        let shard = self.random.below(self.shards.len());
+        self.generations += 1;
+        let used = |index: &u32| !self.clients.contains_key(&(shard, *index));
+        let Some(index) = (0..).find(used) else { return };
+        let connection = ConnectionId { index, generation: self.generations };
+        let format = Format::ALL[self.random.below(Format::COUNT)];
+        let memory = if self.random.percent(60) { self.left_behind.pop() } else { None };
+        let memory = memory.unwrap_or_default();
+        let mut channels: Vec<ChannelName> = memory.keys().cloned().collect();
+        while channels.is_empty() || channels.len() < 4 && self.random.percent(40) {
+            let channel = self.pick_channel();
+            if !channels.contains(&channel) {
+                channels.push(channel);
+            }
+        }
+        let mut subscriptions = Vec::new();
+        for channel in channels {
+            let start = memory.get(&channel).map(|entry| Start::of_entry(*entry));
+            let start = start.unwrap_or_else(|| self.pick_start());
+            subscriptions.push(Subscription { channel, start });
+        }
+        let mut client = Client::new(connection, shard, format);
+        for Subscription { channel, start } in &subscriptions {
+            client.starts.insert(channel.clone(), *start);
+        }
+        if self.random.percent(20) {
+            client.room = self.random.below(5);
+        }
+        self.clients.insert((shard, index), client);
+        let session = SessionId(u128::from(self.generations));
+        let (carried, echo) = (Cursor::new(), Echo::On);
+        let opening = Opening { format, subscriptions, carried, session, echo };
+        self.input(shard, Input::Open { connection, opening: Box::new(opening) });
+    }
+
+    fn pick_start(&mut self) -> Start {
+        match self.random.below(8) {
+            0 => Start::All,
+            1 => Start::Last(1 + self.random.below(4) as u32),
+            2 => Start::Since(self.now.unix - self.random.below(500) as u64),
+            3 => Start::Unreadable,
+            4 => Start::After(Position::new(self.random.below(30) as u64, Epoch::from_bits(7))),
+            5 => Start::After(Position::new(3, Epoch::from_bits(99))),
+            _ => Start::Now,
+        }
+    }
+
+    fn pick_client(&mut self) -> Option<(usize, u32)> {
+        let keys: Vec<_> = self.clients.keys().copied().collect();
+        (!keys.is_empty()).then(|| keys[self.random.below(keys.len())])
+    }
+
+    pub(super) fn disconnect(&mut self) {
+        let Some(key) = self.pick_client() else { return };
+        self.leave(key);
+    }
+
+    pub(super) fn leave(&mut self, key: (usize, u32)) {
+        let Some(client) = self.clients.remove(&key) else { return };
+        if client.opened {
+            self.left_behind.push(client.seen.clone());
+        }
+        self.input(client.shard, Input::Close(client.connection));
+    }
+
+    pub(super) fn stall(&mut self) {
+        let Some(key) = self.pick_client() else { return };
+        let room = self.random.below(3);
+        if let Some(client) = self.clients.get_mut(&key) {
+            client.room = client.room.min(room);
+        }
+    }
+
+    pub(super) fn drain(&mut self) {
+        let Some(key) = self.pick_client() else { return };
+        let room = if self.random.percent(50) { usize::MAX } else { 1 + self.random.below(6) };
+        self.make_room(key, room);
+    }
+
+    pub(super) fn make_room(&mut self, key: (usize, u32), room: usize) {
+        let Some(client) = self.clients.get_mut(&key) else { return };
+        let was_full = client.room == 0;
+        client.room = room;
+        let (shard, connection) = (client.shard, client.connection);
+        if was_full {
+            self.input(shard, Input::Writable(connection));
+        }
+    }
+
+    pub(super) fn resubscribe(&mut self) {
+        let Some(key) = self.pick_client() else { return };
+        let channel = self.pick_channel();
+        let start = self.pick_start();
+        let Some(client) = self.clients.get_mut(&key) else { return };
+        if client.format == Format::Text || !client.opened || client.gone {
+            return;
+        }
+        if client.asked > 0 {
+            return;
+        }
+        client.asked += 1;
+        let (shard, connection, request) = (client.shard, client.connection, 1);
+        let input = if client.seen.contains_key(&channel) {
+            Input::Unsubscribe { connection, request, channel }
+        } else {
+            client.starts.insert(channel.clone(), start);
+            let subscription = Subscription { channel, start };
+            Input::Subscribe { connection, request, subscription }
+        };
+        self.input(shard, input);
+    }
+}
