@@ -27,6 +27,9 @@ mod upgrade;
 use std::sync::Arc;
 use std::time::Duration;
 
+use fanfare_core::name::ChannelName;
+use fanfare_core::publication::Draft;
+use fanfare_core::shard::Answer;
 use fanfare_protocol::native::cors::OriginPolicy;
 use fanfare_protocol::native::route::Rules;
 use tokio_util::task::TaskTracker;
@@ -87,6 +90,11 @@ pub(crate) struct Shared {
     pub drain: Drain,
     /// Every task of the edge.
     pub tracker: TaskTracker,
+}
+
+/// Publishes from inside of the process, as a request that has passed every check does.
+pub(crate) async fn publish(node: &Node, channel: ChannelName, draft: Draft) -> Answer {
+    ask::publish(node, channel, draft).answer().await
 }
 
 impl Shared {

@@ -13,7 +13,8 @@ use tokio_util::task::TaskTracker;
 
 use super::parts;
 use crate::acceptor::{Acceptor, AcceptorOptions};
-use crate::config::settings::Settings;
+use crate::config::settings::{Mode, Settings};
+use crate::demo;
 use crate::edge::{self, DrainSwitch, Handoff, Intake};
 use crate::engine::{Engine, Memory};
 use crate::load::Load;
@@ -75,6 +76,9 @@ impl Server {
             shards.push(started.context("a shard cannot be started")?);
         }
         let tracker = shared.tracker.clone();
+        if settings.mode == Mode::Demo {
+            demo::start(&node, &shared.drain, &tracker)?;
+        }
         let policy = Arc::clone(&shared.policy);
         start_edge(shared, intake);
         let options = AcceptorOptions {
