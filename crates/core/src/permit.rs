@@ -16,7 +16,7 @@ pub struct PermitPool {
     bytes: AtomicUsize,
 }
 
-/// The right of one publish to be on its way. Given back when the last clone is dropped.
+/// The right of a publish, or of several that go together, to be on its way. Given back when the last clone is dropped.
 #[derive(Debug, Clone)]
 pub struct Permit {
     _held: Option<Arc<Held>>,
@@ -25,6 +25,7 @@ pub struct Permit {
 #[derive(Debug)]
 struct Held {
     pool: Arc<PermitPool>,
+    count: usize,
     bytes: usize,
 }
 
@@ -44,10 +45,18 @@ impl PermitPool {
     /// larger than the whole pool gets through when it has the pool alone.
     #[must_use]
     pub fn take(self: &Arc<Self>, bytes: usize) -> Option<Permit> {
-        let count = self.count.fetch_add(1, Ordering::AcqRel);
+        self.take_many(1, bytes)
+    }
+
+    /// Takes one permit for `count` publishes of `bytes` together; it is given back when the last
+    /// of them has got through.
+    #[must_use]
+    pub fn take_many(self: &Arc<Self>, count: usize, bytes: usize) -> Option<Permit> {
+        let others = self.count.fetch_add(count, Ordering::AcqRel);
         let before = self.bytes.fetch_add(bytes, Ordering::AcqRel);
-        let fits = count < self.count_max && (before + bytes <= self.bytes_max || before == 0);
-        let held = Held { pool: Arc::clone(self), bytes };
+        let fits =
+            others + count <= self.count_max && (before + bytes <= self.bytes_max || before == 0);
+        let held = Held { pool: Arc::clone(self), count, bytes };
         fits.then(|| Permit { _held: Some(Arc::new(held)) })
     }
 
@@ -74,7 +83,7 @@ impl Permit {
 
 impl Drop for Held {
     fn drop(&mut self) {
-        self.pool.count.fetch_sub(1, Ordering::AcqRel);
+        self.pool.count.fetch_sub(self.count, Ordering::AcqRel);
         self.pool.bytes.fetch_sub(self.bytes, Ordering::AcqRel);
     }
 }
@@ -96,5 +105,10 @@ mod tests {
         drop(clone);
         assert_eq!(pool.in_flight(), 0);
         assert!(pool.take(1000).is_some(), "a large one has the pool alone");
+        assert!(pool.take_many(3, 0).is_none(), "more than there are");
+        let both = pool.take_many(2, 100).unwrap();
+        assert!(pool.take(0).is_none());
+        drop(both);
+        assert_eq!((pool.in_flight(), pool.bytes_in_flight()), (0, 0));
     }
 }

@@ -13,6 +13,7 @@ use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use bytes::Bytes;
 use fanfare_core::name::ChannelName;
 use fanfare_core::permit::{Permit, PermitPool};
+use fanfare_core::publication::Draft;
 use fanfare_core::settings::ShardId;
 use fanfare_core::shard::{
     Answer, ConnectionId, Figures, Message, Opening, Origin, Request, Verdict,
@@ -38,6 +39,8 @@ pub(crate) enum Letter {
         /// What it takes to be on its way.
         permit: Permit,
     },
+    /// Publishes of one request to channels of this shard.
+    Publish(Publishes),
     /// A socket that the acceptor dealt to this shard; its first request is still unread.
     Accepted {
         /// The socket, its options set.
@@ -76,6 +79,17 @@ pub(crate) enum Letter {
     Drain(std::time::Duration),
     /// End the loop.
     Stop,
+}
+
+/// Publishes that travel to their owner, and are answered, together.
+#[derive(Debug)]
+pub(crate) struct Publishes {
+    /// In the order in which they are made.
+    pub items: Vec<(ChannelName, Box<Draft>)>,
+    /// What it takes for all of them to be on their way.
+    pub permit: Permit,
+    /// Where the answers go, in the order of the items.
+    pub answers: oneshot::Sender<Vec<Answer>>,
 }
 
 /// What a scrape sees of one shard.
@@ -220,6 +234,21 @@ impl Node {
         };
         if let Some(mailbox) = self.mailboxes.get(usize::from(self.owner(&channel))) {
             mailbox.put(Letter::Ask { origin: Origin::Edge(number), channel, request, permit });
+        }
+        receiver
+    }
+
+    /// Publishes to channels that one shard owns. The answers are lost, and the receiver told so,
+    /// only if the node ends.
+    pub(crate) fn publish(
+        &self,
+        owner: ShardId,
+        items: Vec<(ChannelName, Box<Draft>)>,
+        permit: Permit,
+    ) -> oneshot::Receiver<Vec<Answer>> {
+        let (answers, receiver) = oneshot::channel();
+        if let Some(mailbox) = self.mailboxes.get(usize::from(owner)) {
+            mailbox.put(Letter::Publish(Publishes { items, permit, answers }));
         }
         receiver
     }

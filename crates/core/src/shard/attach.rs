@@ -374,7 +374,11 @@ impl Shard {
 
     /// Tells a reader where it stands, in the way that fits what it attached for.
     fn stand(&mut self, ticket: Ticket, stand: Stand, effects: &mut Vec<Effect>) {
-        let Ticket { connection, channel, start, purpose, .. } = ticket;
+        let Ticket { connection, mut channel, start, purpose, .. } = ticket;
+        // Whoever keeps the name shares it with the others who read the channel here.
+        if let Some((shared, _)) = self.interests.get_key_value(&channel) {
+            channel = shared.clone();
+        }
         let Stand { from, head, gap, over } = stand;
         let hash = channel.hash48();
         let claimed = match (&gap, start) {

@@ -41,6 +41,13 @@ pub enum Origin {
     },
     /// The edge, by its own number.
     Edge(u64),
+    /// One of several publishes that came to their owner together.
+    Batch {
+        /// The owner's shard's number for them.
+        batch: u64,
+        /// Which of them it is.
+        place: u32,
+    },
 }
 
 /// What a client, through its connection or the edge, can ask of a channel's owner.

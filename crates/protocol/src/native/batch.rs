@@ -13,6 +13,7 @@ use crate::native::item::Members;
 use crate::native::problem::Problem;
 use crate::native::publish;
 use crate::native::route::Rules;
+use crate::native::walk;
 
 /// Items of one batch, at most.
 pub const ITEMS_MAX: usize = 1_000;
@@ -40,7 +41,7 @@ pub enum BatchForm {
 #[derive(Debug, Clone)]
 pub enum BatchItem {
     /// It names one channel (`channel`).
-    One(ChannelName, Draft),
+    One(ChannelName, Box<Draft>),
     /// It names several (`channels`), and gets results of its own.
     Several(Vec<Each<Draft>>),
     /// It cannot be read.
@@ -72,13 +73,13 @@ impl BatchRequest {
         let text = std::str::from_utf8(body).map_err(|error| {
             invalid(format!("The body is not UTF-8 from byte {} on.", error.valid_up_to()))
         })?;
-        let read = |text: &str| self.item(text, publisher, rules);
+        let mut before = None;
+        let read = |text: &str| self.item(text, &mut before, publisher, rules);
         let array = text.trim_start_matches(JSON_SPACE).starts_with('[');
         if array && self.form == BatchForm::Any {
-            let items: Vec<&RawValue> = serde_json::from_str(text)
-                .map_err(|error| invalid(format!("The body is no JSON array: {error}.")))?;
+            let items = array_of(text)?;
             check_count(items.len())?;
-            return Ok(items.iter().map(|item| read(item.get())).collect());
+            return Ok(items.into_iter().map(read).collect());
         }
         let lines = text.split('\n').filter(|line| !line.trim_matches(JSON_SPACE).is_empty());
         let count = lines.clone().take(ITEMS_MAX + 1).count();
@@ -89,13 +90,20 @@ impl BatchRequest {
         Ok(lines.map(read).collect())
     }
 
-    fn item(&self, text: &str, publisher: &Publisher, rules: &Rules) -> BatchItem {
-        self.drafts(text, publisher, rules).unwrap_or_else(BatchItem::Refused)
+    fn item(
+        &self,
+        text: &str,
+        before: &mut Option<ChannelName>,
+        publisher: &Publisher,
+        rules: &Rules,
+    ) -> BatchItem {
+        self.drafts(text, before, publisher, rules).unwrap_or_else(BatchItem::Refused)
     }
 
     fn drafts(
         &self,
         text: &str,
+        before: &mut Option<ChannelName>,
         publisher: &Publisher,
         rules: &Rules,
     ) -> Result<BatchItem, Problem> {
@@ -104,13 +112,12 @@ impl BatchRequest {
             let drafts = members.drafts(channels, self.exclude, publisher, rules)?;
             return Ok(BatchItem::Several(drafts));
         }
-        let channel = members.channel()?;
-        let drafts = members
-            .drafts(vec![Ok(channel.clone())], self.exclude, publisher, rules)
+        let channel = members.channel_after(before.as_ref())?;
+        let draft = members
+            .draft(&channel, self.exclude, publisher, rules)
             .map_err(|problem| problem.about(&channel, None))?;
-        let (channel, draft) =
-            drafts.into_iter().next().ok_or_else(|| Problem::of(Code::ChannelMissing))??;
-        Ok(BatchItem::One(channel, draft))
+        *before = Some(channel.clone());
+        Ok(BatchItem::One(channel, Box::new(draft)))
     }
 }
 
@@ -147,6 +154,17 @@ pub fn answer(results: &[ItemResult]) -> Vec<u8> {
     }
     out.extend_from_slice(b"]}");
     out
+}
+
+/// The items of an array, one more than [`ITEMS_MAX`] at most.
+fn array_of(text: &str) -> Result<Vec<&str>, Problem> {
+    walk::items(text, ITEMS_MAX).ok_or_else(|| {
+        let why = match serde_json::from_str::<Vec<&RawValue>>(text) {
+            Err(error) => error.to_string(),
+            Ok(_) => "it cannot be read".to_owned(),
+        };
+        invalid(format!("The body is no JSON array: {why}."))
+    })
 }
 
 fn check_count(count: usize) -> Result<(), Problem> {

@@ -1,5 +1,7 @@
 //! JSON objects of publishers: an item of a batch, or a `publish` command.
 
+use std::borrow::Cow;
+
 use base64::Engine as _;
 use base64::engine::DecodePaddingMode;
 use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig};
@@ -59,7 +61,7 @@ impl<'a> Members<'a> {
     }
 
     /// A member that is a string; an empty one counts as absent.
-    pub(crate) fn string(&self, name: &str) -> Result<Option<String>, Problem> {
+    pub(crate) fn string(&self, name: &str) -> Result<Option<Cow<'a, str>>, Problem> {
         let Some(json) = self.raw(name) else {
             return Ok(None);
         };
@@ -68,12 +70,12 @@ impl<'a> Members<'a> {
     }
 
     /// A member that is a string or a number, as text.
-    pub(crate) fn text(&self, name: &str) -> Result<Option<String>, Problem> {
+    pub(crate) fn text(&self, name: &str) -> Result<Option<Cow<'a, str>>, Problem> {
         match self.raw(name) {
             Some(json)
                 if json.starts_with(|first: char| first == '-' || first.is_ascii_digit()) =>
             {
-                Ok(Some(json.to_owned()))
+                Ok(Some(Cow::Borrowed(json)))
             }
             _ => self.string(name),
         }
@@ -102,8 +104,20 @@ impl<'a> Members<'a> {
 
     /// The member `channel`.
     pub(crate) fn channel(&self) -> Result<ChannelName, Problem> {
+        self.channel_after(None)
+    }
+
+    /// The same, where the channel is often the one that the object before it named: hashing a
+    /// name costs more than comparing it.
+    pub(crate) fn channel_after(
+        &self,
+        before: Option<&ChannelName>,
+    ) -> Result<ChannelName, Problem> {
         match self.string("channel")? {
-            Some(name) => channels::channel(&name),
+            Some(name) => match before.filter(|before| before.as_str() == name) {
+                Some(before) => Ok(before.clone()),
+                None => channels::channel(&name),
+            },
             None => Err(Problem::new(
                 Code::ChannelMissing,
                 "There is no `channel`.",
@@ -142,6 +156,28 @@ impl<'a> Members<'a> {
         publisher: &Publisher,
         rules: &Rules,
     ) -> Result<Vec<Each<Draft>>, Problem> {
+        let (options, data) = self.content(exclude, rules)?;
+        options.drafts(channels, data, publisher)
+    }
+
+    /// What the owner of the one channel is to be asked.
+    pub(crate) fn draft(
+        &self,
+        channel: &ChannelName,
+        exclude: Option<SessionId>,
+        publisher: &Publisher,
+        rules: &Rules,
+    ) -> Result<Draft, Problem> {
+        let (options, data) = self.content(exclude, rules)?;
+        Ok(options.draft(channel, data, publisher))
+    }
+
+    /// What is to be published, and how.
+    fn content(
+        &self,
+        exclude: Option<SessionId>,
+        rules: &Rules,
+    ) -> Result<(Options, Option<Data>), Problem> {
         let mut options = self.options()?;
         options.set_exclude(exclude);
         let kind = self
@@ -156,11 +192,14 @@ impl<'a> Members<'a> {
                 "Add `data`, or `\"end\":true` to close the channel without a last publication.",
             ));
         }
-        options.drafts(channels, data, publisher)
+        Ok((options, data))
     }
 
     fn options(&self) -> Result<Options, Problem> {
         let mut options = Options::default();
+        if OPTIONS.iter().all(|place| self.members.get(*place).is_none_or(Option::is_none)) {
+            return Ok(options);
+        }
         if let Some(event) = self.string("event")? {
             options.set_event(&event)?;
         }
@@ -207,7 +246,9 @@ impl<'a> Members<'a> {
             None => match kind {
                 Some(Kind::Json) => (json.as_bytes().to_vec(), Kind::Json),
                 None if !is_string => (json.as_bytes().to_vec(), Kind::Json),
-                None | Some(Kind::Text) => (string("data", json)?.into_bytes(), Kind::Text),
+                None | Some(Kind::Text) => {
+                    (string("data", json)?.into_owned().into_bytes(), Kind::Text)
+                }
                 Some(Kind::Binary) => {
                     return Err(Problem::new(
                         Code::ParameterInvalid,
@@ -225,8 +266,8 @@ fn place_of(name: &str) -> Option<usize> {
     NAMES.iter().position(|known| *known == name)
 }
 
-fn string(name: &str, json: &str) -> Result<String, Problem> {
-    serde_json::from_str(json).map_err(|error| {
+fn string<'a>(name: &str, json: &'a str) -> Result<Cow<'a, str>, Problem> {
+    walk::string_of(json).map_err(|error| {
         Problem::new(
             Code::ParameterInvalid,
             format!("`{name}` is no string: {error}."),
@@ -272,6 +313,9 @@ const NAMES: [&str; 18] = [
     "expect",
     "end",
 ];
+
+/// The places of those that say how to publish, of which most publishes have none.
+const OPTIONS: [usize; 7] = [11, 12, 13, 14, 15, 16, 17];
 
 /// Strings of one list at most; more than there can be tags or channels, which have their own
 /// bounds and may be named twice.

@@ -269,15 +269,16 @@ fn pong(query: Query<'_>) -> Result<Pong, Problem> {
     if query.switch("ping")? == Some(false) {
         return Ok(Pong::Off);
     }
-    let text = query.parameter("pong")?;
-    let text = text.as_deref().unwrap_or("pong");
+    let Some(text) = query.parameter("pong")? else {
+        return Ok(Pong::Usual);
+    };
     if text.len() > PONG_BYTES_MAX {
         return Err(invalid(
             format!("`pong=` has {} bytes.", text.len()),
             "Use at most 255 bytes.",
         ));
     }
-    Ok(Pong::Text(text.into()))
+    Ok(Pong::Text(text.as_ref().into()))
 }
 
 fn conflict(detail: String, hint: &'static str) -> Problem {

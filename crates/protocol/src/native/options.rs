@@ -87,6 +87,24 @@ impl Options {
         Ok(channels.into_iter().map(|channel| channel.map(&mut draft)).collect())
     }
 
+    /// What the owner of the one channel is to be asked.
+    pub(crate) fn draft(
+        self,
+        channel: &ChannelName,
+        data: Option<Data>,
+        publisher: &Publisher,
+    ) -> Draft {
+        let detail = (self.detail != Detail::default()).then(|| Box::new(self.detail));
+        Draft {
+            content: data.map(|data| Content { data, detail }),
+            lifetime: self.lifetime,
+            key: self.key,
+            publisher: publisher.clone(),
+            expect: self.expect.as_ref().map(|expected| expected.of(channel)),
+            end: self.end,
+        }
+    }
+
     /// Sets the session that does not get the publication. A text that is none of ours is a
     /// session that nobody has.
     pub(crate) fn set_exclude(&mut self, exclude: Option<SessionId>) {

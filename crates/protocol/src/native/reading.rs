@@ -76,8 +76,22 @@ pub struct Socket {
 pub enum Pong {
     /// It is a publication like any other (`ping=off`).
     Off,
-    /// With this text (`pong` unless `pong=` says otherwise).
+    /// With `pong`.
+    Usual,
+    /// With this text (`pong=`).
     Text(Box<str>),
+}
+
+impl Pong {
+    /// The text that answers; none if nothing does.
+    #[must_use]
+    pub fn text(&self) -> Option<&str> {
+        match self {
+            Self::Off => None,
+            Self::Usual => Some("pong"),
+            Self::Text(text) => Some(text),
+        }
+    }
 }
 
 /// What is sent when nothing else is, so that both ends notice a dead connection.

@@ -23,7 +23,7 @@ pub(crate) fn socket(head: &Head<'_>) -> Result<Option<Socket>, Problem> {
         language: subprotocol.unwrap_or(Subprotocol::Raw),
         subprotocol: subprotocol.map(Subprotocol::name),
         accept: handshake.accept.iter().copied().map(char::from).collect(),
-        pong: Pong::Text("pong".into()),
+        pong: Pong::Usual,
     }))
 }
 

@@ -183,7 +183,7 @@ fn ask(
     now: UnixMillis,
 ) -> Result<Ask, Problem> {
     let kind = members.string("type")?.unwrap_or_default();
-    match kind.as_str() {
+    match &*kind {
         "subscribe" => {
             Ok(Ask::Subscribe { channel: members.channel()?, since: since(members, now)? })
         }

@@ -64,6 +64,11 @@ impl<'a> Walk<'a> {
     }
 
     fn value(&mut self) -> Option<&'a str> {
+        self.rest = self.rest.trim_start_matches(SPACE);
+        if let Some(string) = plain_string(self.rest) {
+            self.rest = self.rest.get(string.len()..)?;
+            return Some(string);
+        }
         let mut values = serde_json::Deserializer::from_str(self.rest).into_iter::<&RawValue>();
         let value = values.next()?.ok()?;
         self.rest = self.rest.get(values.byte_offset()..)?;
@@ -75,12 +80,27 @@ impl<'a> Walk<'a> {
     }
 }
 
-fn name_of(json: &str) -> Option<Cow<'_, str>> {
-    let plain = json.strip_prefix('"')?.strip_suffix('"')?;
-    if plain.contains('\\') {
-        return serde_json::from_str(json).ok().map(Cow::Owned);
+/// The JSON string at the front of a text, if it has no escapes: most have none, and then nothing
+/// but its end has to be found. A control character is for the parser to refuse.
+fn plain_string(text: &str) -> Option<&str> {
+    let inner = text.strip_prefix('"')?;
+    let special = |byte: &u8| matches!(byte, b'"' | b'\\' | 0..0x20);
+    let at = inner.bytes().position(|byte| special(&byte))?;
+    (inner.as_bytes().get(at) == Some(&b'"')).then(|| text.get(..at + 2)).flatten()
+}
+
+/// What a JSON string says, borrowed where it has no escapes; the text has been read as JSON.
+pub(crate) fn string_of(json: &str) -> Result<Cow<'_, str>, serde_json::Error> {
+    match plain_string(json) {
+        Some(string) if string.len() == json.len() => {
+            Ok(Cow::Borrowed(string.get(1..string.len() - 1).unwrap_or_default()))
+        }
+        _ => serde_json::from_str(json).map(Cow::Owned),
     }
-    Some(Cow::Borrowed(plain))
+}
+
+fn name_of(json: &str) -> Option<Cow<'_, str>> {
+    string_of(json).ok()
 }
 
 /// White space between the parts of JSON (RFC 8259 section 2).
@@ -88,6 +108,8 @@ const SPACE: [char; 4] = [' ', '\t', '\n', '\r'];
 
 #[cfg(test)]
 mod tests {
+    use std::borrow::Cow;
+
     use super::{items, members};
 
     fn read(text: &str) -> Option<Vec<(String, String)>> {
@@ -103,6 +125,27 @@ mod tests {
         let expected = expected.map(|(name, value)| (name.to_owned(), value.to_owned()));
         assert_eq!(read(text), Some(expected.to_vec()));
         assert_eq!(read("{}"), Some(Vec::new()));
+    }
+
+    #[test]
+    fn a_string_is_read_like_the_parser_reads_it() {
+        for json in [
+            r#""""#,
+            r#""a""#,
+            r#""é\u0041""#,
+            r#""a\\""#,
+            r#""a\"b""#,
+            "\"a\u{7f}\u{2028}\"",
+            "\"a\nb\"",
+            "\"a",
+            "a",
+            "1",
+            "\"a\"b",
+            "\"",
+        ] {
+            let parsed = serde_json::from_str::<String>(json).ok();
+            assert_eq!(super::string_of(json).ok().map(Cow::into_owned), parsed, "{json}");
+        }
     }
 
     #[test]

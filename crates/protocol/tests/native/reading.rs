@@ -239,11 +239,9 @@ fn the_settings_of_a_reader_are_read_and_clamped() {
         let problem = refused(get(&format!("/c/a?{target}")));
         assert_eq!(problem.code(), Code::ParameterInvalid, "{target}");
     }
-    for (query, expected) in [
-        ("", Pong::Text("pong".into())),
-        ("?pong=here", Pong::Text("here".into())),
-        ("?ping=off", Pong::Off),
-    ] {
+    for (query, expected) in
+        [("", Pong::Usual), ("?pong=here", Pong::Text("here".into())), ("?ping=off", Pong::Off)]
+    {
         let Transport::WebSocket(socket) =
             reading(&format!("/c/a{query}"), &handshake(&[])).transport
         else {

@@ -7,6 +7,7 @@
 
 mod answer;
 mod ask;
+mod batch;
 mod body;
 mod connection;
 mod drain;

@@ -33,6 +33,7 @@ impl EventLoop {
             }
             Effect::Answer { origin, channel, answer } => match origin {
                 Origin::Edge(number) => self.node.answer(number, answer),
+                Origin::Batch { batch, place } => self.batches.answer(batch, place, answer),
                 Origin::Connection { connection, request, .. } => {
                     self.answer(connection, request, &channel, &answer);
                 }

@@ -11,6 +11,7 @@ use fanfare_core::shard::{Backlog, ConnectionId, Effect, Input, Shard};
 use fanfare_core::time::{Millis, Now};
 use mio::{Events, Poll};
 
+use super::batch::Batches;
 use super::connection::id_of;
 use super::http::Judge;
 use super::options::ShardOptions;
@@ -38,6 +39,8 @@ pub(super) struct EventLoop {
     pub(super) letters: mpsc::Receiver<Letter>,
     /// Questions of the core that the authority has not answered, by connection.
     pub(super) questions: std::collections::HashMap<ConnectionId, u64>,
+    /// Publishes that came together and are not all answered.
+    pub(super) batches: Batches,
     /// The connection whose visit is under way.
     pub(super) visiting: Option<ConnectionId>,
     pub(super) course: Course,
@@ -90,6 +93,7 @@ impl EventLoop {
             handoff: parts.handoff,
             letters: seat.letters,
             questions: std::collections::HashMap::new(),
+            batches: Batches::default(),
             visiting: None,
             course: Course::Running,
             drain_ends: 0,

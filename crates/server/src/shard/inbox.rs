@@ -36,6 +36,7 @@ impl EventLoop {
             Letter::Ask { origin, channel, request, permit } => {
                 self.input(Input::Ask { origin, channel, request, permit });
             }
+            Letter::Publish(publishes) => self.publish_together(publishes),
             Letter::Accepted { socket, peer, counted } => {
                 self.welcome(socket, Http::new(peer), counted);
             }

@@ -2,13 +2,13 @@
 
 use bytes::Bytes;
 use fanfare_core::code::Code;
+use fanfare_core::cursor::Cursor;
 use fanfare_core::name::ChannelName;
 use fanfare_core::publication::{Content, Data, Detail, Draft, End, Lifetime};
 use fanfare_core::shard::{Echo, Request};
 use fanfare_core::start::Subscription;
 use fanfare_core::time::UnixMillis;
 use fanfare_protocol::native::problem::Problem;
-use fanfare_protocol::native::reading::Pong;
 use fanfare_protocol::native::starts::start_later;
 use fanfare_protocol::native::v1::{self, Ask, CommandId};
 use fanfare_protocol::websocket::{CloseCode, Frame, MessageKind, append_frame};
@@ -27,9 +27,9 @@ impl Session {
         out: &mut Vec<u8>,
     ) -> Step {
         match (&self.language, kind) {
-            (Language::Raw(raw), MessageKind::Text) if data == "ping" => match &raw.pong {
-                Pong::Off => self.publish_raw(kind, data, out),
-                Pong::Text(pong) => {
+            (Language::Raw(raw), MessageKind::Text) if data == "ping" => match raw.pong.text() {
+                None => self.publish_raw(kind, data, out),
+                Some(pong) => {
                     append_text(out, pong.as_bytes());
                     Step::Wait
                 }
@@ -96,7 +96,8 @@ impl Session {
             }
             Ask::Subscribe { channel, since } => {
                 let start = match &self.language {
-                    Language::V1(carried) => start_later(&channel, since.as_ref(), carried),
+                    Language::V1(Some(carried)) => start_later(&channel, since.as_ref(), carried),
+                    Language::V1(None) => start_later(&channel, since.as_ref(), &Cursor::new()),
                     Language::Raw(_) => fanfare_core::start::Start::Now,
                 };
                 Step::Subscribe {

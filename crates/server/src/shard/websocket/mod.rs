@@ -68,8 +68,8 @@ struct Arriving {
 #[derive(Debug)]
 enum Language {
     Raw(Box<Raw>),
-    /// With the cursor entries that the connection carries.
-    V1(Box<Cursor>),
+    /// With the cursor entries that the connection carries; most carry none.
+    V1(Option<Box<Cursor>>),
 }
 
 /// What payloads both ways need.
@@ -140,7 +140,10 @@ impl Session {
             Err(_) => message_bytes_max.min(COMMAND_BYTES_MAX),
         };
         let language = match request.format {
-            Format::WebSocketV1 => Language::V1(Box::new(request.carried)),
+            Format::WebSocketV1 => {
+                let carries = !request.carried.is_empty();
+                Language::V1(carries.then(|| Box::new(request.carried)))
+            }
             _ => Language::Raw(Box::new(Raw {
                 channel: match subscriptions {
                     [only] => Some(only.channel.clone()),

@@ -44,7 +44,7 @@ fn session(format: Format, publisher: Result<Publisher, Code>, echo: Echo) -> Se
             every: std::time::Duration::from_secs(15),
             form: HeartbeatForm::Comment,
         },
-        pong: Pong::Text("pong".into()),
+        pong: Pong::Usual,
         publisher,
     };
     let mut session = Session::new(request, &subscriptions, &Rules::default());

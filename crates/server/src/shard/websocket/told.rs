@@ -37,10 +37,19 @@ impl Session {
                 return;
             }
         }
-        if matches!(self.language, Language::V1(_)) {
-            let mut payload = Vec::new();
-            v1::append_open(&mut payload, open);
-            append_text(out, &payload);
+        match &mut self.language {
+            Language::V1(_) => {
+                let mut payload = Vec::new();
+                v1::append_open(&mut payload, open);
+                append_text(out, &payload);
+            }
+            // The shard's own name of the channel, which all its readers share, in place of the
+            // request's.
+            Language::Raw(raw) => {
+                if let (Some(name), [opened]) = (&mut raw.channel, open.channels) {
+                    name.clone_from(&opened.channel);
+                }
+            }
         }
     }
 
