@@ -18,6 +18,7 @@ pub mod namespace;
 mod owner;
 pub mod permit;
 pub mod position;
+pub mod prefix;
 pub mod publication;
 mod ring;
 pub mod settings;

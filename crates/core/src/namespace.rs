@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use crate::name::ChannelName;
+use crate::prefix::Prefixes;
 use crate::settings::{Retention, SlowReader};
 
 /// What holds for the channels of one namespace.
@@ -40,8 +41,7 @@ pub struct PresenceBounds {
 /// begins with, and without any to the rest.
 #[derive(Debug)]
 pub struct Namespaces {
-    /// Longest prefix first.
-    prefixed: Box<[(Box<str>, Arc<NamespaceRules>)]>,
+    prefixed: Prefixes<Arc<NamespaceRules>>,
     rest: Arc<NamespaceRules>,
 }
 
@@ -53,9 +53,7 @@ impl Namespaces {
         rest: NamespaceRules,
     ) -> Self {
         let shared = |(prefix, rules)| (prefix, Arc::new(rules));
-        let mut prefixed: Box<[_]> = prefixed.into_iter().map(shared).collect();
-        prefixed.sort_by_key(|(prefix, _)| std::cmp::Reverse(prefix.len()));
-        Self { prefixed, rest: Arc::new(rest) }
+        Self { prefixed: Prefixes::new(prefixed.into_iter().map(shared)), rest: Arc::new(rest) }
     }
 
     /// One namespace for all channels.
@@ -67,9 +65,7 @@ impl Namespaces {
     /// The rules that hold for a channel.
     #[must_use]
     pub fn of(&self, channel: &ChannelName) -> &Arc<NamespaceRules> {
-        let name = channel.as_str();
-        let own = self.prefixed.iter().find(|(prefix, _)| name.starts_with(&**prefix));
-        own.map_or(&self.rest, |(_, rules)| rules)
+        self.prefixed.of(channel.as_str()).unwrap_or(&self.rest)
     }
 
     /// The rules of channels that no prefix covers.
