@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use anyhow::Result;
 
 use super::output;
+use super::serve::Lacks;
 use crate::config::machine;
 use crate::config::settings::{Mode, Settings};
 use crate::config::source::Source;
@@ -37,11 +38,11 @@ pub(crate) fn run(flags: &Flags) -> Result<Exit> {
         Some(path) => output::line(&format!("OK: {}", path.display()))?,
         None => output::line(&format!("OK: there is no {FILE} here, defaults hold"))?,
     }
-    if settings.auth.publisher_keys.is_empty() || !settings.auth.anonymous_subscribe {
-        output::note(
-            "note: `fanfare serve` needs auth.publisher_keys and auth.anonymous_subscribe = true \
-             as well, from any source",
-        );
+    if let Some(lacks) = Lacks::of(&settings) {
+        let (words, keys) = (lacks.words(), lacks.keys());
+        output::note(&format!(
+            "note: with this alone `fanfare serve` does not start: {words}; set {keys} in any source"
+        ));
     }
     Ok(Exit::Success)
 }

@@ -1,5 +1,5 @@
 //! `fanfare serve`: a server for others. It does not start until it is said who may publish and
-//! that anyone may read.
+//! that anyone may read, everywhere or in a namespace.
 
 use std::ffi::OsString;
 
@@ -7,7 +7,8 @@ use anyhow::Result;
 
 use super::output;
 use super::server_flags::ServerFlags;
-use crate::config::settings::{Auth, Mode};
+use crate::config::place::NAMESPACES;
+use crate::config::settings::{ChannelRules, Mode, Settings};
 use crate::exit::Exit;
 
 /// What `serve` takes.
@@ -24,47 +25,114 @@ pub(crate) struct Flags {
 /// Wrong settings, or a server that cannot start.
 pub(crate) fn run(flags: &Flags) -> Result<Exit> {
     let settings = flags.server.settings(Mode::Serve)?;
-    if let Some(refusal) = refusal(&settings.auth, std::env::args_os()) {
+    if let Some(refusal) = refusal(&settings, std::env::args_os()) {
         output::note(&refusal);
         return Ok(Exit::Usage);
     }
     crate::serve::run(settings)
 }
 
-/// Why a server with this authentication does not start, and the two commands that fix it.
-fn refusal(auth: &Auth, line: impl Iterator<Item = OsString>) -> Option<String> {
-    let missing = match (auth.publisher_keys.is_empty(), auth.anonymous_subscribe) {
-        (false, true) => return None,
-        (true, true) => "there is no publisher key, so nobody could publish",
-        (false, false) => "it is not said that anyone may read (--anonymous-subscribe)",
-        (true, false) => {
-            "there is no publisher key, and it is not said that anyone may read \
-             (--anonymous-subscribe)"
-        }
+/// What settings lack for a server to be of use, in words; at least one of them is there.
+pub(super) struct Lacks {
+    key: Option<String>,
+    readers: Option<&'static str>,
+}
+
+impl Lacks {
+    /// What these lack; none if a server may start with them.
+    pub(super) fn of(settings: &Settings) -> Option<Self> {
+        let readers = groups(settings)
+            .all(|(_, rules)| !rules.anonymous_subscribe)
+            .then_some("it is not said that anyone may read (--anonymous-subscribe)");
+        let key = if settings.auth.publisher_keys.is_empty() { use_of_key(settings) } else { None };
+        (key.is_some() || readers.is_some()).then_some(Self { key, readers })
+    }
+
+    /// What is lacking, in words.
+    pub(super) fn words(&self) -> String {
+        let words = self.key.as_deref().into_iter().chain(self.readers);
+        words.collect::<Vec<_>>().join(", and ")
+    }
+
+    /// The keys of the configuration that put it right.
+    pub(super) fn keys(&self) -> String {
+        let key = self.key.is_some().then_some("`auth.publisher_keys`");
+        let readers = self.readers.map(|_| "`auth.anonymous_subscribe` (or a namespace's own)");
+        key.into_iter().chain(readers).collect::<Vec<_>>().join(" and ")
+    }
+}
+
+/// What could not be done without a publisher key; none if anyone may do everything.
+fn use_of_key(settings: &Settings) -> Option<String> {
+    let publishing = locked(settings, |rules| rules.anonymous_publish);
+    let reading = || locked(settings, |rules| rules.anonymous_subscribe);
+    let what = match publishing {
+        Some(None) => "publish".to_owned(),
+        Some(Some(channels)) => format!("publish to {channels}"),
+        None => reading()?.map_or("read".to_owned(), |channels| format!("read {channels}")),
     };
+    Some(format!("there is no publisher key, so nobody could {what}"))
+}
+
+/// The channels that are not open, the first group of them; `None` within stands for all there are.
+fn locked(settings: &Settings, is_open: fn(&ChannelRules) -> bool) -> Option<Option<String>> {
+    let locked: Vec<_> = groups(settings).filter(|(_, rules)| !is_open(rules)).collect();
+    let (first, _) = locked.first()?;
+    let all = locked.len() == groups(settings).count();
+    Some((!all).then(|| format!("the channels of {first}")))
+}
+
+/// What holds for channels, and for which.
+fn groups(settings: &Settings) -> impl Iterator<Item = (String, &ChannelRules)> {
+    let namespaces = settings.namespaces.iter();
+    let namespaces = namespaces.map(|it| (format!("`{NAMESPACES}.{}`", it.name), &it.rules));
+    std::iter::once(("no namespace".to_owned(), &settings.rest)).chain(namespaces)
+}
+
+/// Why a server with these settings does not start, and the commands that fix it.
+fn refusal(settings: &Settings, line: impl Iterator<Item = OsString>) -> Option<String> {
+    let lacks = Lacks::of(settings)?;
+    let (words, keys) = (lacks.words(), lacks.keys());
+    let Corrected { line, takes_key } = corrected(&lacks, line);
+    let fix = if takes_key {
+        "These two commands fix it:\n\n  export FANFARE_KEY=\"${FANFARE_KEY:-$(openssl rand -hex 24)}\""
+    } else {
+        "This command fixes it:\n"
+    };
+    let key = if takes_key { "`fanfare pub` takes its key from FANFARE_KEY. " } else { "" };
     Some(format!(
-        "fanfare serve does not start: {missing}. These two commands fix it:\n\
-         \n  export FANFARE_KEY=\"${{FANFARE_KEY:-$(openssl rand -hex 24)}}\"\
-         \n  {}\n\
-         \n`fanfare pub` takes its key from FANFARE_KEY. For good, set `auth.publisher_keys` and \
-         `auth.anonymous_subscribe` in fanfare.toml (`fanfare init` writes one).",
-        corrected(line)
+        "fanfare serve does not start: {words}. {fix}\n  {line}\n\n{key}For good, set {keys} in \
+         fanfare.toml (`fanfare init` writes one)."
     ))
 }
 
-/// The command line as typed, with the two flags it lacked and without any key in clear.
-fn corrected(line: impl Iterator<Item = OsString>) -> String {
+/// A command line put right.
+struct Corrected {
+    line: String,
+    /// Whether it takes a key from the environment.
+    takes_key: bool,
+}
+
+/// The command line as typed, with the flags it lacked and without any key in clear.
+fn corrected(lacks: &Lacks, line: impl Iterator<Item = OsString>) -> Corrected {
     let mut words = vec!["fanfare".to_owned()];
+    let (mut takes_key, mut readers) = (lacks.key.is_some(), lacks.readers.is_some());
     let mut rest = line.skip(1).map(|word| word.to_string_lossy().into_owned());
     while let Some(word) = rest.next() {
         if word == "--publisher-key" {
             rest.next();
-        } else if word != "--anonymous-subscribe" && !word.starts_with("--publisher-key=") {
+            takes_key = true;
+        } else if word.starts_with("--publisher-key=") {
+            takes_key = true;
+        } else if word == "--anonymous-subscribe" {
+            readers = true;
+        } else {
             words.push(quoted(&word));
         }
     }
-    words.push("--publisher-key \"$FANFARE_KEY\" --anonymous-subscribe".to_owned());
-    words.join(" ")
+    words.extend(takes_key.then(|| "--publisher-key \"$FANFARE_KEY\"".to_owned()));
+    words.extend(readers.then(|| "--anonymous-subscribe".to_owned()));
+    Corrected { line: words.join(" "), takes_key }
 }
 
 fn quoted(word: &str) -> String {

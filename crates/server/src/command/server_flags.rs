@@ -35,7 +35,7 @@ pub(crate) struct ServerFlags {
     /// A key that may publish; may be repeated.
     #[arg(long, value_name = "KEY")]
     publisher_key: Vec<String>,
-    /// Let anyone read every channel.
+    /// Let anyone read every channel, but those of a namespace that says otherwise.
     #[arg(long)]
     anonymous_subscribe: bool,
     /// How log lines look: auto, pretty or json.

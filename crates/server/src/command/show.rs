@@ -4,6 +4,7 @@ use anyhow::Result;
 
 use super::output;
 use super::server_flags::ServerFlags;
+use crate::config::effective::Rows;
 use crate::config::reference;
 use crate::exit::Exit;
 
@@ -14,15 +15,17 @@ pub(crate) struct Flags {
     server: ServerFlags,
 }
 
-/// Prints one line per key. Secrets are counted, not shown.
+/// Prints one line per key, those of the namespaces behind the others. Secrets are counted, not
+/// shown.
 ///
 /// # Errors
 ///
 /// Everything wrong in any source.
 pub(crate) fn run(flags: &Flags) -> Result<Exit> {
     let effective = flags.server.effective()?;
-    let shown: Vec<_> =
-        effective.rows.iter().map(|row| (reference::assignment(row), &row.origin)).collect();
+    let namespaces = effective.namespaces.values().flat_map(Rows::iter);
+    let rows = effective.top.iter().chain(namespaces);
+    let shown: Vec<_> = rows.map(|row| (reference::assignment(row), &row.origin)).collect();
     let width = shown.iter().map(|(text, _)| text.chars().count()).max().unwrap_or(0).min(72);
     for (text, origin) in shown {
         output::line(&format!("{text:width$}  # {origin}"))?;

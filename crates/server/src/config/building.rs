@@ -1,14 +1,18 @@
 //! Builds [`Settings`] from values that are right one by one: checks them against each other, the
 //! mode and the machine, and fills in what is found out at start.
 
+use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use super::address;
-use super::effective::Effective;
-use super::mistake::{Mistake, Mistakes};
+use super::effective::{Effective, Rows};
+use super::mistake::{Mistake, Mistakes, Origin};
+use super::namespace::{self, PREFIX};
+use super::place::NAMESPACES;
 use super::settings::{
-    Auth, Drain, History, Jitter, Limits, Log, LogFormat, Machine, Mode, Settings, SlowReader,
+    Auth, ChannelRules, Drain, History, Jitter, Limits, Log, LogFormat, Machine, Mode, Namespace,
+    Settings, SlowReader,
 };
 use super::table::{self, Key};
 
@@ -28,7 +32,7 @@ impl Settings {
         mode: Mode,
         machine: Machine,
     ) -> Result<Self, Mistakes> {
-        let mut building = Building { effective, mistakes: Vec::new() };
+        let mut building = Building { effective, top: &effective.top, mistakes: Vec::new() };
         let settings = building.settings(mode, machine);
         if building.mistakes.is_empty() { Ok(settings) } else { Err(Mistakes(building.mistakes)) }
     }
@@ -36,6 +40,7 @@ impl Settings {
 
 struct Building<'a> {
     effective: &'a Effective,
+    top: &'a Rows,
     mistakes: Vec<Mistake>,
 }
 
@@ -44,17 +49,16 @@ impl Building<'_> {
         Settings {
             mode,
             listen: self.listen(mode),
-            shards: self.effective.number(&table::SHARDS).map_or(machine.cores, saturate),
+            shards: self.top.number(&table::SHARDS).map_or(machine.cores, saturate),
             public_url: self.public_url(),
             hosts: self.each(&table::HOSTS, address::host),
             origins: self.each(&table::ORIGINS, address::origin),
-            auth: self.auth(mode),
+            auth: self.auth(),
             limits: self.limits(machine),
-            history: self.history(),
-            slow_reader: match self.effective.text(&table::SLOW_READER) {
-                Some("disconnect") => SlowReader::Disconnect,
-                _ => SlowReader::Recover,
-            },
+            rest: channel_rules(&self.effective.rest(), mode),
+            namespaces: self.namespaces(mode),
+            presence_told_max: self.presence_told_max(),
+            idempotency_window: self.duration(&table::IDEMPOTENCY_WINDOW),
             heartbeat: self.duration(&table::HEARTBEAT),
             retry: self.jitter(&table::RETRY_MIN, &table::RETRY_MAX),
             drain: Drain {
@@ -68,7 +72,7 @@ impl Building<'_> {
 
     fn listen(&mut self, mode: Mode) -> Vec<SocketAddr> {
         let mut addresses = self.each(&table::LISTEN, address::listen);
-        let written = !self.effective.list(&table::LISTEN).is_empty();
+        let written = !self.top.list(&table::LISTEN).is_empty();
         if addresses.len() > 16 {
             self.mistake(&table::LISTEN, "has more than 16 addresses", "remove some");
         }
@@ -94,7 +98,7 @@ impl Building<'_> {
     }
 
     fn public_url(&mut self) -> Option<String> {
-        let text = self.effective.text(&table::PUBLIC_URL)?;
+        let text = self.top.text(&table::PUBLIC_URL)?;
         match address::url(text) {
             Ok(url) => Some(url),
             Err(change) => {
@@ -104,8 +108,8 @@ impl Building<'_> {
         }
     }
 
-    fn auth(&mut self, mode: Mode) -> Auth {
-        let keys = self.effective.list(&table::PUBLISHER_KEYS);
+    fn auth(&mut self) -> Auth {
+        let keys = self.top.list(&table::PUBLISHER_KEYS);
         if !keys.iter().all(|key| address::is_publisher_key(key)) {
             self.mistake(
                 &table::PUBLISHER_KEYS,
@@ -113,11 +117,41 @@ impl Building<'_> {
                 "use 1 to 255 visible ASCII characters without a comma",
             );
         }
-        let anonymous = self.effective.switch(&table::ANONYMOUS_SUBSCRIBE).unwrap_or(false);
-        Auth {
-            publisher_keys: keys.to_vec(),
-            anonymous_subscribe: anonymous || mode != Mode::Serve,
+        Auth { publisher_keys: keys.to_vec() }
+    }
+
+    fn namespaces(&mut self, mode: Mode) -> Vec<Namespace> {
+        let mut namespaces = Vec::with_capacity(self.effective.namespaces.len());
+        let mut prefixes: BTreeMap<&str, (&str, &Rows)> = BTreeMap::new();
+        for (name, rows) in &self.effective.namespaces {
+            let prefix = rows.text(&PREFIX).unwrap_or_default();
+            if let Err(change) = namespace::check_prefix(prefix) {
+                self.mistake_in(rows, &PREFIX, &format!("is {prefix:?}"), &change);
+            }
+            if let Some((other, others)) = prefixes.insert(prefix, (name, rows)) {
+                // One of them has it by its name, at most, and then the other one is wrong.
+                let (own, other) = match rows.origin(&PREFIX) {
+                    Origin::Default => (others, name.as_str()),
+                    _ => (rows, other),
+                };
+                let what = format!("is {prefix:?}, which `{NAMESPACES}.{other}` has already");
+                self.mistake_in(own, &PREFIX, &what, "give one of them another");
+            }
+            let (name, prefix) = (name.clone(), prefix.to_owned());
+            namespaces.push(Namespace { name, prefix, rules: channel_rules(rows, mode) });
         }
+        namespaces
+    }
+
+    fn presence_told_max(&mut self) -> usize {
+        let told_max = self.number(&table::PRESENCE_TOLD_MAX);
+        if told_max > self.number(&table::PRESENCE_MEMBERS_MAX) {
+            let key = &table::PRESENCE_TOLD_MAX;
+            let what =
+                "is more than `limits.presence_members_max`, and only who is listed is told of";
+            self.mistake(key, what, "lower it, or raise the other");
+        }
+        told_max
     }
 
     fn limits(&mut self, machine: Machine) -> Limits {
@@ -135,6 +169,7 @@ impl Building<'_> {
             publishes_in_flight_bytes_max: self.number(&table::PUBLISHES_IN_FLIGHT_BYTES_MAX),
             pages_bytes_max: self.number(&table::PAGES_BYTES_MAX),
             idempotency_keys_max: self.number(&table::IDEMPOTENCY_KEYS_MAX),
+            presence_members_max: self.number(&table::PRESENCE_MEMBERS_MAX),
         };
         if limits.publishes_in_flight_bytes_max < limits.payload_bytes_max {
             self.mistake(
@@ -148,7 +183,7 @@ impl Building<'_> {
 
     fn connections_max(&mut self, machine: Machine) -> usize {
         let room = machine.open_files.saturating_sub(FILES_RESERVED).max(1);
-        let Some(wanted) = self.effective.number(&table::CONNECTIONS_MAX) else {
+        let Some(wanted) = self.top.number(&table::CONNECTIONS_MAX) else {
             return saturate(room);
         };
         if wanted > room {
@@ -165,23 +200,14 @@ impl Building<'_> {
         saturate(wanted)
     }
 
-    fn history(&self) -> History {
-        History {
-            count: self.number(&table::HISTORY_COUNT),
-            bytes: self.number(&table::HISTORY_BYTES),
-            age: self.duration(&table::HISTORY_AGE),
-            idempotency_window: self.duration(&table::IDEMPOTENCY_WINDOW),
-        }
-    }
-
     fn log(&self) -> Log {
         Log {
-            format: match self.effective.text(&table::LOG_FORMAT) {
+            format: match self.top.text(&table::LOG_FORMAT) {
                 Some("pretty") => LogFormat::Pretty,
                 Some("json") => LogFormat::Json,
                 _ => LogFormat::Auto,
             },
-            level: self.effective.text(&table::LOG_LEVEL).unwrap_or("info").to_owned(),
+            level: self.top.text(&table::LOG_LEVEL).unwrap_or("info").to_owned(),
         }
     }
 
@@ -196,7 +222,7 @@ impl Building<'_> {
 
     fn each<T>(&mut self, key: &'static Key, read: fn(&str) -> Result<T, String>) -> Vec<T> {
         let mut values = Vec::new();
-        for text in self.effective.list(key) {
+        for text in self.top.list(key) {
             match read(text) {
                 Ok(value) => values.push(value),
                 Err(change) => self.mistake(key, &format!("has {text:?}"), &change),
@@ -206,20 +232,53 @@ impl Building<'_> {
     }
 
     fn number(&self, key: &'static Key) -> usize {
-        self.effective.number(key).map_or(usize::MAX, saturate)
+        number(self.top, key)
     }
 
     fn duration(&self, key: &'static Key) -> Duration {
-        self.effective.duration(key).unwrap_or_default()
+        self.top.duration(key).unwrap_or_default()
     }
 
     fn mistake(&mut self, key: &'static Key, what: &str, change: &str) {
+        self.mistake_in(self.top, key, what, change);
+    }
+
+    fn mistake_in(&mut self, rows: &Rows, key: &'static Key, what: &str, change: &str) {
         self.mistakes.push(Mistake {
-            origin: self.effective.origin(key),
-            what: format!("`{}` {what}", key.name),
+            origin: rows.origin(key),
+            what: format!("`{}` {what}", rows.name(key)),
             change: change.to_owned(),
         });
     }
+}
+
+/// What holds for channels, by the rows of their namespace.
+fn channel_rules(rows: &Rows, mode: Mode) -> ChannelRules {
+    let open = mode != Mode::Serve;
+    ChannelRules {
+        history: History {
+            count: number(rows, &namespace::OWN_HISTORY_COUNT),
+            bytes: number(rows, &namespace::OWN_HISTORY_BYTES),
+            age: rows.duration(&namespace::OWN_HISTORY_AGE).unwrap_or_default(),
+        },
+        slow_reader: match rows.text(&namespace::OWN_SLOW_READER) {
+            Some("latest") => SlowReader::Latest,
+            Some("disconnect") => SlowReader::Disconnect,
+            _ => SlowReader::Recover,
+        },
+        presence: rows.switch(&namespace::OWN_PRESENCE).unwrap_or(open),
+        anonymous_subscribe: open || is_on(rows, &namespace::OWN_ANONYMOUS_SUBSCRIBE),
+        anonymous_publish: open || is_on(rows, &namespace::OWN_ANONYMOUS_PUBLISH),
+        client_publish: is_on(rows, &namespace::OWN_CLIENT_PUBLISH),
+    }
+}
+
+fn number(rows: &Rows, key: &Key) -> usize {
+    rows.number(key).map_or(usize::MAX, saturate)
+}
+
+fn is_on(rows: &Rows, key: &Key) -> bool {
+    rows.switch(key).unwrap_or(false)
 }
 
 fn saturate(number: u64) -> usize {

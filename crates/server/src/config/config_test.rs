@@ -5,10 +5,15 @@ use std::time::Duration;
 
 use super::effective::Effective;
 use super::mistake::{Mistakes, Origin};
+use super::namespace::NAMESPACE_KEYS;
+use super::place::{Place, name_of_variable};
 use super::settings::{Machine, Mode, Settings, SlowReader};
 use super::source::Source;
-use super::table::{KEYS, PAYLOAD_BYTES_MAX, find};
+use super::table::{KEYS, PAYLOAD_BYTES_MAX};
 use super::{environment, file, reference, table};
+
+#[path = "config_test/namespaces.rs"]
+mod namespaces;
 
 const MACHINE: Machine = Machine { cores: 4, open_files: 10_000 };
 
@@ -32,18 +37,18 @@ fn mistake(text: &str, mode: Mode) -> String {
 fn defaults_are_what_the_documents_say() {
     let dev = settings("", Mode::Dev).unwrap();
     assert_eq!(dev.listen, ["127.0.0.1:8300".parse().unwrap()]);
-    assert!(dev.auth.anonymous_subscribe);
+    assert!(dev.rest.anonymous_subscribe);
     let serve = settings("", Mode::Serve).unwrap();
     assert_eq!(serve.listen, ["0.0.0.0:8300".parse().unwrap()]);
-    assert!(!serve.auth.anonymous_subscribe && serve.auth.publisher_keys.is_empty());
+    assert!(!serve.rest.anonymous_subscribe && serve.auth.publisher_keys.is_empty());
     assert_eq!(serve.shards, 4);
     assert_eq!(serve.limits.payload_bytes_max, 1 << 20);
     assert_eq!(serve.limits.connections_max, 10_000 - 512);
     assert_eq!(serve.limits.handshakes_max, 4_096);
     assert_eq!(serve.limits.channels_max, 1_000_000);
-    assert_eq!(serve.history.count, 100);
-    assert_eq!(serve.history.age, Duration::from_hours(24));
-    assert_eq!(serve.slow_reader, SlowReader::Recover);
+    assert_eq!(serve.rest.history.count, 100);
+    assert_eq!(serve.rest.history.age, Duration::from_hours(24));
+    assert_eq!(serve.rest.slow_reader, SlowReader::Recover);
     assert_eq!(serve.heartbeat, Duration::from_secs(15));
     assert_eq!(serve.drain.retry.max, Duration::from_secs(10));
 }
@@ -51,8 +56,8 @@ fn defaults_are_what_the_documents_say() {
 #[test]
 fn every_default_is_accepted_by_its_own_key() {
     let effective = Effective::of(&[]).unwrap();
-    assert_eq!(effective.rows.len(), KEYS.len());
-    for row in &effective.rows {
+    assert_eq!(effective.top.iter().count(), KEYS.len());
+    for row in effective.top.iter() {
         let table::Standard::Value(text) = row.key.default else {
             continue;
         };
@@ -76,14 +81,17 @@ fn flags_win_over_the_environment_and_that_over_the_file() {
     let mut flags = Source::default();
     flags.flag(&PAYLOAD_BYTES_MAX, "--flag", Some("4MiB"));
     let effective = Effective::of(&[file, environment, flags]).unwrap();
-    assert_eq!(effective.number(&PAYLOAD_BYTES_MAX), Some(4 << 20));
-    assert_eq!(effective.origin(&PAYLOAD_BYTES_MAX).to_string(), "--flag");
-    assert_eq!(effective.number(&table::CHANNELS_MAX), Some(7));
-    assert_eq!(effective.origin(&table::CHANNELS_MAX).to_string(), "FANFARE_LIMITS__CHANNELS_MAX");
-    assert_eq!(effective.number(&table::HANDSHAKES_MAX), Some(6));
-    assert_eq!(effective.origin(&table::HANDSHAKES_MAX).to_string(), "fanfare.toml:4");
-    assert_eq!(effective.list(&table::ORIGINS), ["https://a", "https://b"]);
-    assert_eq!(effective.origin(&table::SHARDS), Origin::Default);
+    assert_eq!(effective.top.number(&PAYLOAD_BYTES_MAX), Some(4 << 20));
+    assert_eq!(effective.top.origin(&PAYLOAD_BYTES_MAX).to_string(), "--flag");
+    assert_eq!(effective.top.number(&table::CHANNELS_MAX), Some(7));
+    assert_eq!(
+        effective.top.origin(&table::CHANNELS_MAX).to_string(),
+        "FANFARE_LIMITS__CHANNELS_MAX"
+    );
+    assert_eq!(effective.top.number(&table::HANDSHAKES_MAX), Some(6));
+    assert_eq!(effective.top.origin(&table::HANDSHAKES_MAX).to_string(), "fanfare.toml:4");
+    assert_eq!(effective.top.list(&table::ORIGINS), ["https://a", "https://b"]);
+    assert_eq!(effective.top.origin(&table::SHARDS), Origin::Default);
 }
 
 /// File, and what its owner is told.
@@ -94,19 +102,19 @@ const MISTAKES: &[(&str, &str)] = &[
              did you mean `limits.payload_bytes_max`?",
     ),
     ("zebra = 1\n", "fanfare.toml:1: unknown key `zebra`; see `fanfare config show` for all keys"),
-    ("[limit]\nx = 1\n", "fanfare.toml:1: unknown key `limit`; "),
+    ("[limit]\nx = 1\n", "fanfare.toml:1: unknown key `limit`; did you mean `limits`?"),
     (
         "heartbeat = \"3s\"\n",
         "fanfare.toml:1: `heartbeat` is \"3s\"; write a duration from 5s to 1m",
     ),
     ("heartbeat = 15\n", "`heartbeat` is \"15\"; write a duration"),
     ("\n\nshards = 0\n", "fanfare.toml:3: `shards` is \"0\"; write a whole number from 1 to 256"),
-    ("slow_reader = \"latest\"\n", "write `recover` or `disconnect`"),
+    ("slow_reader = \"newest\"\n", "write `recover` or `latest` or `disconnect`"),
     ("shards = 1.5\n", "fanfare.toml:1: `shards` cannot be a TOML float"),
     ("shards = \n", "fanfare.toml:1: not TOML"),
     ("shards = 1\nshards = 2\n", "fanfare.toml:2: not TOML: duplicate key"),
     ("shards = [1, 2]\n", "`shards` is a list; write a whole number"),
-    ("limits = 3\n", "unknown key `limits`"),
+    ("limits = 3\n", "fanfare.toml:1: `limits` is a table; write its keys under `[limits]`"),
     ("[limits]\npayload_bytes_max = \"33 MiB\"\n", "write a size from 1 KiB to 32 MiB"),
     ("listen = \"8300\"\n", "`listen` has \"8300\"; write `address:port`"),
     ("origins = [\"https://a/b\"]\n", "without a path"),
@@ -122,6 +130,10 @@ const MISTAKES: &[(&str, &str)] = &[
     (
         "[limits]\npayload_bytes_max = \"8 MiB\"\npublishes_in_flight_bytes_max = \"4 MiB\"\n",
         "is less than `limits.payload_bytes_max`",
+    ),
+    (
+        "[limits]\npresence_members_max = 99\n",
+        "`presence_told_max` is more than `limits.presence_members_max`",
     ),
 ];
 
@@ -147,7 +159,7 @@ fn a_secret_is_never_told() {
     assert!(!format!("{good:?}").contains("hunter2"));
     let file = read_file("[auth]\npublisher_keys = [\"hunter2\"]\n").unwrap();
     let effective = Effective::of(&[file]).unwrap();
-    let shown: Vec<_> = effective.rows.iter().map(reference::assignment).collect();
+    let shown: Vec<_> = effective.top.iter().map(reference::assignment).collect();
     assert!(shown.contains(&"auth.publisher_keys = (1 hidden)".to_owned()), "{shown:?}");
 }
 
@@ -170,17 +182,25 @@ fn dev_listens_on_loopback_only() {
 
 #[test]
 fn keys_and_variables_are_found_by_name() {
-    for key in KEYS {
-        assert!(find(key.name).is_some_and(|found| std::ptr::eq(found, key)), "{}", key.name);
+    for place in [Place::Top, Place::Namespace("chat-2_b".to_owned())] {
+        for key in place.keys().iter().copied() {
+            let (name, variable) = (place.name(key), place.variable(key));
+            assert_eq!(name_of_variable(&variable), name);
+            let (found, written) = Place::of(&name);
+            assert_eq!(found, place, "{name}");
+            assert!(place.find(written).is_some_and(|found| std::ptr::eq(found, key)), "{name}");
+        }
     }
-    assert_eq!(PAYLOAD_BYTES_MAX.variable(), "FANFARE_LIMITS__PAYLOAD_BYTES_MAX");
+    let variable = Place::Top.variable(&PAYLOAD_BYTES_MAX);
+    assert_eq!(variable, "FANFARE_LIMITS__PAYLOAD_BYTES_MAX");
 }
 
 #[test]
 fn the_file_of_init_holds_every_key_with_a_value_that_holds() {
     let starter = reference::starter();
     let none = Effective::of(&[read_file(&starter).unwrap()]).unwrap();
-    assert!(none.rows.iter().all(|row| row.origin == Origin::Default));
+    assert!(none.top.iter().all(|row| row.origin == Origin::Default));
+    assert!(none.namespaces.is_empty());
     let text: String = starter
         .lines()
         .map(|line| match line.strip_prefix('#') {
@@ -189,8 +209,10 @@ fn the_file_of_init_holds_every_key_with_a_value_that_holds() {
         })
         .collect();
     let all = Effective::of(&[read_file(&text).unwrap()]).unwrap();
-    for row in &all.rows {
-        assert_ne!(row.origin, Origin::Default, "{}", row.key.name);
+    let namespace = &all.namespaces["chat"];
+    assert_eq!(namespace.iter().count(), NAMESPACE_KEYS.len());
+    for row in all.top.iter().chain(namespace.iter()) {
+        assert!(matches!(row.origin, Origin::File { .. }), "{}", row.name);
     }
     let roomy = Machine { open_files: 20_000, ..MACHINE };
     Settings::build(&all, Mode::Serve, roomy).unwrap();
@@ -200,10 +222,17 @@ fn the_file_of_init_holds_every_key_with_a_value_that_holds() {
 fn the_reference_lists_the_table() {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/configuration.md");
     let text = std::fs::read_to_string(path).unwrap();
-    let (begin, end) = ("<!-- keys: begin -->\n", "<!-- keys: end -->\n");
-    let (before, rest) = text.split_once(begin).unwrap();
-    let (_, after) = rest.split_once(end).unwrap();
-    let expected = format!("{before}{begin}{}{end}{after}", markdown());
+    let namespace = Place::Namespace("NAME".to_owned());
+    let expected = [("keys", Place::Top), ("namespace keys", namespace)].into_iter().fold(
+        text.clone(),
+        |text, (mark, place)| {
+            let (begin, end) =
+                (format!("<!-- {mark}: begin -->\n"), format!("<!-- {mark}: end -->\n"));
+            let (before, rest) = text.split_once(&begin).unwrap();
+            let (_, after) = rest.split_once(&end).unwrap();
+            format!("{before}{begin}{}{end}{after}", markdown(&place))
+        },
+    );
     if std::env::vars_os().any(|(name, _)| name == "UPDATE_DOCS") {
         std::fs::write(path, &expected).unwrap();
     } else {
@@ -215,10 +244,10 @@ fn the_reference_lists_the_table() {
     }
 }
 
-fn markdown() -> String {
+fn markdown(place: &Place) -> String {
     let mut text = String::new();
-    for key in KEYS {
-        let (name, variable) = (key.name, key.variable());
+    for key in place.keys() {
+        let (name, variable) = (place.name(key), place.variable(key));
         let accepted = reference::accepted(key);
         text += &format!("\n### `{name}`\n\n{}\n\n", key.about);
         text += &format!("{accepted} Environment: `{variable}`\n");

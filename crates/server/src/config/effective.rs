@@ -1,12 +1,16 @@
 //! The sources laid over each other: for every key its value, read and within bounds, and where it
-//! came from. What keys mean together is checked one step later, in `settings`.
+//! came from, at the top and in each namespace, which inherits what it does not set. What keys mean
+//! together is checked one step later, in `building`.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::mistake::{Mistake, Mistakes, Origin};
+use super::namespace::{NAMESPACE_KEYS, NAMESPACES_MAX};
+use super::place::{NAMESPACES, Place};
 use super::quantity::{parse_bytes, parse_count, parse_duration, show_bytes, show_duration};
 use super::source::{Source, Text};
-use super::table::{KEYS, Key, Kind, Standard};
+use super::table::{Key, Kind, Standard};
 
 /// A value that has been read.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,17 +32,25 @@ pub(crate) enum Value {
 pub(crate) struct Row {
     /// The key.
     pub(crate) key: &'static Key,
+    /// What the file calls it where it stands.
+    pub(crate) name: String,
     /// Its value; `None` if nothing sets it, or if it is found out at start.
     pub(crate) value: Option<Value>,
     /// Where the value came from.
     pub(crate) origin: Origin,
 }
 
-/// Every key with its value, in the order of the table.
+/// The keys of one place with their values, in the order of their table.
+#[derive(Debug)]
+pub(crate) struct Rows(Vec<Row>);
+
+/// Every key with its value.
 #[derive(Debug)]
 pub(crate) struct Effective {
-    /// One row per key.
-    pub(crate) rows: Vec<Row>,
+    /// Those of the top.
+    pub(crate) top: Rows,
+    /// Those of each namespace, by its name.
+    pub(crate) namespaces: BTreeMap<String, Rows>,
 }
 
 impl Effective {
@@ -46,17 +58,39 @@ impl Effective {
     ///
     /// # Errors
     ///
-    /// Every value that cannot be read as its key wants it or is out of bounds.
+    /// Every value that cannot be read as its key wants it or is out of bounds, and too many
+    /// namespaces.
     pub(crate) fn of(sources: &[Source]) -> Result<Self, Mistakes> {
-        let mut rows = Vec::with_capacity(KEYS.len());
-        let mut mistakes = Vec::new();
-        for key in KEYS {
-            match row(key, sources) {
-                Ok(row) => rows.push(row),
-                Err(mistake) => mistakes.push(mistake),
+        let mut overlay = Overlay { sources, mistakes: Vec::new() };
+        let top = overlay.rows(&Place::Top, None);
+        let names = overlay.namespaces();
+        let namespaces = names.into_iter().map(|name| {
+            let rows = overlay.rows(&Place::Namespace(name.clone()), Some(&top));
+            (name, rows)
+        });
+        let namespaces = namespaces.collect();
+        let mistakes = overlay.mistakes;
+        if mistakes.is_empty() { Ok(Self { top, namespaces }) } else { Err(Mistakes(mistakes)) }
+    }
+
+    /// What holds for the channels of no namespace: as a namespace that sets nothing would have it.
+    pub(crate) fn rest(&self) -> Rows {
+        let inherited = |key: &&'static Key| match key.default {
+            Standard::Inherited(from) => {
+                let row = self.top.row(from)?;
+                let (name, origin) = (row.name.clone(), row.origin.clone());
+                Some(Row { key, name, value: row.value.clone(), origin })
             }
-        }
-        if mistakes.is_empty() { Ok(Self { rows }) } else { Err(Mistakes(mistakes)) }
+            _ => None,
+        };
+        Rows(NAMESPACE_KEYS.iter().filter_map(inherited).collect())
+    }
+}
+
+impl Rows {
+    /// Each key with its value.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Row> {
+        self.0.iter()
     }
 
     /// Where the value of a key came from.
@@ -104,25 +138,82 @@ impl Effective {
         }
     }
 
+    /// What the file calls a key of this place.
+    pub(crate) fn name<'a>(&'a self, key: &'a Key) -> &'a str {
+        self.row(key).map_or(key.name, |row| &row.name)
+    }
+
     fn row(&self, key: &Key) -> Option<&Row> {
-        self.rows.iter().find(|row| row.key.name == key.name)
+        self.0.iter().find(|row| row.key.name == key.name)
     }
 }
 
-fn row(key: &'static Key, sources: &[Source]) -> Result<Row, Mistake> {
-    if let Some(written) = sources.iter().rev().find_map(|source| source.find(key)) {
-        let value = read(key, &written.text).map_err(|wanted| Mistake {
-            origin: written.origin.clone(),
-            what: format!("`{}` is {}", key.name, quote(key, &written.text)),
-            change: format!("write {wanted}"),
-        })?;
-        return Ok(Row { key, value: Some(value), origin: written.origin.clone() });
+/// Sources being laid over each other.
+struct Overlay<'a> {
+    sources: &'a [Source],
+    mistakes: Vec<Mistake>,
+}
+
+impl Overlay<'_> {
+    /// The keys of a place; what is wrong is left out and noted.
+    fn rows(&mut self, place: &Place, top: Option<&Rows>) -> Rows {
+        let mut rows = Vec::with_capacity(place.keys().len());
+        for key in place.keys() {
+            match self.row(place, key, top) {
+                Ok(row) => rows.push(row),
+                Err(mistake) => self.mistakes.push(mistake),
+            }
+        }
+        Rows(rows)
     }
-    let value = match key.default {
-        Standard::Value(text) => read(key, &Text::One(text.to_owned())).ok(),
-        Standard::Computed { .. } | Standard::Unset => None,
-    };
-    Ok(Row { key, value, origin: Origin::Default })
+
+    fn row(&self, place: &Place, key: &'static Key, top: Option<&Rows>) -> Result<Row, Mistake> {
+        let name = place.name(key);
+        if let Some(written) = self.sources.iter().rev().find_map(|source| source.find(place, key))
+        {
+            let value = read(key, &written.text).map_err(|wanted| Mistake {
+                origin: written.origin.clone(),
+                what: format!("`{name}` is {}", quote(key, &written.text)),
+                change: format!("write {wanted}"),
+            })?;
+            return Ok(Row { key, name, value: Some(value), origin: written.origin.clone() });
+        }
+        let (value, origin) = match (key.default, place) {
+            (Standard::Value(text), _) => {
+                (read(key, &Text::One(text.to_owned())).ok(), Origin::Default)
+            }
+            (Standard::Inherited(from), _) => {
+                let row = top.and_then(|top| top.row(from));
+                let origin = row.map_or(Origin::Default, |row| row.origin.clone());
+                let value = row.and_then(|row| row.value.clone());
+                (value, Origin::Inherited(from.name, Box::new(origin)))
+            }
+            (Standard::NameAnd(end), Place::Namespace(namespace)) => {
+                (Some(Value::Text(format!("{namespace}{end}"))), Origin::Default)
+            }
+            (Standard::Computed { .. } | Standard::Unset | Standard::NameAnd(_), _) => {
+                (None, Origin::Default)
+            }
+        };
+        Ok(Row { key, name, value, origin })
+    }
+
+    /// The namespaces that any source mentions, up to the limit.
+    fn namespaces(&mut self) -> Vec<String> {
+        let mentions = self.sources.iter().flat_map(Source::namespaces);
+        let mut namespaces = BTreeMap::new();
+        for (name, origin) in mentions {
+            namespaces.entry(name).or_insert(origin);
+        }
+        if let Some((_, origin)) = namespaces.iter().nth(NAMESPACES_MAX) {
+            self.mistakes.push(Mistake {
+                origin: (*origin).clone(),
+                what: format!("`{NAMESPACES}` has {}", namespaces.len()),
+                change: format!("leave at most {NAMESPACES_MAX}"),
+            });
+        }
+        namespaces.into_keys().take(NAMESPACES_MAX).map(str::to_owned).collect()
+    }
 }
 
 /// Reads a value; the error says what would have been accepted.

@@ -2,9 +2,11 @@
 
 use std::env;
 
-use super::mistake::{Mistake, Mistakes, Origin, did_you_mean};
+use super::mistake::{Mistake, Mistakes, Origin};
+use super::namespace;
+use super::place::{Place, VARIABLE_PREFIX, name_of_variable};
 use super::source::{Source, Text};
-use super::table::{KEYS, Key, Kind};
+use super::table::{Key, Kind};
 
 /// The server that client commands talk to, when no `--url` says otherwise.
 pub(crate) const URL: &str = "FANFARE_URL";
@@ -18,7 +20,7 @@ pub(crate) fn variables() -> Vec<(String, String)> {
         .map(|(name, value)| {
             (name.to_string_lossy().into_owned(), value.to_string_lossy().into_owned())
         })
-        .filter(|(name, _)| name.starts_with("FANFARE_"))
+        .filter(|(name, _)| name.starts_with(VARIABLE_PREFIX))
         .collect();
     variables.sort();
     variables
@@ -34,7 +36,8 @@ pub(crate) fn client_variable(name: &str) -> Option<String> {
 ///
 /// # Errors
 ///
-/// Every variable that is no key and neither [`URL`] nor [`KEY`].
+/// Every variable that is no key and neither [`URL`] nor [`KEY`], and every namespace that cannot be
+/// called that.
 pub(crate) fn read(variables: &[(String, String)]) -> Result<Source, Mistakes> {
     let mut source = Source::default();
     let mut mistakes = Vec::new();
@@ -42,18 +45,36 @@ pub(crate) fn read(variables: &[(String, String)]) -> Result<Source, Mistakes> {
         if name == URL || name == KEY {
             continue;
         }
-        let origin = Origin::Environment(name.clone());
-        let Some(key) = KEYS.iter().copied().find(|key| key.variable() == *name) else {
-            let change = did_you_mean(name, Key::variable);
-            let what = "unknown environment variable with the prefix `FANFARE_`".to_owned();
-            mistakes.push(Mistake { origin, what, change });
-            continue;
-        };
-        if !value.is_empty() {
-            source.set(key, written(key, value), origin);
+        match find(name) {
+            Ok((place, key)) if !value.is_empty() => {
+                source.set(&place, key, written(key, value), Origin::Environment(name.clone()));
+            }
+            Ok(_) => {}
+            Err(mistake) => mistakes.push(mistake),
         }
     }
     if mistakes.is_empty() { Ok(source) } else { Err(Mistakes(mistakes)) }
+}
+
+/// The key of a variable, and where it stands.
+fn find(variable: &str) -> Result<(Place, &'static Key), Mistake> {
+    let name = name_of_variable(variable);
+    let (place, written) = Place::of(&name);
+    let wrong = |what: String, change: String| {
+        let origin = Origin::Environment(variable.to_owned());
+        Mistake { origin, what, change }
+    };
+    // Letters in lower case are another variable.
+    let Some(key) = place.find(written).filter(|key| place.variable(key) == variable) else {
+        let what = format!("unknown environment variable with the prefix `{VARIABLE_PREFIX}`");
+        return Err(wrong(what, place.did_you_mean(written, Place::variable)));
+    };
+    if let Place::Namespace(namespace) = &place {
+        namespace::check_name(namespace).map_err(|change| {
+            wrong(format!("a namespace cannot be called `{namespace}`"), change)
+        })?;
+    }
+    Ok((place, key))
 }
 
 fn written(key: &Key, value: &str) -> Text {

@@ -4,18 +4,26 @@ use std::path::Path;
 
 use toml::de::{DeTable, DeValue};
 
-use super::mistake::{Mistake, Mistakes, Origin, did_you_mean};
+use super::mistake::{Mistake, Mistakes, Origin};
+use super::namespace;
+use super::place::{self, NAMESPACES, Place};
 use super::source::{Source, Text};
-use super::table::{KEYS, find};
 
 /// Reads the text of a file; `path` is only told in messages.
 ///
 /// # Errors
 ///
-/// Text that is not TOML, unknown keys and tables, and values that are neither a string, a number,
-/// a switch nor an array of those; all that are found, not only the first.
+/// Text that is not TOML, unknown keys and tables, namespaces that cannot be called that, and values
+/// that are neither a string, a number, a switch nor an array of those; all that are found, not only
+/// the first.
 pub(crate) fn read(path: &Path, text: &str) -> Result<Source, Mistakes> {
-    let mut reading = Reading { path, text, source: Source::default(), mistakes: Vec::new() };
+    let line_ends = text.bytes().enumerate().filter(|(_, byte)| *byte == b'\n').map(|(at, _)| at);
+    let mut reading = Reading {
+        path,
+        line_ends: line_ends.collect(),
+        source: Source::default(),
+        mistakes: Vec::new(),
+    };
     match DeTable::parse(text) {
         Ok(table) => reading.table("", table.get_ref()),
         Err(error) => {
@@ -34,7 +42,8 @@ pub(crate) fn read(path: &Path, text: &str) -> Result<Source, Mistakes> {
 
 struct Reading<'a> {
     path: &'a Path,
-    text: &'a str,
+    /// Where each line ends, in bytes.
+    line_ends: Vec<usize>,
     source: Source,
     mistakes: Vec<Placed>,
 }
@@ -50,7 +59,8 @@ impl Reading<'_> {
             let name = format!("{prefix}{}", key.get_ref());
             let start = key.span().start;
             match value.get_ref() {
-                DeValue::Table(inner) if is_table(&name) => {
+                DeValue::Table(inner) if place::is_table(&name) => {
+                    self.mention(&name, start);
                     self.table(&format!("{name}."), inner);
                 }
                 value => self.value(&name, start, value),
@@ -58,9 +68,28 @@ impl Reading<'_> {
         }
     }
 
+    /// Takes note of a namespace, if it is one's table.
+    fn mention(&mut self, table: &str, start: usize) {
+        let Some(namespace) = place::namespace_of_table(table) else {
+            return;
+        };
+        if let Err(change) = namespace::check_name(namespace) {
+            self.mistake(start, format!("a namespace cannot be called `{namespace}`"), change);
+        }
+        let origin = self.origin(start);
+        self.source.mention(namespace, origin);
+    }
+
     fn value(&mut self, name: &str, start: usize, value: &DeValue<'_>) {
-        let Some(key) = find(name) else {
-            let change = did_you_mean(name, |key| key.name.to_owned());
+        if place::is_table(name) {
+            let table = if name == NAMESPACES { "namespaces.NAME" } else { name };
+            let change = format!("write its keys under `[{table}]`");
+            self.mistake(start, format!("`{name}` is a table"), change);
+            return;
+        }
+        let (place, written_key) = Place::of(name);
+        let Some(key) = place.find(written_key) else {
+            let change = place.did_you_mean(written_key, Place::name);
             self.mistake(start, format!("unknown key `{name}`"), change);
             return;
         };
@@ -70,7 +99,7 @@ impl Reading<'_> {
             return;
         };
         let origin = self.origin(start);
-        self.source.set(key, text, origin);
+        self.source.set(&place, key, text, origin);
     }
 
     fn mistake(&mut self, start: usize, what: String, change: String) {
@@ -80,14 +109,9 @@ impl Reading<'_> {
     }
 
     fn origin(&self, start: usize) -> Origin {
-        let before = self.text.as_bytes().iter().take(start);
-        let line = 1 + before.filter(|byte| **byte == b'\n').count();
+        let line = 1 + self.line_ends.partition_point(|end| *end < start);
         Origin::File { path: self.path.to_owned(), line }
     }
-}
-
-fn is_table(name: &str) -> bool {
-    KEYS.iter().any(|key| key.name.split_once('.').is_some_and(|(table, _)| table == name))
 }
 
 fn written(value: &DeValue<'_>) -> Option<Text> {

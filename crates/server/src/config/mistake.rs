@@ -6,13 +6,13 @@
 use std::fmt;
 use std::path::PathBuf;
 
-use super::table::{KEYS, Key};
-
 /// Where a value stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Origin {
     /// No source set it.
     Default,
+    /// No source set it in a namespace, so that this key of the top says it, from this place.
+    Inherited(&'static str, Box<Self>),
     /// A line of the configuration file, counted from 1.
     File { path: PathBuf, line: usize },
     /// The configuration file as a whole.
@@ -27,6 +27,7 @@ impl fmt::Display for Origin {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Default => formatter.write_str("default"),
+            Self::Inherited(key, origin) => write!(formatter, "from {key} ({origin})"),
             Self::File { path, line } => write!(formatter, "{}:{line}", path.display()),
             Self::Path(path) => write!(formatter, "{}", path.display()),
             Self::Environment(name) => formatter.write_str(name),
@@ -69,16 +70,3 @@ impl fmt::Display for Mistakes {
 }
 
 impl std::error::Error for Mistakes {}
-
-/// The order that ends the message about an unknown key: the nearest known one, if one is near.
-pub(crate) fn did_you_mean(name: &str, spell: fn(&Key) -> String) -> String {
-    let nearest = KEYS
-        .iter()
-        .map(|key| spell(key))
-        .map(|known| (strsim::normalized_damerau_levenshtein(name, &known), known))
-        .max_by(|left, right| left.0.total_cmp(&right.0));
-    match nearest {
-        Some((likeness, known)) if likeness >= 0.6 => format!("did you mean `{known}`?"),
-        _ => "see `fanfare config show` for all keys".to_owned(),
-    }
-}

@@ -1,16 +1,19 @@
 //! Configuration: defaults, overlaid by a TOML file, by the environment and by flags.
 //!
 //! Settings as written (`source`, one per source, any key may be absent) are kept apart from
-//! settings checked and built (`settings`). Everything that lists keys derives from `table`. Only
-//! this room reads the environment. It knows nothing of commands.
+//! settings checked and built (`settings`). Everything that lists keys derives from two tables,
+//! `table` and `namespace`, by way of `place`. Only this room reads the environment. It knows
+//! nothing of commands.
 
 mod address;
 mod building;
 pub(crate) mod effective;
 pub(crate) mod environment;
-mod file;
+pub(crate) mod file;
 pub(crate) mod machine;
 pub(crate) mod mistake;
+pub(crate) mod namespace;
+pub(crate) mod place;
 pub(crate) mod quantity;
 pub(crate) mod reference;
 pub(crate) mod settings;

@@ -5,24 +5,42 @@
 use std::fmt::Write;
 
 use super::effective::{Row, Value, wanted};
+use super::namespace::NAMESPACE_KEYS;
+use super::place::NAMESPACES;
 use super::quantity::{show_bytes, show_duration};
 use super::table::{KEYS, Key, Kind, Standard};
 
+/// What the example of a namespace is called.
+const NAMESPACE_EXAMPLE: &str = "chat";
+
+/// What a namespace is, in front of the example.
+const NAMESPACE_ABOUT: &str = "A namespace: the channels whose names begin with its prefix, and what \
+    holds for them. There may be any number up to 1000, each in a table with a name of its own; what \
+    one leaves out is as the keys above say.";
+
 /// One `key = value` line; what has no value is told in parentheses.
 pub(crate) fn assignment(row: &Row) -> String {
-    let name = row.key.name;
+    let name = &row.name;
     match (&row.value, row.key.default, row.key.kind) {
         (Some(Value::List(secrets)), _, Kind::SecretList) => {
             format!("{name} = ({} hidden)", secrets.len())
         }
         (Some(value), _, kind) => format!("{name} = {}", literal(value, kind)),
-        (None, Standard::Computed { how, .. }, _) => format!("{name} = ({})", how.replace('`', "")),
-        (None, _, _) => format!("{name} = (not set)"),
+        (None, default, _) => format!("{name} = ({})", without_value(default)),
+    }
+}
+
+/// What to tell of a key that nothing sets.
+fn without_value(default: Standard) -> String {
+    match default {
+        Standard::Computed { how, .. } => how.replace('`', ""),
+        Standard::Inherited(from) => without_value(from.default),
+        _ => "not set".to_owned(),
     }
 }
 
 /// A configuration file with every key commented out at its default, or at an example where the
-/// default is found out at start.
+/// default is found out at start, and a namespace as an example.
 pub(crate) fn starter() -> String {
     let mut text = String::from(
         "# Configuration of Fanfare. Every key is here, commented out, with its default or an example.\n\
@@ -37,14 +55,29 @@ pub(crate) fn starter() -> String {
             let _infallible = write!(text, "\n[{own}]\n");
             table = own;
         }
-        text.push('\n');
-        for line in wrapped(key.about, 96) {
-            let _infallible = writeln!(text, "# {line}");
-        }
-        let _infallible = writeln!(text, "# {}", accepted(key).replace('`', ""));
-        let _infallible = writeln!(text, "#{name} = {}", example(key));
+        append_key(&mut text, key, name);
+    }
+    text.push('\n');
+    append_comment(&mut text, NAMESPACE_ABOUT);
+    let _infallible = writeln!(text, "#[{NAMESPACES}.{NAMESPACE_EXAMPLE}]");
+    for key in NAMESPACE_KEYS {
+        append_key(&mut text, key, key.name);
     }
     text
+}
+
+/// A key with what it means, commented out.
+fn append_key(text: &mut String, key: &Key, name: &str) {
+    text.push('\n');
+    append_comment(text, key.about);
+    append_comment(text, &accepted(key).replace('`', ""));
+    let _infallible = writeln!(text, "#{name} = {}", example(key));
+}
+
+fn append_comment(text: &mut String, words: &str) {
+    for line in wrapped(words, 96) {
+        let _infallible = writeln!(text, "# {line}");
+    }
 }
 
 /// What a key accepts and its default, in words, with code in backticks.
@@ -52,6 +85,8 @@ pub(crate) fn accepted(key: &Key) -> String {
     let default = match key.default {
         Standard::Value(text) => format!("`{text}`"),
         Standard::Computed { how, .. } => how.to_owned(),
+        Standard::Inherited(from) => format!("what `{}` says", from.name),
+        Standard::NameAnd(end) => format!("the table's name and `{end}`"),
         Standard::Unset => "not set".to_owned(),
     };
     let wanted = wanted(key.kind);
@@ -65,6 +100,8 @@ fn example(key: &Key) -> String {
         (Standard::Value(text), Kind::Count { .. } | Kind::Switch) => text.to_owned(),
         (Standard::Value(text), _) => format!("{text:?}"),
         (Standard::Computed { example, .. }, _) => example.to_owned(),
+        (Standard::Inherited(from), _) => example(from),
+        (Standard::NameAnd(end), _) => format!("\"{NAMESPACE_EXAMPLE}{end}\""),
         (_, Kind::List | Kind::SecretList) => "[]".to_owned(),
         (_, _) => "\"https://live.example.com\"".to_owned(),
     }

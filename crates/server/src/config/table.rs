@@ -1,14 +1,16 @@
-//! The one table of configuration keys.
+//! The table of configuration keys.
 //!
 //! File keys, environment names, `fanfare config show`, `fanfare init` and `docs/configuration.md`
-//! are all derived from it; a key that is not here does not exist. Knows nothing of sources.
+//! are all derived from it and from [`super::namespace`], the table of the keys that a namespace
+//! has; a key that is in neither does not exist. Knows nothing of sources.
 
 use std::time::Duration;
 
 /// One configuration key.
 #[derive(Debug)]
 pub(crate) struct Key {
-    /// As written in the file, with `.` between table and key.
+    /// As written in the file, with `.` between table and key; the key of a namespace without its
+    /// table.
     pub(crate) name: &'static str,
     /// What a value looks like and its bounds.
     pub(crate) kind: Kind,
@@ -51,24 +53,16 @@ pub(crate) enum Standard {
         /// What a file might say instead.
         example: &'static str,
     },
+    /// In a namespace: what this key of the top says.
+    Inherited(&'static Key),
+    /// In a namespace: its name and this after it.
+    NameAnd(&'static str),
     /// Not set, or an empty list.
     Unset,
 }
 
-impl Key {
-    /// The environment variable of this key, such as `FANFARE_LIMITS__PAYLOAD_BYTES_MAX`.
-    pub(crate) fn variable(&self) -> String {
-        format!("FANFARE_{}", self.name.replace('.', "__").to_ascii_uppercase())
-    }
-}
-
-/// The key of this name.
-pub(crate) fn find(name: &str) -> Option<&'static Key> {
-    KEYS.iter().copied().find(|key| key.name == name)
-}
-
 /// Every key, in the order in which documents list them; keys of one table stand together.
-pub(crate) static KEYS: [&Key; 33] = [
+pub(crate) static KEYS: [&Key; 38] = [
     &LISTEN,
     &SHARDS,
     &PUBLIC_URL,
@@ -78,8 +72,12 @@ pub(crate) static KEYS: [&Key; 33] = [
     &RETRY_MIN,
     &RETRY_MAX,
     &SLOW_READER,
+    &PRESENCE,
+    &PRESENCE_TOLD_MAX,
     &PUBLISHER_KEYS,
     &ANONYMOUS_SUBSCRIBE,
+    &ANONYMOUS_PUBLISH,
+    &CLIENT_PUBLISH,
     &PAYLOAD_BYTES_MAX,
     &CONNECTIONS_MAX,
     &HANDSHAKES_MAX,
@@ -93,6 +91,7 @@ pub(crate) static KEYS: [&Key; 33] = [
     &PUBLISHES_IN_FLIGHT_BYTES_MAX,
     &PAGES_BYTES_MAX,
     &IDEMPOTENCY_KEYS_MAX,
+    &PRESENCE_MEMBERS_MAX,
     &HISTORY_COUNT,
     &HISTORY_BYTES,
     &HISTORY_AGE,
@@ -172,10 +171,27 @@ pub(crate) static RETRY_MAX: Key = Key {
 
 pub(crate) static SLOW_READER: Key = Key {
     name: "slow_reader",
-    kind: Kind::Choice(&["recover", "disconnect"]),
+    kind: Kind::Choice(&["recover", "latest", "disconnect"]),
     default: Standard::Value("recover"),
-    about: "What happens to a reader that the ring has passed: `recover` pages it from history \
-            and tells it what is gone, `disconnect` closes its connection.",
+    about: "What happens to a reader that is too slow: `recover` pages it from history and tells \
+            it what is gone, `latest` skips to the newest, which the opening of its stream \
+            declares, `disconnect` closes its connection.",
+};
+
+pub(crate) static PRESENCE: Key = Key {
+    name: "presence",
+    kind: Kind::Switch,
+    default: Standard::Computed { how: "`true` in `dev`, `false` in `serve`", example: "true" },
+    about: "Whether it is known who reads a channel: whoever may read it may then list its \
+            members, and be told who comes and goes.",
+};
+
+pub(crate) static PRESENCE_TOLD_MAX: Key = Key {
+    name: "presence_told_max",
+    kind: Kind::Count { min: 0, max: 1_000_000 },
+    default: Standard::Value("100"),
+    about: "Members of a channel up to which its readers are told who comes and goes; with more \
+            they are told the number, once a second. Not above `limits.presence_members_max`.",
 };
 
 pub(crate) static PUBLISHER_KEYS: Key = Key {
@@ -184,15 +200,32 @@ pub(crate) static PUBLISHER_KEYS: Key = Key {
     default: Standard::Unset,
     about: "Keys that may publish, sent as `Authorization: Bearer <key>`; several allow changing \
             them one by one. Each 1 to 255 visible ASCII characters without a comma. `serve` \
-            needs at least one; `dev` asks for none.",
+            needs at least one unless anyone may publish and read everywhere; `dev` asks for none.",
 };
 
 pub(crate) static ANONYMOUS_SUBSCRIBE: Key = Key {
     name: "auth.anonymous_subscribe",
     kind: Kind::Switch,
     default: Standard::Value("false"),
-    about: "Whether anyone may read every channel. `serve` does not start without it as long as \
-            there is no other way to admit readers; in `dev` it always holds.",
+    about: "Whether anyone may read channels. `serve` does not start unless it is true here or in \
+            a namespace, as long as there is no other way to admit readers; in `dev` anyone may.",
+};
+
+pub(crate) static ANONYMOUS_PUBLISH: Key = Key {
+    name: "auth.anonymous_publish",
+    kind: Kind::Switch,
+    default: Standard::Value("false"),
+    about: "Whether anyone may publish. To end or remove a channel takes a key all the same. In \
+            `dev` anyone may do everything.",
+};
+
+pub(crate) static CLIENT_PUBLISH: Key = Key {
+    name: "auth.client_publish",
+    kind: Kind::Switch,
+    default: Standard::Value("true"),
+    about: "Whether the frames of a WebSocket may publish, raw or `fanfare.v1`, whatever key it \
+            has shown; if not, they are refused, 403 `forbidden`. It does not concern who \
+            publishes by POST.",
 };
 
 pub(crate) static PAYLOAD_BYTES_MAX: Key = Key {
@@ -307,6 +340,14 @@ pub(crate) static IDEMPOTENCY_KEYS_MAX: Key = Key {
             `history.idempotency_window`, because forgetting one earlier could publish \
             twice. Beyond it: a publish with a new key is refused, 503 `overloaded`. Watch \
             `fanfare_idempotency_keys`.",
+};
+
+pub(crate) static PRESENCE_MEMBERS_MAX: Key = Key {
+    name: "limits.presence_members_max",
+    kind: Kind::Count { min: 1, max: 1_000_000 },
+    default: Standard::Value("10000"),
+    about: "Members of one channel that are listed. Beyond it: further ones are counted and not \
+            listed; no client is refused. Watch `fanfare_readers`.",
 };
 
 pub(crate) static HISTORY_COUNT: Key = Key {

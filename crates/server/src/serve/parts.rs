@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use fanfare_core::namespace::{NamespaceRules, Namespaces, Presence};
+use fanfare_core::namespace::{NamespaceRules, Namespaces, Presence, PresenceBounds};
 use fanfare_core::position::Epoch;
 use fanfare_core::settings::{
     Authority, Depth, Retention, ShardId, ShardSettings, SlowReader as CoreSlowReader,
@@ -13,14 +13,13 @@ use fanfare_protocol::native::cors::{Hosts, OriginPolicy, Origins};
 use fanfare_protocol::native::route::Rules;
 
 use crate::auth::{Access, PublisherKey, Subscribing};
-use crate::config::settings::{Jitter, Limits, Mode, Settings, SlowReader};
+use crate::config::settings::{ChannelRules, Jitter, Limits, Mode, Settings, SlowReader};
 use crate::edge::{self, EdgeOptions, Pages};
 use crate::shard;
 
 /// Bytes of one page of history on its way to a reader.
 const PAGE_BYTES: usize = 64 * 1024;
 
-/// Bytes of publications that a feed holds for readers that are behind, beyond which they read
 /// Bytes that a feed holds for readers that are behind. It does not follow the retention: a channel
 /// that keeps ten publications must not pass a healthy reader that is eleven behind.
 const FEED_BYTES: usize = 1024 * 1024;
@@ -43,7 +42,7 @@ pub(super) fn access(settings: &Settings) -> Access {
         Mode::Dev | Mode::Demo => Access::open(),
         Mode::Serve => {
             let keys = settings.auth.publisher_keys.iter();
-            let subscribing = if settings.auth.anonymous_subscribe {
+            let subscribing = if settings.rest.anonymous_subscribe {
                 Subscribing::Anyone
             } else {
                 Subscribing::Publishers
@@ -85,6 +84,7 @@ pub(super) fn shards(settings: &Settings) -> Result<Vec<ShardSettings>> {
     let shards = ShardId::try_from(settings.shards.max(1)).context("too many shards")?;
     let generation = Epoch::from_bits(random()?);
     let namespaces = Arc::new(namespaces(settings));
+    let feed = Retention { count: FEED_COUNT, bytes: FEED_BYTES, age: oldest(settings) };
     let share = |of: usize| of.div_ceil(usize::from(shards)).max(1);
     (0..shards)
         .map(|shard| {
@@ -96,14 +96,14 @@ pub(super) fn shards(settings: &Settings) -> Result<Vec<ShardSettings>> {
                 seed: random()?,
                 encode: shard::encoder(),
                 namespaces: Arc::clone(&namespaces),
-                feed: Retention { count: FEED_COUNT, bytes: FEED_BYTES, age: settings.history.age },
+                feed,
                 page_bytes: PAGE_BYTES,
                 pages_bytes_max: settings.limits.pages_bytes_max,
                 sends_per_visit: SENDS_PER_VISIT,
                 authority: Authority::Open,
                 authority_timeout: ANSWER_WITHIN,
                 engine_timeout: ANSWER_WITHIN,
-                key_window: settings.history.idempotency_window,
+                key_window: settings.idempotency_window,
                 keys_max: share(settings.limits.idempotency_keys_max),
                 channels_max: share(settings.limits.channels_max),
                 subscriptions_max: settings.limits.channels_per_connection_max,
@@ -115,15 +115,33 @@ pub(super) fn shards(settings: &Settings) -> Result<Vec<ShardSettings>> {
 
 /// What holds for the channels of each namespace.
 fn namespaces(settings: &Settings) -> Namespaces {
-    Namespaces::only(NamespaceRules {
+    let bounds = PresenceBounds {
+        told_max: settings.presence_told_max,
+        listed_max: settings.limits.presence_members_max,
+    };
+    let prefixed = settings
+        .namespaces
+        .iter()
+        .map(|it| (it.prefix.as_str().into(), namespace_rules(&it.rules, bounds)));
+    Namespaces::new(prefixed, namespace_rules(&settings.rest, bounds))
+}
+
+fn namespace_rules(rules: &ChannelRules, bounds: PresenceBounds) -> NamespaceRules {
+    NamespaceRules {
         history: Retention {
-            count: settings.history.count,
-            bytes: settings.history.bytes,
-            age: settings.history.age,
+            count: rules.history.count,
+            bytes: rules.history.bytes,
+            age: rules.history.age,
         },
-        slow_reader: slow_reader(settings.slow_reader),
-        presence: Presence::Off,
-    })
+        slow_reader: slow_reader(rules.slow_reader),
+        presence: if rules.presence { Presence::On(bounds) } else { Presence::Off },
+    }
+}
+
+/// The age of the oldest publication that any channel keeps.
+fn oldest(settings: &Settings) -> Duration {
+    let ages = settings.namespaces.iter().map(|namespace| namespace.rules.history.age);
+    ages.fold(settings.rest.history.age, Duration::max)
 }
 
 /// The bounds and words of the edge.
@@ -161,12 +179,14 @@ pub(super) fn limits(limits: &Limits) -> Arc<[(&'static str, u64)]> {
         ("limits.publishes_in_flight_bytes_max", number(limits.publishes_in_flight_bytes_max)),
         ("limits.pages_bytes_max", number(limits.pages_bytes_max)),
         ("limits.idempotency_keys_max", number(limits.idempotency_keys_max)),
+        ("limits.presence_members_max", number(limits.presence_members_max)),
     ])
 }
 
 fn slow_reader(policy: SlowReader) -> CoreSlowReader {
     match policy {
         SlowReader::Recover => CoreSlowReader::Recover,
+        SlowReader::Latest => CoreSlowReader::Latest,
         SlowReader::Disconnect => CoreSlowReader::Disconnect,
     }
 }

@@ -1,0 +1,124 @@
+//! The second table of keys: those that each namespace has, under `[namespaces.NAME]`.
+//!
+//! Its keys are [`Key`]s like those of [`super::table`], and most of them hold what a key there says
+//! unless they are set.
+
+use fanfare_core::name::{ChannelName, NAME_BYTES_MAX};
+
+use super::table::{
+    ANONYMOUS_PUBLISH, ANONYMOUS_SUBSCRIBE, CLIENT_PUBLISH, HISTORY_AGE, HISTORY_BYTES,
+    HISTORY_COUNT, Key, Kind, PRESENCE, SLOW_READER, Standard,
+};
+
+/// Namespaces of one configuration at most.
+pub(crate) const NAMESPACES_MAX: usize = 1_000;
+
+/// Bytes of a namespace's name at most.
+const NAMESPACE_BYTES_MAX: usize = 64;
+
+/// Every key of a namespace, in the order in which documents list them.
+pub(crate) static NAMESPACE_KEYS: [&Key; 9] = [
+    &PREFIX,
+    &OWN_HISTORY_COUNT,
+    &OWN_HISTORY_BYTES,
+    &OWN_HISTORY_AGE,
+    &OWN_SLOW_READER,
+    &OWN_PRESENCE,
+    &OWN_ANONYMOUS_SUBSCRIBE,
+    &OWN_ANONYMOUS_PUBLISH,
+    &OWN_CLIENT_PUBLISH,
+];
+
+pub(crate) static PREFIX: Key = Key {
+    name: "prefix",
+    kind: Kind::Text,
+    default: Standard::NameAnd(":"),
+    about: "What the names of its channels begin with, 1 to 255 bytes. A channel belongs to the \
+            namespace with the longest prefix that its name begins with; no two namespaces have \
+            the same.",
+};
+
+pub(crate) static OWN_HISTORY_COUNT: Key = Key {
+    name: "history_count",
+    kind: HISTORY_COUNT.kind,
+    default: Standard::Inherited(&HISTORY_COUNT),
+    about: "Publications kept of each of its channels.",
+};
+
+pub(crate) static OWN_HISTORY_BYTES: Key = Key {
+    name: "history_bytes",
+    kind: HISTORY_BYTES.kind,
+    default: Standard::Inherited(&HISTORY_BYTES),
+    about: "Bytes kept of each of its channels; the newest publication is always kept, whatever \
+            its size.",
+};
+
+pub(crate) static OWN_HISTORY_AGE: Key = Key {
+    name: "history_age",
+    kind: HISTORY_AGE.kind,
+    default: Standard::Inherited(&HISTORY_AGE),
+    about: "How long a publication is kept.",
+};
+
+pub(crate) static OWN_SLOW_READER: Key = Key {
+    name: "slow_reader",
+    kind: SLOW_READER.kind,
+    default: Standard::Inherited(&SLOW_READER),
+    about: "What happens to a reader of its channels that is too slow.",
+};
+
+pub(crate) static OWN_PRESENCE: Key = Key {
+    name: "presence",
+    kind: PRESENCE.kind,
+    default: Standard::Inherited(&PRESENCE),
+    about: "Whether it is known who reads its channels.",
+};
+
+pub(crate) static OWN_ANONYMOUS_SUBSCRIBE: Key = Key {
+    name: "anonymous_subscribe",
+    kind: ANONYMOUS_SUBSCRIBE.kind,
+    default: Standard::Inherited(&ANONYMOUS_SUBSCRIBE),
+    about: "Whether anyone may read its channels.",
+};
+
+pub(crate) static OWN_ANONYMOUS_PUBLISH: Key = Key {
+    name: "anonymous_publish",
+    kind: ANONYMOUS_PUBLISH.kind,
+    default: Standard::Inherited(&ANONYMOUS_PUBLISH),
+    about: "Whether anyone may publish to its channels.",
+};
+
+pub(crate) static OWN_CLIENT_PUBLISH: Key = Key {
+    name: "client_publish",
+    kind: CLIENT_PUBLISH.kind,
+    default: Standard::Inherited(&CLIENT_PUBLISH),
+    about: "Whether the frames of a WebSocket may publish to its channels.",
+};
+
+/// Checks what a namespace is called; the error is the order that puts it right.
+pub(crate) fn check_name(name: &str) -> Result<(), String> {
+    let known =
+        |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"-_".contains(&byte);
+    // Two underscores stand for the dot in an environment variable.
+    let apart = !name.contains("__") && !name.starts_with('_') && !name.ends_with('_');
+    if (1..=NAMESPACE_BYTES_MAX).contains(&name.len()) && name.bytes().all(known) && apart {
+        return Ok(());
+    }
+    Err(format!(
+        "call it by 1 to {NAMESPACE_BYTES_MAX} lower-case letters, digits, `-` and single `_`, and \
+         say in `prefix` which channels it has"
+    ))
+}
+
+/// Checks what the names of channels are to begin with; the error is the order that puts it right.
+pub(crate) fn check_prefix(prefix: &str) -> Result<(), String> {
+    // `.` alone is no name, and begins some.
+    let longer = || ChannelName::new(&format!("{prefix}x"));
+    match ChannelName::new(prefix).or_else(|_| longer()) {
+        Ok(_) if !prefix.is_empty() => Ok(()),
+        _ => Err(format!(
+            "write 1 to {NAME_BYTES_MAX} bytes that a channel's name can begin with: no white \
+             space, no control characters, and neither `$` nor `fanfare.` at the beginning"
+        )),
+    }
+}

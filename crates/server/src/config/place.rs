@@ -1,0 +1,107 @@
+//! Where a key stands: at the top of the configuration or in the table of a namespace.
+//!
+//! Both have a static table of keys. Names in the file, environment variables, look-ups and "did
+//! you mean" derive from it here, in one way for both.
+
+use super::namespace::NAMESPACE_KEYS;
+use super::table::{KEYS, Key};
+
+/// The table that holds those of the namespaces.
+pub(crate) const NAMESPACES: &str = "namespaces";
+
+/// In front of every environment variable.
+pub(crate) const VARIABLE_PREFIX: &str = "FANFARE_";
+
+/// Where a key stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Place {
+    /// In the configuration itself, or in one of its tables such as `limits`.
+    Top,
+    /// In the table of the namespace with this name.
+    Namespace(String),
+}
+
+impl Place {
+    /// The place of what the file calls `name`, and what it is called there:
+    /// `namespaces.chat.prefix` is `prefix` in the namespace `chat`.
+    pub(crate) fn of(name: &str) -> (Self, &str) {
+        let inside = name.strip_prefix(NAMESPACES).and_then(|rest| rest.strip_prefix('.'));
+        match inside.and_then(|inside| inside.rsplit_once('.')) {
+            Some((namespace, key)) => (Self::Namespace(namespace.to_owned()), key),
+            None => (Self::Top, name),
+        }
+    }
+
+    /// Every key that can stand here, in the order in which documents list them.
+    pub(crate) fn keys(&self) -> &'static [&'static Key] {
+        match self {
+            Self::Top => &KEYS,
+            Self::Namespace(_) => &NAMESPACE_KEYS,
+        }
+    }
+
+    /// The key that is called this here.
+    pub(crate) fn find(&self, key: &str) -> Option<&'static Key> {
+        self.keys().iter().copied().find(|known| known.name == key)
+    }
+
+    /// What the file calls a key of this place.
+    pub(crate) fn name(&self, key: &Key) -> String {
+        match self {
+            Self::Top => key.name.to_owned(),
+            Self::Namespace(namespace) => format!("{NAMESPACES}.{namespace}.{}", key.name),
+        }
+    }
+
+    /// The environment variable of a key of this place, such as
+    /// `FANFARE_LIMITS__PAYLOAD_BYTES_MAX`.
+    pub(crate) fn variable(&self, key: &Key) -> String {
+        let name = self.name(key).replace('.', "__");
+        format!("{VARIABLE_PREFIX}{}", name.to_ascii_uppercase())
+    }
+
+    /// The order that ends the message about an unknown key: the nearest known one, if one is near.
+    /// `written` is what the key was called here, `spell` how to name it.
+    pub(crate) fn did_you_mean(&self, written: &str, spell: fn(&Self, &Key) -> String) -> String {
+        let keys = self.keys().iter().map(|key| (key.name, spell(self, key)));
+        let tables = match self {
+            Self::Top => tables().map(|table| (table, table.to_owned())).collect(),
+            Self::Namespace(_) => Vec::new(),
+        };
+        let nearest = keys
+            .chain(tables)
+            .map(|(known, told)| (strsim::normalized_damerau_levenshtein(written, known), told))
+            .max_by(|left, right| left.0.total_cmp(&right.0));
+        match (nearest, self) {
+            (Some((likeness, told)), _) if likeness >= 0.6 => format!("did you mean `{told}`?"),
+            (_, Self::Top) => "see `fanfare config show` for all keys".to_owned(),
+            (_, Self::Namespace(_)) => {
+                let keys: Vec<_> = NAMESPACE_KEYS.iter().map(|key| key.name).collect();
+                format!("a namespace has {}", keys.join(", "))
+            }
+        }
+    }
+}
+
+/// What the file calls a variable's key: `FANFARE_LIMITS__CHANNELS_MAX` is `limits.channels_max`.
+pub(crate) fn name_of_variable(variable: &str) -> String {
+    let name = variable.strip_prefix(VARIABLE_PREFIX).unwrap_or(variable);
+    name.replace("__", ".").to_ascii_lowercase()
+}
+
+/// Whether the file has a table of this name.
+pub(crate) fn is_table(name: &str) -> bool {
+    tables().any(|table| table == name) || namespace_of_table(name).is_some()
+}
+
+/// The namespace whose table is called this.
+pub(crate) fn namespace_of_table(name: &str) -> Option<&str> {
+    let namespace = name.strip_prefix(NAMESPACES)?.strip_prefix('.')?;
+    // What stands deeper is one of its keys.
+    (!namespace.contains('.')).then_some(namespace)
+}
+
+fn tables() -> impl Iterator<Item = &'static str> {
+    let with_keys = KEYS.iter().filter_map(|key| key.name.split_once('.').map(|(table, _)| table));
+    with_keys.chain([NAMESPACES])
+}
