@@ -73,15 +73,16 @@ impl Cursor {
         }
     }
 
-    /// Adds a channel's entry before all others, as one that was asked for; what falls off the end
-    /// leaves the mark.
-    pub fn set_first(&mut self, entry: CursorEntry) {
+    /// Adds a channel's entry before all others, as one that was asked for. Over
+    /// [`CURSOR_ENTRIES_MAX`] the last entry that is not `needed` falls out and leaves the mark.
+    pub fn set_first(&mut self, entry: CursorEntry, needed: impl Fn(ChannelHash) -> bool) {
         self.remove(entry.hash);
-        self.entries.insert(0, entry);
-        if self.entries.len() > CURSOR_ENTRIES_MAX {
-            self.entries.truncate(CURSOR_ENTRIES_MAX);
+        if self.entries.len() >= CURSOR_ENTRIES_MAX {
+            let spare = self.entries.iter().rposition(|other| !needed(other.hash));
+            self.entries.remove(spare.unwrap_or(self.entries.len() - 1));
             self.marked = true;
         }
+        self.entries.insert(0, entry);
     }
 
     /// Adds what was carried behind what was asked for.

@@ -26,6 +26,16 @@ pub enum Start {
     Unreadable,
 }
 
+/// What decides where a channel starts that is added to a stream which stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Later {
+    /// The start of its subscription.
+    #[default]
+    Said,
+    /// The entry that its reader's cursor carries; only without one the start of its subscription.
+    Carried,
+}
+
 /// One channel of a request, and where it is read from.
 #[derive(Debug, Clone)]
 pub struct Subscription {

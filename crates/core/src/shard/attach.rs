@@ -27,7 +27,7 @@ pub(super) struct Ticket {
     connection: ConnectionId,
     slot: u16,
     channel: ChannelName,
-    start: Start,
+    pub(super) start: Start,
     purpose: Purpose,
 }
 
@@ -112,6 +112,7 @@ impl Shard {
             return;
         };
         let unanswered = self.attach_request(connection, slot);
+        self.compose_cursor(connection);
         self.leave(connection, slot, effects);
         if let Some(request) = unanswered {
             let code = Code::NotSubscribed;
@@ -409,10 +410,7 @@ impl Shard {
             Purpose::Subscribe(request) => {
                 self.compose_cursor(connection);
                 let entry = CursorEntry { hash, position: from, ended: over };
-                let own = self.reader_mut(connection).and_then(Reader::cursor_mut);
-                if let Some(cursor) = own {
-                    cursor.set_first(entry);
-                }
+                self.enter_first(connection, entry);
                 effects.push(Effect::Subscribed { connection, request, opened });
                 if let Some(gap) = gap {
                     self.tell_gap(connection, gap, effects);
@@ -462,7 +460,9 @@ impl Shard {
             }
         }
         told.carry(&state.carried);
-        let composes = channels.len() > 1 || !state.carried.is_empty();
+        // What is over has no slot to say later where its reader stands.
+        let alone = channels.len() < 2 && channels.iter().all(|opened| !opened.over);
+        let composes = !alone || !state.carried.is_empty();
         extra.cursor = (composes && reader.format.composes()).then(|| told.clone());
         reader.shed();
         if reader.flow == Flow::Opening {
@@ -479,7 +479,8 @@ impl Shard {
                     cursor.unmark();
                 }
                 let hash = gap.channel.hash48();
-                cursor.set_first(CursorEntry { hash, position: gap.to, ended: false });
+                let entry = CursorEntry { hash, position: gap.to, ended: false };
+                self.enter_first(connection, entry);
             }
             self.tell_gap(connection, gap, effects);
         }
@@ -506,49 +507,6 @@ impl Shard {
         let entry = CursorEntry { hash: gap.channel.hash48(), position: gap.to, ended: false };
         let cursor = self.set_cursor(connection, entry);
         effects.push(Effect::Gap { connection, gap, cursor });
-    }
-
-    /// Gives a reader that has come to read several channels a cursor of its own.
-    fn compose_cursor(&mut self, connection: ConnectionId) {
-        let Some(reader) = self.reader_mut(connection) else { return };
-        if !reader.format.composes() || reader.cursor_mut().is_some() {
-            return;
-        }
-        let slots = reader.slots.as_slice().len();
-        let mut cursor = Cursor::new();
-        for slot in 0..slots {
-            let slot = u16::try_from(slot).unwrap_or(u16::MAX);
-            if let Some(entry) = self.slot_entry(connection, slot) {
-                cursor.set(entry);
-            }
-        }
-        if let Some(reader) = self.reader_mut(connection) {
-            reader.extra.get_or_insert_default().cursor = Some(cursor);
-        }
-    }
-
-    /// Where a reader stands in the channel of a slot.
-    fn slot_entry(&mut self, connection: ConnectionId, slot: u16) -> Option<CursorEntry> {
-        let reader = self.readers.get_mut(connection.index)?;
-        let (channel, position) = match reader.slots.get_mut(slot)? {
-            Slot::Free => return None,
-            Slot::Live { feed, place } => {
-                let feed = self.feeds.get(*feed)?;
-                let next = feed.readers.get(*place as usize)?.next;
-                (&feed.channel, feed.position_before(next))
-            }
-            Slot::Away(away) => {
-                let position = match &away.state {
-                    AwayState::Lagging(position) | AwayState::AwaitingPage(position) => *position,
-                    AwayState::Page(page) => page.seen,
-                    AwayState::Attaching { ticket } => {
-                        self.tickets.get(ticket)?.start.position()?
-                    }
-                };
-                (&away.channel, position)
-            }
-        };
-        Some(CursorEntry { hash: channel.hash48(), position, ended: false })
     }
 
     /// Moves a reader's cursor on, if it has one; gives back the cursor to tell.

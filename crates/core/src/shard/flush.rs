@@ -230,6 +230,10 @@ impl Shard {
         let Some(channel) = self.channel_of(connection, slot) else {
             return;
         };
+        if self.reader_mut(connection).is_some_and(|reader| reader.slots.used() > 1) {
+            // The other one may have been added and not be answered yet.
+            self.compose_cursor(connection);
+        }
         self.leave(connection, slot, effects);
         let cursor = self.set_cursor(connection, entry);
         effects.push(Effect::End { connection, channel, entry, cursor });

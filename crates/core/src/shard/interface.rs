@@ -16,7 +16,7 @@ use crate::permit::Permit;
 use crate::position::{Epoch, Offset, Position};
 use crate::publication::{Draft, End, Publication, Published, SessionId};
 use crate::settings::{ShardId, SlowReader};
-use crate::start::{Start, Subscription};
+use crate::start::{Later, Start, Subscription};
 
 /// One reader's connection on one shard: its place in the slab and how often the place was used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -176,6 +176,8 @@ pub enum Input {
         request: u64,
         /// The channel and where to start.
         subscription: Subscription,
+        /// Whether the reader's own cursor knows better where.
+        later: Later,
     },
     /// A reader drops a channel. Answered by [`Effect::Unsubscribed`] or [`Effect::Refused`].
     Unsubscribe {

@@ -4,12 +4,16 @@
 //! - `reader`, `slab`: what is known of a connection
 //! - `interest`: channels that this shard reads, their feeds, messages of owners
 //! - `attach`: how readers come to their place in a feed, and how they leave
+//! - `carried`: what a reader's own cursor holds beside the channels that it reads
 //! - `flush`: how frames come from feeds to sinks
 //! - `page`: history that comes to one reader at a time
 //! - `authorise`: requests that wait for an answer from elsewhere
 
 mod attach;
 mod authorise;
+mod carried;
+#[cfg(test)]
+mod carried_tests;
 mod flush;
 mod interest;
 mod interface;
@@ -33,6 +37,7 @@ use crate::shard::interest::{Feeds, Interest};
 use crate::shard::page::{PageHolder, PageWaiter};
 use crate::shard::reader::{Flow, Reader};
 use crate::shard::slab::Slab;
+use crate::start::Later;
 use crate::time::{Millis, Now};
 
 /// Where a shard puts frames: sockets and pipes in production, lists in the simulation.
@@ -214,7 +219,10 @@ impl Shard {
     fn proceed(&mut self, input: Input, now: Now, effects: &mut Vec<Effect>) {
         match input {
             Input::Open { connection, opening } => self.open(connection, *opening, effects),
-            Input::Subscribe { connection, request, subscription } => {
+            Input::Subscribe { connection, request, mut subscription, later } => {
+                if later == Later::Carried {
+                    subscription.start = self.carried_start(connection, &subscription);
+                }
                 self.subscribe(connection, request, subscription, effects);
             }
             Input::Unsubscribe { connection, request, channel } => {

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use super::truth::Truth;
-use crate::cursor::CursorEntry;
+use crate::cursor::{Cursor, CursorEntry};
 use crate::frame::Format;
 use crate::gap::Gap;
 use crate::name::ChannelName;
@@ -29,6 +29,10 @@ pub(super) struct Client {
     pub(super) format: Format,
     /// What has been seen of each channel.
     pub(super) seen: BTreeMap<ChannelName, CursorEntry>,
+    /// What its cursor holds beside that: entries of channels that it does not read.
+    pub(super) carried: BTreeMap<ChannelName, CursorEntry>,
+    /// Whether its cursor bears the mark.
+    pub(super) marked: bool,
     /// Where each channel that was asked for is to start.
     pub(super) starts: BTreeMap<ChannelName, Start>,
     /// Channels asked for whose answer has not come.
@@ -50,6 +54,8 @@ impl Client {
             shard,
             format,
             seen: BTreeMap::new(),
+            carried: BTreeMap::new(),
+            marked: false,
             starts: BTreeMap::new(),
             asked: 0,
             opened: false,
@@ -62,12 +68,25 @@ impl Client {
     }
 
     /// The stream began, or a channel was added.
-    pub(super) fn attached(&mut self, opened: &Opened) -> Result<(), String> {
-        let claimed = self.starts.remove(&opened.channel).and_then(Start::position);
+    pub(super) fn attached(&mut self, opened: &Opened, truth: &Truth) -> Result<(), String> {
+        let start = self.starts.remove(&opened.channel).unwrap_or_default();
         let given = opened.entry.map(|entry| entry.position);
-        if claimed.is_some() && claimed != given {
-            return Err(format!("asked to go on from {claimed:?}, given {opened:?}"));
+        if let Some(claimed) = start.position() {
+            // What it published itself and does not get moves its cursor all the same.
+            let reached = given.filter(|given| given.epoch == claimed.epoch && *given >= claimed);
+            let Some(reached) = reached else {
+                return Err(format!("asked to go on from {claimed:?}, given {opened:?}"));
+            };
+            truth.nothing_between(
+                &opened.channel,
+                (claimed, reached.offset + 1),
+                self.session(),
+            )?;
         }
+        if start == Start::Unreadable && (given.is_some() || !opened.gap_follows) {
+            return Err(format!("its place could not be known, given {opened:?}"));
+        }
+        self.carried.remove(&opened.channel);
         let hash = opened.channel.hash48();
         let position = opened.entry.map_or(opened.head, |entry| entry.position);
         let entry = CursorEntry { hash, position, ended: opened.over };
@@ -75,11 +94,72 @@ impl Client {
         Ok(())
     }
 
+    /// A channel is not read any more; in a cursor of its own the reader keeps its place.
+    pub(super) fn dropped(&mut self, channel: &ChannelName) {
+        if let Some(entry) = self.seen.remove(channel).filter(|_| self.format.composes()) {
+            self.carried.insert(channel.clone(), entry);
+        }
+    }
+
+    /// What it can come back with.
+    pub(super) fn memory(&self) -> BTreeMap<ChannelName, CursorEntry> {
+        self.seen.iter().chain(&self.carried).map(|(name, entry)| (name.clone(), *entry)).collect()
+    }
+
+    /// What it carries, as a request brings it.
+    pub(super) fn cursor_carried(&self) -> Cursor {
+        let mut cursor = Cursor::new();
+        self.carried.values().for_each(|entry| cursor.set(*entry));
+        if self.marked {
+            cursor.mark();
+        }
+        cursor
+    }
+
+    /// Where a channel is to start that is added without saying from where, if its cursor knows.
+    pub(super) fn carried_start(&self, channel: &ChannelName) -> Option<Start> {
+        if !self.format.composes() {
+            return None;
+        }
+        let entry = self.carried.get(channel).map(|entry| Start::of_entry(*entry));
+        entry.or(self.marked.then_some(Start::Unreadable))
+    }
+
+    /// Frames come whose ids are composed from this cursor, or are those of their channel alone.
+    pub(super) fn composed(&self, cursor: Option<&Cursor>, truth: &Truth) -> Result<(), String> {
+        if !self.format.composes() {
+            return Ok(());
+        }
+        let Some(cursor) = cursor else {
+            let alone = self.seen.len() + self.carried.len() < 2 && !self.marked;
+            return if alone { Ok(()) } else { Err("its ids leave channels out".to_owned()) };
+        };
+        for (channel, seen) in self.seen.iter().chain(&self.carried) {
+            let Some(told) = cursor.entry(channel.hash48()) else {
+                return Err(format!("its ids leave {channel} out: {cursor:?}"));
+            };
+            let (last, place) = (seen.position, told.position);
+            if place.epoch != last.epoch || told.ended != seen.ended {
+                return Err(format!("its id says {told:?} of {channel}, {seen:?} was told"));
+            }
+            // What it published itself and does not get moves its cursor all the same. A place
+            // whose publication has expired may be told as the one before.
+            let (first, second) = if place < last { (place, last) } else { (last, place) };
+            truth.nothing_between(channel, (first, second.offset + 1), self.session())?;
+        }
+        if cursor.marked() == self.marked { Ok(()) } else { Err(format!("the mark: {cursor:?}")) }
+    }
+
+    fn session(&self) -> SessionId {
+        SessionId(u128::from(self.connection.generation))
+    }
+
     /// A publication came.
     pub(super) fn told(&mut self, told: &Told, truth: &Truth) -> Result<(), String> {
         if !self.opened {
             return Err(format!("{told:?} came before the opening"));
         }
+        let session = self.session();
         let Some((name, seen)) =
             self.seen.iter_mut().find(|(name, _)| name.as_str() == told.channel)
         else {
@@ -102,7 +182,6 @@ impl Client {
         if position.offset <= last.offset {
             return Err(format!("{told:?} after {last:?}: a duplicate, or out of order"));
         }
-        let session = SessionId(u128::from(self.connection.generation));
         let own = truth.own_between(name, (last, told.prev + 1), session);
         if told.prev > last.offset && !own {
             return Err(format!("{told:?} after {last:?}: its prev says that some were missed"));
@@ -131,6 +210,7 @@ impl Client {
         entry: CursorEntry,
         truth: &Truth,
     ) -> Result<(), String> {
+        let session = self.session();
         let Some(seen) = self.seen.get_mut(channel) else {
             return Err(format!("the end of {channel}, which is not read"));
         };
@@ -138,7 +218,6 @@ impl Client {
         if last.epoch != end.epoch || last.offset > end.offset {
             return Err(format!("{channel} ended at {end:?}, seen {last:?}"));
         }
-        let session = SessionId(u128::from(self.connection.generation));
         truth.nothing_between(channel, (last, end.offset + 1), session)?;
         *seen = entry;
         Ok(())

@@ -45,6 +45,7 @@ pub(super) struct Tally {
     pub(super) slow: usize,
     pub(super) pages: usize,
     pub(super) unauthorised: usize,
+    pub(super) carried: usize,
 }
 
 /// A request of a publisher.
@@ -105,6 +106,7 @@ impl Tally {
         self.slow += other.slow;
         self.pages += other.pages;
         self.unauthorised += other.unauthorised;
+        self.carried += other.carried;
     }
 }
 
@@ -116,6 +118,9 @@ impl Sink for Clients<'_> {
         };
         if client.connection != connection || client.gone {
             self.violation.get_or_insert(format!("{connection:?} was delivered to when gone"));
+        }
+        if let Err(violation) = client.composed(run.cursor(), self.truth) {
+            self.violation.get_or_insert(format!("{connection:?}: {violation}"));
         }
         let mut taken = 0;
         for entry in run.entries() {

@@ -5,6 +5,7 @@ use std::io::{self, Read};
 use fanfare_core::code::Code;
 use fanfare_core::publication::SessionId;
 use fanfare_core::shard::{Answer, ConnectionId, Input, Origin, Refusal, Request};
+use fanfare_core::start::Later;
 use mio::net::TcpStream;
 
 use super::catch::guarded;
@@ -154,7 +155,9 @@ impl EventLoop {
                 });
             }
             Step::Subscribe { request, subscription } => {
-                self.input(Input::Subscribe { connection: id, request, subscription });
+                // What a WebSocket carries is known where its commands are read.
+                let later = Later::Said;
+                self.input(Input::Subscribe { connection: id, request, subscription, later });
             }
             Step::Unsubscribe { request, channel } => {
                 self.input(Input::Unsubscribe { connection: id, request, channel });

@@ -1,14 +1,12 @@
 //! Clients of a run: how they come, stall, read on, change their channels and leave.
 
 use super::World;
-use crate::cursor::Cursor;
 use crate::frame::Format;
-use crate::name::ChannelName;
 use crate::position::{Epoch, Position};
 use crate::publication::SessionId;
 use crate::shard::{ConnectionId, Echo, Input, Opening};
 use crate::simulation::client::Client;
-use crate::start::{Start, Subscription};
+use crate::start::{Later, Start, Subscription};
 
 impl World {
     pub(super) fn connect(&mut self) {
@@ -23,20 +21,30 @@ impl World {
         let format = Format::ALL[self.random.below(Format::COUNT)];
         let memory = if self.random.percent(60) { self.left_behind.pop() } else { None };
         let memory = memory.unwrap_or_default();
-        let mut channels: Vec<ChannelName> = memory.keys().cloned().collect();
+        let mut client = Client::new(connection, shard, format);
+        let mut channels = Vec::new();
+        for (channel, entry) in &memory {
+            if format.composes() && self.random.percent(30) {
+                client.carried.insert(channel.clone(), *entry);
+            } else {
+                channels.push(channel.clone());
+            }
+        }
         while channels.is_empty() || channels.len() < 4 && self.random.percent(40) {
             let channel = self.pick_channel();
+            client.carried.remove(&channel);
             if !channels.contains(&channel) {
                 channels.push(channel);
             }
         }
+        client.marked = format.composes() && self.random.percent(5);
+        let carried = client.cursor_carried();
         let mut subscriptions = Vec::new();
         for channel in channels {
             let start = memory.get(&channel).map(|entry| Start::of_entry(*entry));
             let start = start.unwrap_or_else(|| self.pick_start());
             subscriptions.push(Subscription { channel, start });
         }
-        let mut client = Client::new(connection, shard, format);
         for Subscription { channel, start } in &subscriptions {
             client.starts.insert(channel.clone(), *start);
         }
@@ -45,7 +53,7 @@ impl World {
         }
         self.clients.insert((shard, index), client);
         let session = SessionId(u128::from(self.generations));
-        let (carried, echo) = (Cursor::new(), Echo::On);
+        let echo = Echo::On;
         let opening = Opening { format, subscriptions, carried, session, echo };
         self.input(shard, Input::Open { connection, opening: Box::new(opening) });
     }
@@ -75,7 +83,7 @@ impl World {
     pub(super) fn leave(&mut self, key: (usize, u32)) {
         let Some(client) = self.clients.remove(&key) else { return };
         if client.opened {
-            self.left_behind.push(client.seen.clone());
+            self.left_behind.push(client.memory());
         }
         self.input(client.shard, Input::Close(client.connection));
     }
@@ -106,8 +114,10 @@ impl World {
 
     pub(super) fn resubscribe(&mut self) {
         let Some(key) = self.pick_client() else { return };
-        let channel = self.pick_channel();
+        let mut channel = self.pick_channel();
         let start = self.pick_start();
+        let again = self.random.percent(40);
+        let later = if self.random.percent(60) { Later::Carried } else { Later::Said };
         let Some(client) = self.clients.get_mut(&key) else { return };
         if client.format == Format::Text || !client.opened || client.gone {
             return;
@@ -115,14 +125,19 @@ impl World {
         if client.asked > 0 {
             return;
         }
+        if let (true, Some(carried)) = (again, client.carried.keys().next()) {
+            channel = carried.clone();
+        }
         client.asked += 1;
         let (shard, connection, request) = (client.shard, client.connection, 1);
         let input = if client.seen.contains_key(&channel) {
             Input::Unsubscribe { connection, request, channel }
         } else {
-            client.starts.insert(channel.clone(), start);
+            let carried = client.carried_start(&channel).filter(|_| later == Later::Carried);
+            self.tally.carried += usize::from(carried.is_some());
+            client.starts.insert(channel.clone(), carried.unwrap_or(start));
             let subscription = Subscription { channel, start };
-            Input::Subscribe { connection, request, subscription }
+            Input::Subscribe { connection, request, subscription, later }
         };
         self.input(shard, input);
     }

@@ -97,17 +97,17 @@ impl World {
             Effect::Opened { channels, .. } => {
                 client.opened = true;
                 for opened in &channels {
-                    client.attached(opened)?;
+                    client.attached(opened, &self.truth)?;
                     self.tally.resumed += usize::from(!opened.gap_follows);
                 }
             }
             Effect::Subscribed { opened, .. } => {
                 client.asked -= 1;
-                client.attached(&opened)?;
+                client.attached(&opened, &self.truth)?;
             }
             Effect::Unsubscribed { channel, .. } => {
                 client.asked -= 1;
-                client.seen.remove(&channel);
+                client.dropped(&channel);
             }
             Effect::Refused { request, code, .. } => {
                 self.tally.unauthorised += usize::from(code == Code::Forbidden);
@@ -123,8 +123,8 @@ impl World {
             Effect::End { channel, entry, .. } => {
                 self.tally.ended += 1;
                 client.ended(&channel, entry, &self.truth)?;
-                if client.format == Format::WebSocketV1 {
-                    client.seen.remove(&channel);
+                if client.format == Format::WebSocketV1 || client.format.composes() {
+                    client.dropped(&channel);
                 }
             }
             Effect::Finished(_) => client.gone = true,
