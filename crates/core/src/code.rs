@@ -95,6 +95,8 @@ pub enum Code {
     AuthorityTimeout = 42,
     /// The server holds as many channels as it may.
     ChannelsFull = 43,
+    /// The disk has no room for what would have to be stored.
+    StorageFull = 44,
 }
 
 /// Whether the same request may succeed later.
@@ -374,6 +376,13 @@ pub static TABLE: &[Row] = &[
         Later,
         "The server holds as many channels as it may.",
     ),
+    row(
+        Code::StorageFull,
+        "storage-full",
+        507,
+        Later,
+        "The disk has no room for what would have to be stored.",
+    ),
 ];
 
 #[cfg(test)]
@@ -383,7 +392,8 @@ mod tests {
     const DOCS: &str = include_str!("../../../docs/protocol.md");
 
     /// What the documentation marks as coming: nothing of this version is refused with these.
-    const LATER: [Code; 3] = [Code::Forbidden, Code::SessionGone, Code::AuthorityTimeout];
+    const LATER: [Code; 4] =
+        [Code::Forbidden, Code::SessionGone, Code::AuthorityTimeout, Code::StorageFull];
 
     #[test]
     fn every_code_finds_its_own_row() {

@@ -102,6 +102,11 @@ impl KeyTable {
 }
 
 impl DraftDigest {
+    /// The digest as engines store it.
+    pub(crate) fn bytes(self) -> [u8; 16] {
+        self.0
+    }
+
     /// Digests body, type, event, tags, conflation key, lifetime and end of a draft.
     pub(crate) fn of(draft: &Draft) -> Self {
         let mut hasher = Sha256::new();

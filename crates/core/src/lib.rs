@@ -12,6 +12,7 @@ pub mod feed;
 pub mod frame;
 pub mod gap;
 mod hash;
+pub mod history;
 mod idempotency;
 pub mod name;
 pub mod namespace;

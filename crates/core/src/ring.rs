@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
+use crate::history::Kept;
 use crate::position::Offset;
 use crate::publication::Publication;
 use crate::settings::Retention;
@@ -57,11 +58,6 @@ impl Ring {
         self.expire(now);
     }
 
-    /// The offset up to which retention removed publications.
-    pub(crate) fn floor(&self) -> Offset {
-        self.floor
-    }
-
     /// Bytes that the publications cost.
     pub(crate) fn bytes(&self) -> usize {
         self.bytes
@@ -75,26 +71,6 @@ impl Ring {
     /// Whether nothing is retained.
     pub(crate) fn is_empty(&self) -> bool {
         self.publications.is_empty()
-    }
-
-    /// The place of the first publication after `offset`.
-    pub(crate) fn place_after(&self, offset: Offset) -> usize {
-        self.publications.partition_point(|publication| publication.offset() <= offset)
-    }
-
-    /// The place of the first publication of `time` or later.
-    pub(crate) fn place_since(&self, time: UnixMillis) -> usize {
-        self.publications
-            .iter()
-            .position(|publication| publication.time >= time)
-            .unwrap_or(self.publications.len())
-    }
-
-    /// The offset before the publication at `place`, as it is served: the retained one before it,
-    /// or the floor. At the end of the ring it is the newest one's.
-    pub(crate) fn offset_before(&self, place: usize) -> Offset {
-        let before = place.checked_sub(1).and_then(|before| self.publications.get(before));
-        before.map_or(self.floor, |publication| publication.offset())
     }
 
     /// The publication at `place` as it is served.
@@ -118,6 +94,35 @@ impl Ring {
             self.bytes -= oldest.weight();
             self.floor = self.floor.max(oldest.offset());
         }
+    }
+}
+
+impl Kept for Ring {
+    fn count(&self) -> usize {
+        self.publications.len()
+    }
+
+    fn floor(&self) -> Offset {
+        self.floor
+    }
+
+    fn offset(&self, place: usize) -> Option<Offset> {
+        self.publications.get(place).map(|publication| publication.offset())
+    }
+
+    fn weight(&self, place: usize) -> usize {
+        self.publications.get(place).map_or(0, |publication| publication.weight())
+    }
+
+    fn place_after(&self, offset: Offset) -> usize {
+        self.publications.partition_point(|publication| publication.offset() <= offset)
+    }
+
+    fn place_since(&self, time: UnixMillis) -> usize {
+        self.publications
+            .iter()
+            .position(|publication| publication.time >= time)
+            .unwrap_or(self.publications.len())
     }
 }
 

@@ -6,15 +6,16 @@ use crate::code::Code;
 use crate::cursor::CursorEntry;
 use crate::frame::Format;
 use crate::gap::{Gap, GapReason};
+use crate::history::{Kept as _, Located};
 use crate::name::ChannelName;
-use crate::owner::channel::{Channel, Located};
+use crate::owner::channel::Channel;
 use crate::owner::{Newcomer, Outlet, Owner};
 use crate::position::{Offset, Position};
 use crate::publication::Publication;
 use crate::settings::{Depth, Retention, ShardId};
 use crate::shard::{
-    Attachment, Coverage, EngineCommand, HistoryPage, HistoryQuery, Message, NoPage, Order,
-    Resolved, Served, Until,
+    Attachment, Coverage, EngineCommand, HistoryPage, HistoryQuery, Message, NoPage, Resolved,
+    Served,
 };
 use crate::start::Start;
 use crate::time::Now;
@@ -321,57 +322,9 @@ impl Channel {
     }
 
     fn history(&self, query: &HistoryQuery) -> HistoryPage {
-        let Located { from, gap, .. } = self.locate(query.since);
-        let first = self.ring.place_after(from.offset);
-        let last = match query.until {
-            None => self.ring.len(),
-            Some(Until::Position(until)) if until.epoch == self.epoch => {
-                self.ring.place_after(until.offset)
-            }
-            Some(Until::Position(_)) => self.ring.len(),
-            Some(Until::Time(until)) => self.ring.place_since(until.saturating_add(1)),
-        };
-        let mut left = query.bytes;
-        let mut taken = Vec::new();
-        let mut places = first..last.max(first);
-        while taken.len() < query.limit {
-            let place = match query.order {
-                Order::Ascending => places.next(),
-                Order::Descending => places.next_back(),
-            };
-            let Some(served) = place.and_then(|place| self.ring.served(place)) else {
-                break;
-            };
-            let weight = served.publication.weight();
-            if weight > left && !taken.is_empty() {
-                // Given back, so that the next page starts with it.
-                places = match query.order {
-                    Order::Ascending => places.start - 1..places.end,
-                    Order::Descending => places.start..places.end + 1,
-                };
-                break;
-            }
-            left = left.saturating_sub(weight);
-            taken.push(served);
-        }
-        let more = !places.is_empty();
-        let newest = |served: Option<&Served>| served.map(|served| served.publication.offset());
-        let (next, seen) = match query.order {
-            Order::Ascending => {
-                let seen = newest(taken.last()).unwrap_or(from.offset);
-                (seen, if query.until.is_none() && !more { self.head } else { seen })
-            }
-            Order::Descending => {
-                let seen = newest(taken.first()).unwrap_or(from.offset);
-                let whole = query.until.is_none() || taken.is_empty();
-                let seen = if whole { seen.max(from.offset) } else { seen };
-                (self.ring.offset_before(places.end), seen)
-            }
-        };
-        let next = more.then(|| self.position().at(next));
-        let cursor = self.entry_at(self.position().at(seen));
-        let ended = self.ended && !more && query.until.is_none();
-        HistoryPage { publications: taken, cursor, next, gap, ended }
+        let selection = self.extent().select(query);
+        let places = selection.places.clone();
+        selection.page(places.filter_map(|place| self.ring.served(place)).collect())
     }
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::cursor::CursorEntry;
 use crate::frame::Format;
-use crate::gap::{Gap, GapReason};
+use crate::history::{Extent, Located};
 use crate::idempotency::{KeyId, KeyTable};
 use crate::name::ChannelName;
 use crate::namespace::NamespaceRules;
@@ -113,17 +113,6 @@ pub(crate) struct Removal {
     pub(crate) _permit: Permit,
 }
 
-/// Where a start lies in a channel.
-#[derive(Debug)]
-pub(crate) struct Located {
-    /// The position that the reader has seen everything up to, the gap included.
-    pub(crate) from: Position,
-    /// What it has to be told first.
-    pub(crate) gap: Option<Gap>,
-    /// Whether the reader knows that the channel has ended.
-    pub(crate) over: bool,
-}
-
 impl Channel {
     /// A channel whose history begins after `begin`.
     pub(crate) fn new(
@@ -210,49 +199,14 @@ impl Channel {
         Format::ALL.into_iter().filter(move |format| wanted >> format.index() & 1 == 1)
     }
 
-    /// The position before the oldest publication that is retained; the head if none is.
-    pub(crate) fn floor(&self) -> Position {
-        let floor = if self.ring.is_empty() { self.head } else { self.ring.floor() };
-        Position::new(floor, self.epoch)
+    /// What readers may know of the channel.
+    pub(crate) fn extent(&self) -> Extent<'_, Ring> {
+        let (channel, head, ended) = (&self.name, self.position(), self.ended);
+        Extent { channel, head, ended, kept: &self.ring }
     }
 
     /// Finds where a start lies, and whether a gap comes before it.
     pub(crate) fn locate(&self, start: Start) -> Located {
-        let at = |offset| Located { from: self.position().at(offset), gap: None, over: false };
-        let before = |place| at(self.ring.offset_before(place));
-        match start {
-            Start::Now => at(self.head),
-            Start::All => before(0),
-            Start::Last(count) => {
-                let count = usize::try_from(count).unwrap_or(usize::MAX);
-                before(self.ring.len().saturating_sub(count))
-            }
-            Start::Since(time) => before(self.ring.place_since(time)),
-            Start::After(position) => self.locate_position(position),
-            Start::AfterEnd(position) => {
-                let over = self.ended && position == self.position();
-                Located { over, ..self.locate_position(position) }
-            }
-            Start::Unreadable => self.gap(None, GapReason::Unreadable),
-        }
-    }
-
-    fn locate_position(&self, position: Position) -> Located {
-        let reason = if position.epoch != self.epoch {
-            GapReason::Epoch
-        } else if position.offset > self.head {
-            GapReason::Future
-        } else if position.offset < self.ring.floor() {
-            GapReason::Trimmed
-        } else {
-            return Located { from: position, gap: None, over: false };
-        };
-        self.gap(Some(position), reason)
-    }
-
-    fn gap(&self, from: Option<Position>, reason: GapReason) -> Located {
-        let to = self.floor();
-        let gap = Gap { channel: self.name.clone(), from, to, reason };
-        Located { from: to, gap: Some(gap), over: false }
+        self.extent().locate(start)
     }
 }

@@ -176,7 +176,9 @@ impl Owner {
     pub(crate) fn complete(&mut self, completion: Completion, out: &mut Outlet<'_>) {
         match completion {
             Completion::Committed { channel, append } => self.committed(&channel, append, out),
-            Completion::Failed { channel, append } => self.failed(&channel, append, out),
+            Completion::Failed { channel, append, code } => {
+                self.failed(&channel, append, code, out);
+            }
             Completion::Unknown { channel, append } => self.unknown(&channel, append, out),
             Completion::Resynced { resync, channel, publications, ended } => {
                 self.resynced(&channel, resync, publications, ended, out);
@@ -186,6 +188,8 @@ impl Owner {
             }
             Completion::MarkRaised { channel, mark } => self.mark_raised(&channel, mark, out),
             Completion::Page { read, page, .. } => self.page(read, page, out),
+            // Nothing is asked that these would answer.
+            Completion::Located { .. } | Completion::History { .. } => {}
         }
     }
 

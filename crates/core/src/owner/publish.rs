@@ -15,7 +15,7 @@ use crate::publication::{
 };
 use crate::ring::Ring;
 use crate::settings::ShardSettings;
-use crate::shard::{Answer, Append, EngineCommand, Item, Message, Origin, Served};
+use crate::shard::{Answer, Append, AppendKey, EngineCommand, Item, Message, Origin, Served};
 use crate::time::{Millis, Now};
 
 /// What comes of looking at a change before anything is assigned.
@@ -117,9 +117,11 @@ impl Owner {
             }
             Check::Go(key) => key,
         };
+        let mut stored = None;
         let key = key.map(|(id, digest)| {
             channel.keys.begin(id.clone(), digest);
             self.keys += 1;
+            stored = Some(stored_key(&id, digest, &self.settings, out.now));
             id
         });
         let Draft { mut content, lifetime, end, .. } = *draft;
@@ -145,7 +147,8 @@ impl Owner {
             channel.barrier = Barrier::End;
         }
         let origin = Some(origin);
-        let command = Append { append, channel: name.clone(), publication, end, after };
+        let command =
+            Append { append, channel: name.clone(), publication, end, after, key: stored };
         let publication = command.publication.clone();
         channel.pending.push_back(Pending {
             append,
@@ -204,7 +207,13 @@ impl Owner {
     }
 
     /// This append and all later ones were not stored.
-    pub(super) fn failed(&mut self, name: &ChannelName, append: u64, out: &mut Outlet<'_>) {
+    pub(super) fn failed(
+        &mut self,
+        name: &ChannelName,
+        append: u64,
+        code: Code,
+        out: &mut Outlet<'_>,
+    ) {
         let Some(channel) = self.channels.get_mut(name) else {
             return;
         };
@@ -215,7 +224,7 @@ impl Owner {
         let failed = |pending: &Pending| pending.append == append;
         let Some(keep) = channel.pending.iter().position(failed) else { return };
         let lost = channel.pending.split_off(keep);
-        self.keys -= reject(channel, lost, out);
+        self.keys -= reject(channel, lost, code, out);
         self.advance(name, out);
     }
 
@@ -269,7 +278,7 @@ impl Owner {
             settle(channel, pending, expires, &self.settings, out);
         }
         let lost = std::mem::take(&mut channel.pending);
-        self.keys -= reject(channel, lost, out);
+        self.keys -= reject(channel, lost, Code::NotApplied, out);
         self.keys_settled(name, expires);
         self.advance(name, out);
     }
@@ -407,6 +416,20 @@ fn publication(channel: &Channel, content: Content, lifetime: Lifetime, now: Now
     Publication { channel, position, prev, time: now.unix, expires_at, content }
 }
 
+/// A key as the engine stores it. It is remembered from when its publish is committed, which may be
+/// as late as the engine's deadline.
+fn stored_key(
+    (publisher, key): &KeyId,
+    digest: DraftDigest,
+    settings: &ShardSettings,
+    now: Now,
+) -> Box<AppendKey> {
+    let window = millis(settings.key_window).saturating_add(millis(settings.engine_timeout));
+    let expires_at = now.unix.saturating_add(window);
+    let (publisher, key, digest) = (publisher.clone(), key.clone(), digest.bytes());
+    Box::new(AppendKey { publisher, key, digest, expires_at })
+}
+
 /// Brings a stored append into the ring, to its readers and to whoever waits for it.
 fn settle(
     channel: &mut Channel,
@@ -464,6 +487,7 @@ fn acknowledge(
 fn reject(
     channel: &mut Channel,
     lost: impl IntoIterator<Item = Pending>,
+    code: Code,
     out: &mut Outlet<'_>,
 ) -> usize {
     let mut freed = 0;
@@ -476,7 +500,7 @@ fn reject(
             channel.keys.abandon(&key)
         });
         for origin in pending.origin.into_iter().chain(joined.into_iter().flatten()) {
-            out.refuse(origin, &channel.name, Code::NotApplied, None);
+            out.refuse(origin, &channel.name, code, None);
         }
     }
     let last = channel.pending.iter().rev().find_map(|pending| pending.publication.as_ref());

@@ -14,9 +14,10 @@ use crate::gap::Gap;
 use crate::name::ChannelName;
 use crate::permit::Permit;
 use crate::position::{Epoch, Offset, Position};
-use crate::publication::{Draft, End, Publication, Published, SessionId};
+use crate::publication::{Draft, End, Publication, Published, Publisher, SessionId};
 use crate::settings::{ShardId, SlowReader};
 use crate::start::{Later, Start, Subscription};
+use crate::time::UnixMillis;
 
 /// One reader's connection on one shard: its place in the slab and how often the place was used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -401,6 +402,37 @@ pub enum EngineCommand {
         /// Bytes at most; one publication is always given.
         bytes: usize,
     },
+    /// Find where a start lies among all that is stored, the ring's part included.
+    Locate {
+        /// The owner's number for the question.
+        read: u64,
+        /// The channel.
+        channel: ChannelName,
+        /// The start.
+        start: DeepStart,
+        /// The committed head: nothing beyond it counts.
+        head: Position,
+    },
+    /// Answer a whole [`HistoryQuery`] from all that is stored, the ring's part included.
+    History {
+        /// The owner's number for the question.
+        read: u64,
+        /// The channel.
+        channel: ChannelName,
+        /// The question.
+        query: HistoryQuery,
+        /// The committed head: nothing beyond it is told.
+        head: Position,
+    },
+}
+
+/// A start that only those can find who know everything that is stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DeepStart {
+    /// With the newest so many that are kept; at least one.
+    Last(u32),
+    /// With the first publication of this time or later.
+    Since(UnixMillis),
 }
 
 /// One append.
@@ -416,6 +448,21 @@ pub struct Append {
     pub end: End,
     /// The position that it follows: an engine stores it there or nowhere.
     pub after: Position,
+    /// The idempotency key that it was published under, stored together with it.
+    pub key: Option<Box<AppendKey>>,
+}
+
+/// An idempotency key as an engine stores it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AppendKey {
+    /// Whose key it is.
+    pub publisher: Publisher,
+    /// The key, 1 to 255 bytes.
+    pub key: Box<str>,
+    /// What was published under it, so that a key that comes again can be told from one used twice.
+    pub digest: [u8; 16],
+    /// Until when it is remembered at least.
+    pub expires_at: UnixMillis,
 }
 
 /// What an engine answers.
@@ -434,6 +481,8 @@ pub enum Completion {
         channel: ChannelName,
         /// The number of the first append that was not stored.
         append: u64,
+        /// What its publisher is told.
+        code: Code,
     },
     /// Nobody knows whether this append and those after it were stored.
     Unknown {
@@ -478,6 +527,24 @@ pub enum Completion {
         /// The publications after the position, none if nothing is held up to the head; or why
         /// there is no page.
         page: Result<Vec<Arc<Publication>>, NoPage>,
+    },
+    /// Where the start of [`EngineCommand::Locate`] lies.
+    Located {
+        /// The number of the question.
+        read: u64,
+        /// The channel.
+        channel: ChannelName,
+        /// The position to read after; the head where nothing follows.
+        after: Result<Position, NoPage>,
+    },
+    /// The answer to [`EngineCommand::History`].
+    History {
+        /// The number of the question.
+        read: u64,
+        /// The channel.
+        channel: ChannelName,
+        /// The page.
+        page: Result<Box<HistoryPage>, NoPage>,
     },
 }
 

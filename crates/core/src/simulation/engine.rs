@@ -5,13 +5,20 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::random::Random;
+use crate::code::Code;
+use crate::history::Extent;
 use crate::name::ChannelName;
 use crate::position::{Epoch, Offset, Position};
 use crate::publication::{End, Publication};
-use crate::settings::Depth;
-use crate::shard::{Append, Completion, EngineCommand, NoPage};
+use crate::ring::Ring;
+use crate::settings::{Depth, Retention};
+use crate::shard::{
+    Append, Completion, DeepStart, EngineCommand, HistoryPage, HistoryQuery, NoPage,
+};
+use crate::start::Start;
 
 /// How often things go wrong, in percent.
 #[derive(Debug, Clone, Copy, Default)]
@@ -75,7 +82,7 @@ impl SimEngine {
     /// The next answer on its way back.
     pub(super) fn answer(&mut self) -> Option<Completion> {
         let answer = self.answers.pop_front()?;
-        if let Completion::Failed { channel, append } = &answer
+        if let Completion::Failed { channel, append, .. } = &answer
             && let Some(log) = self.logs.get_mut(channel)
             && log.broken == Some(*append)
         {
@@ -122,6 +129,14 @@ impl SimEngine {
                 let page = self.read(&channel, after, bytes);
                 Some(Completion::Page { read, channel, page })
             }
+            EngineCommand::Locate { read, channel, start, head } => {
+                let after = self.kept(&channel, head).map(|log| log.locate(&channel, start, head));
+                Some(Completion::Located { read, channel, after })
+            }
+            EngineCommand::History { read, channel, query, head } => {
+                let page = self.kept(&channel, head).map(|log| log.history(&channel, &query, head));
+                Some(Completion::History { read, channel, page })
+            }
         };
         if !lost {
             self.answers.extend(answer);
@@ -134,7 +149,7 @@ impl SimEngine {
         random: &mut Random,
         faults: Faults,
     ) -> Option<Completion> {
-        let Append { append: number, channel, publication, end, after } = append;
+        let Append { append: number, channel, publication, end, after, .. } = append;
         let deep = self.deep;
         let log = self.log(&channel, after.epoch, after.offset);
         let wanted =
@@ -146,7 +161,7 @@ impl SimEngine {
             let completion = if doubtful {
                 Completion::Unknown { channel, append: number }
             } else {
-                Completion::Failed { channel, append: number }
+                Completion::Failed { channel, append: number, code: Code::NotApplied }
             };
             return Some(completion);
         }
@@ -174,8 +189,7 @@ impl SimEngine {
         bytes: usize,
     ) -> Result<Vec<Arc<Publication>>, NoPage> {
         assert_eq!(self.depth, Depth::Engine, "a ring without depth asked for a page");
-        let log = self.logs.get(channel).filter(|log| log.epoch == after.epoch);
-        let Some(log) = log else { return Err(NoPage::OtherHistory) };
+        let log = self.kept(channel, after)?;
         if after.offset < log.floor {
             return Err(NoPage::Trimmed(log.floor));
         }
@@ -194,6 +208,12 @@ impl SimEngine {
         Ok(page)
     }
 
+    /// A channel's log, if it is of the history that somebody reads.
+    fn kept(&self, channel: &ChannelName, reads: Position) -> Result<&Log, NoPage> {
+        let log = self.logs.get(channel).filter(|log| log.epoch == reads.epoch);
+        log.ok_or(NoPage::OtherHistory)
+    }
+
     /// A channel's log; one that the owner forgot and made again goes on where the owner says.
     fn log(&mut self, channel: &ChannelName, epoch: Epoch, begin: Offset) -> &mut Log {
         self.logs.entry(channel.clone()).or_insert_with(|| Log::new(epoch, begin))
@@ -210,5 +230,36 @@ impl Log {
             publications: VecDeque::new(),
             broken: None,
         }
+    }
+
+    /// The same as a ring that holds it all.
+    fn ring(&self, head: Position) -> Ring {
+        let everything = Retention { count: usize::MAX, bytes: usize::MAX, age: Duration::MAX };
+        let mut ring = Ring::new(self.floor);
+        for publication in self.publications.iter().filter(|kept| kept.offset() <= head.offset) {
+            ring.push(Arc::clone(publication), 0, &everything);
+        }
+        ring
+    }
+
+    fn locate(&self, channel: &ChannelName, start: DeepStart, head: Position) -> Position {
+        let start = match start {
+            DeepStart::Last(count) => Start::Last(count),
+            DeepStart::Since(time) => Start::Since(time),
+        };
+        let (ended, kept) = (self.ended, &self.ring(head));
+        Extent { channel, head, ended, kept }.locate(start).from
+    }
+
+    fn history(
+        &self,
+        channel: &ChannelName,
+        query: &HistoryQuery,
+        head: Position,
+    ) -> Box<HistoryPage> {
+        let (ended, kept) = (self.ended, &self.ring(head));
+        let selection = Extent { channel, head, ended, kept }.select(query);
+        let places = selection.places.clone();
+        Box::new(selection.page(places.filter_map(|place| kept.served(place)).collect()))
     }
 }

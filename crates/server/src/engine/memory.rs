@@ -3,7 +3,7 @@
 //! Every command completes in the same step. What the ring no longer holds is nowhere, so a page
 //! is never found, and nothing is ever in doubt.
 
-use fanfare_core::shard::{Completion, EngineCommand};
+use fanfare_core::shard::{Completion, EngineCommand, NoPage};
 
 /// An engine that stores nothing.
 #[derive(Debug, Default)]
@@ -32,6 +32,12 @@ impl Memory {
             EngineCommand::Read { read, channel, .. } => {
                 Completion::Page { read, channel, page: Ok(Vec::new()) }
             }
+            EngineCommand::Locate { read, channel, head, .. } => {
+                Completion::Located { read, channel, after: Ok(head) }
+            }
+            EngineCommand::History { read, channel, .. } => {
+                Completion::History { read, channel, page: Err(NoPage::OtherHistory) }
+            }
         })
     }
 }
@@ -55,6 +61,7 @@ mod tests {
             publication: None,
             end: End::Close,
             after: Position::new(0, Epoch::from_bits(9)),
+            key: None,
         });
         let committed = memory.complete(append);
         assert!(matches!(committed, Some(Completion::Committed { append: 7, .. })));
