@@ -7,6 +7,8 @@
 //! `p` for its top four bits and ten base64url characters for the other sixty, most significant
 //! first.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use fanfare_core::cursor::{Cursor, CursorEntry};
 use fanfare_core::name::ChannelHash;
 use fanfare_core::position::{Epoch, OFFSET_END, Offset, Position};
@@ -47,16 +49,16 @@ pub fn append_entry(out: &mut Vec<u8>, entry: CursorEntry) {
     let [e0, e1, e2, e3, e4, e5, e6, e7] = entry.position.epoch.bits().to_be_bytes();
     let offset = entry.position.offset;
     let offset_bytes = offset_bytes(offset);
-    append_base64(out, &[h0, h1, h2, h3, h4, h5, e0, e1, e2, e3, e4, e5]);
-    let [o0, o1, o2, o3, o4, o5, o6, o7] = offset.to_be_bytes();
-    let tail = [e6, e7, o0, o1, o2, o3, o4, o5, o6, o7];
-    let mut packed = [0; 10];
-    for (to, from) in
-        packed.iter_mut().zip(tail.iter().take(2).chain(tail.iter().skip(10 - offset_bytes)))
-    {
-        *to = *from;
-    }
-    append_base64(out, packed.get(..2 + offset_bytes).unwrap_or_default());
+    // The offset without its leading zeros, at the front of its eight bytes.
+    let shift = u64::BITS - 8 * u32::try_from(offset_bytes).unwrap_or(8);
+    let [o0, o1, o2, o3, o4, o5, o6, o7] = (offset << shift).to_be_bytes();
+    let packed =
+        [h0, h1, h2, h3, h4, h5, e0, e1, e2, e3, e4, e5, e6, e7, o0, o1, o2, o3, o4, o5, o6, o7];
+    let packed = packed.get(..HASH_AND_EPOCH_BYTES + offset_bytes).unwrap_or(&packed);
+    let mut text = [0; ENTRY_BYTES_MAX];
+    // 22 bytes make 30 characters at most, so the slice always has room.
+    let length = URL_SAFE_NO_PAD.encode_slice(packed, &mut text).unwrap_or(0);
+    out.extend_from_slice(text.get(..length).unwrap_or_default());
 }
 
 /// Appends the text of a cursor: its entries, then the mark if it has it. Nothing for an empty one.
@@ -255,23 +257,10 @@ fn offset_bytes(offset: Offset) -> usize {
     usize::try_from((u64::BITS - offset.leading_zeros()).div_ceil(8)).unwrap_or(8).max(1)
 }
 
-fn append_base64(out: &mut Vec<u8>, bytes: &[u8]) {
-    for group in bytes.chunks(3) {
-        let [a, b, c] = [group.first(), group.get(1), group.get(2)]
-            .map(|byte| u32::from(byte.copied().unwrap_or_default()));
-        let bits = a << 16 | b << 8 | c;
-        for place in 0..=group.len() {
-            let six = bits >> (18 - 6 * place) & 0x3f;
-            let letter = usize::try_from(six).ok().and_then(|six| ALPHABET.get(six));
-            out.push(*letter.unwrap_or(&b'A'));
-        }
-    }
-}
-
 /// Decodes base64url without padding; none unless every bit is used as the encoder would.
 fn decode_base64(text: &[u8], out: &mut [u8; 24]) -> Option<usize> {
     use base64::Engine as _;
-    base64::engine::general_purpose::URL_SAFE_NO_PAD.decode_slice(text, out).ok()
+    URL_SAFE_NO_PAD.decode_slice(text, out).ok()
 }
 
 fn six_bits(letter: u8) -> Option<u8> {

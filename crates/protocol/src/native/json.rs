@@ -1,5 +1,7 @@
 //! Writing JSON by hand: strings, and JSON texts that stand on one line (RFC 8259).
 
+use crate::native::scan;
+
 /// Appends a JSON string with its quotes. Escapes what RFC 8259 §7 demands and nothing else, with
 /// the short forms where there are any, byte for byte as `serde_json` does.
 pub fn append_string(out: &mut Vec<u8>, text: &str) {
@@ -12,7 +14,7 @@ pub fn append_string(out: &mut Vec<u8>, text: &str) {
 pub(crate) fn append_escaped(out: &mut Vec<u8>, text: &[u8]) {
     out.reserve(text.len());
     let mut rest = text;
-    while let Some(at) = rest.iter().position(|byte| escape(*byte).is_some()) {
+    while let Some(at) = scan::position(rest, scan::ends_string) {
         let (plain, tail) = rest.split_at(at);
         out.extend_from_slice(plain);
         let Some((byte, tail)) = tail.split_first() else {

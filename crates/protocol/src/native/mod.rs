@@ -30,6 +30,7 @@ pub mod query;
 pub mod reading;
 pub mod response;
 pub mod route;
+mod scan;
 pub mod session;
 pub mod sse;
 pub mod starts;

@@ -13,7 +13,7 @@ use fanfare_core::publication::{Content, Data};
 use crate::native::opening::{self, Open};
 use crate::native::problem::Problem;
 use crate::native::reading::{HeartbeatForm, OpeningEvent};
-use crate::native::{cursor, envelope, json, media};
+use crate::native::{cursor, envelope, json, media, scan};
 
 /// Appends the beginning of a stream: `retry:`, a comment, the opening event.
 pub fn append_open(out: &mut Vec<u8>, open: &Open<'_>, retry: Duration, opening: OpeningEvent) {
@@ -120,7 +120,7 @@ fn append_data_lines(out: &mut Vec<u8>, bytes: &[u8]) {
     let mut rest = bytes;
     loop {
         out.extend_from_slice(DATA);
-        let Some(at) = rest.iter().position(|byte| matches!(byte, b'\r' | b'\n')) else {
+        let Some(at) = scan::position(rest, |byte| (byte == b'\r') | (byte == b'\n')) else {
             out.extend_from_slice(rest);
             out.push(b'\n');
             return;

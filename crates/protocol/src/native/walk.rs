@@ -7,6 +7,8 @@ use std::borrow::Cow;
 
 use serde_json::value::RawValue;
 
+use crate::native::scan;
+
 /// Text that is passed over from its front.
 #[derive(Debug)]
 struct Walk<'a> {
@@ -84,8 +86,7 @@ impl<'a> Walk<'a> {
 /// but its end has to be found. A control character is for the parser to refuse.
 fn plain_string(text: &str) -> Option<&str> {
     let inner = text.strip_prefix('"')?;
-    let special = |byte: &u8| matches!(byte, b'"' | b'\\' | 0..0x20);
-    let at = inner.bytes().position(|byte| special(&byte))?;
+    let at = scan::position(inner.as_bytes(), scan::ends_string)?;
     (inner.as_bytes().get(at) == Some(&b'"')).then(|| text.get(..at + 2)).flatten()
 }
 
