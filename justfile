@@ -49,3 +49,7 @@ docs:
 # What CI runs.
 ci:
     .ci/run
+
+# Instructions of each step of the hot path beside the committed table; `just instructions --write` renews it.
+instructions *flags:
+    scripts/instructions {{flags}}

@@ -118,32 +118,41 @@ impl EventLoop {
     pub(super) fn run(mut self) -> io::Result<()> {
         let mut events = Events::with_capacity(EVENTS);
         let mut idle = Idle::Yes;
-        loop {
-            match self.poll.poll(&mut events, self.timeout(idle)) {
-                Err(error) if error.kind() != io::ErrorKind::Interrupted => return Err(error),
-                _ => {}
-            }
-            self.sockets.now = read_clocks(self.began);
-            for event in &events {
-                self.note(event);
-            }
-            // Reset first: whoever puts a letter in after this wakes the poll again.
-            self.waker.reset();
-            idle = self.open_letters();
-            self.lapse_all();
-            self.visit_ready();
-            let now = self.sockets.now;
-            if self.core.tick_at().is_some_and(|at| at <= now.millis) {
-                self.input(Input::Tick);
-            }
-            if self.flush() == Backlog::More {
-                idle = Idle::No;
-            }
-            self.bury_gone();
-            if self.course == Course::Stopped {
-                return Ok(());
-            }
+        while self.course != Course::Stopped {
+            idle = self.turn(&mut events, self.timeout(idle))?;
         }
+        Ok(())
+    }
+
+    /// One turn: waits for events at most this long, and deals with everything that is there.
+    ///
+    /// # Errors
+    /// If the poll fails.
+    pub(super) fn turn(
+        &mut self,
+        events: &mut Events,
+        timeout: Option<Duration>,
+    ) -> io::Result<Idle> {
+        match self.poll.poll(events, timeout) {
+            Err(error) if error.kind() != io::ErrorKind::Interrupted => return Err(error),
+            _ => {}
+        }
+        self.sockets.now = read_clocks(self.began);
+        for event in &*events {
+            self.note(event);
+        }
+        // Reset first: whoever puts a letter in after this wakes the poll again.
+        self.waker.reset();
+        let letters = self.open_letters();
+        self.lapse_all();
+        self.visit_ready();
+        let now = self.sockets.now;
+        if self.core.tick_at().is_some_and(|at| at <= now.millis) {
+            self.input(Input::Tick);
+        }
+        let backlog = self.flush();
+        self.bury_gone();
+        Ok(if backlog == Backlog::More { Idle::No } else { letters })
     }
 
     /// Hands an input to the core and carries out what it wants, and whatever follows from that.

@@ -1,5 +1,6 @@
 //! Shards and the acceptor on real sockets, without the edge: what reaches it is counted.
 
+mod allocations;
 mod client;
 mod limits;
 mod sockets;
@@ -71,21 +72,7 @@ impl Running {
         let (handoff, intake) = Handoff::channel(64);
         let mut threads = Vec::new();
         for (shard, (_, seat)) in (0..).zip(seats) {
-            let parts = Parts {
-                settings: settings(shard, wishes),
-                options: wishes.options.clone(),
-                rules: Rules::default(),
-                node: Arc::clone(&node),
-                load: Arc::clone(&load),
-                engine: Engine::Memory(Memory),
-                access: Arc::new(Access::open()),
-                authority: wishes.answerer,
-                policy: Arc::new(OriginPolicy {
-                    hosts: Hosts::Loopback,
-                    origins: Origins::Loopback,
-                }),
-                handoff: handoff.clone(),
-            };
+            let parts = parts(settings(shard, wishes), wishes, (&node, &load), &handoff);
             threads.push(seat.start(parts).unwrap());
         }
         let options = AcceptorOptions {
@@ -139,6 +126,26 @@ impl Drop for Running {
         for thread in self.threads.drain(..) {
             assert!(thread.join().is_ok(), "a shard panicked");
         }
+    }
+}
+
+fn parts(
+    settings: ShardSettings,
+    wishes: &Wishes,
+    (node, load): (&Arc<Node>, &Arc<Load>),
+    handoff: &Handoff,
+) -> Parts {
+    Parts {
+        settings,
+        options: wishes.options.clone(),
+        rules: Rules::default(),
+        node: Arc::clone(node),
+        load: Arc::clone(load),
+        engine: Engine::Memory(Memory),
+        access: Arc::new(Access::open()),
+        authority: wishes.answerer,
+        policy: Arc::new(OriginPolicy { hosts: Hosts::Loopback, origins: Origins::Loopback }),
+        handoff: handoff.clone(),
     }
 }
 
