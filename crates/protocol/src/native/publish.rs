@@ -32,6 +32,12 @@ pub struct Publishing {
 }
 
 impl Publishing {
+    /// Whether the channels are to be closed.
+    #[must_use]
+    pub fn end(&self) -> End {
+        self.options.end
+    }
+
     /// What each channel's owner is to be asked, in the order of the channels.
     ///
     /// # Errors

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use fanfare_core::cursor::Cursor;
 use fanfare_core::frame::Format;
+use fanfare_core::name::ChannelName;
 use fanfare_core::shard::Echo;
 use fanfare_core::start::Subscription;
 
@@ -38,6 +39,13 @@ pub struct Reading {
     /// On a WebSocket, what has to be told by close code 4002 after the handshake: `since=` could
     /// not be read. The subscriptions then start now and are not to be attached.
     pub refusal: Option<Problem>,
+}
+
+impl Reading {
+    /// The channels, in the order in which they were asked for.
+    pub fn channels(&self) -> impl Iterator<Item = &ChannelName> {
+        self.subscriptions.iter().map(|subscription| &subscription.channel)
+    }
 }
 
 /// What carries publications to a reader.

@@ -1,44 +1,80 @@
 //! Who may publish and who may read.
 //!
 //! Shards and the edge ask the same [`Access`], so that a request is answered alike wherever it is
-//! handled. It knows credentials as bytes, not the requests that carried them, and never logs them.
+//! handled: first who sent it, once, then for each channel whether they may. It knows credentials as
+//! bytes, not the requests that carried them, and never logs them.
+
+mod refusal;
 
 use std::fmt;
 use std::hint::black_box;
 use std::sync::Arc;
 
-use fanfare_core::code::Code;
-use fanfare_core::name::ChannelHash;
-use fanfare_core::publication::Publisher;
+use fanfare_core::name::{ChannelHash, ChannelName};
+use fanfare_core::prefix::Prefixes;
+use fanfare_core::publication::{End, Publisher};
+use fanfare_protocol::native::problem::Problem;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 /// Who may do what on this node.
 #[derive(Debug, Clone)]
 pub(crate) struct Access {
-    /// Who may publish, remove and end channels.
-    pub publishing: Publishing,
-    /// Who may read them.
-    pub subscribing: Subscribing,
+    trusting: Trusting,
+    /// What holds for the channels of namespaces, by prefix, and for all others.
+    namespaces: Prefixes<ChannelAccess>,
+    rest: ChannelAccess,
+    somewhere: Somewhere,
 }
 
-/// Who may publish.
+/// Who may do everything that can be done with a key.
 #[derive(Debug, Clone)]
-pub(crate) enum Publishing {
+enum Trusting {
     /// Whoever reaches the server: `dev`, which listens on loopback only.
     Anyone,
     /// Who holds one of these keys.
     Keys(Arc<[PublisherKey]>),
 }
 
-/// Who may read.
+/// Who may do what with the channels of one namespace.
+#[derive(Debug, Clone)]
+pub(crate) struct ChannelAccess {
+    /// What the namespace is called; none for the channels of no namespace.
+    pub namespace: Option<Box<str>>,
+    /// Whether they are read without a key.
+    pub anonymous_subscribe: bool,
+    /// Whether they are published to without a key.
+    pub anonymous_publish: bool,
+    /// Whether the frames of a WebSocket publish to them.
+    pub client_publish: bool,
+}
+
+/// What can be done with the channels of one namespace at least.
+#[derive(Debug, Clone, Copy)]
+struct Somewhere {
+    subscribe_anonymously: bool,
+    publish_anonymously: bool,
+    send: bool,
+    send_anonymously: bool,
+}
+
+/// Who sent a request.
+#[derive(Debug, Clone)]
+pub(crate) struct Caller {
+    publisher: Publisher,
+    standing: Standing,
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Subscribing {
-    /// Everyone (`--anonymous-subscribe`).
-    Anyone,
-    /// Who may publish.
-    Publishers,
+enum Standing {
+    /// Showed a key, or is asked for none.
+    Trusted,
+    /// Showed no key.
+    Anonymous,
+    /// Showed a key that is none. It is refused even where none is needed, so that a mistyped one is
+    /// noticed.
+    Mistaken,
 }
 
 /// One publisher's key and the name that idempotency keys are kept under.
@@ -58,50 +94,206 @@ pub(crate) struct Credentials<'a> {
 }
 
 impl Access {
-    /// Everyone may do everything: for `dev`.
-    pub(crate) fn open() -> Self {
-        Self { publishing: Publishing::Anyone, subscribing: Subscribing::Anyone }
+    /// Everyone is trusted, for `dev`; the rules say whether frames may publish.
+    pub(crate) fn open(
+        rest: ChannelAccess,
+        namespaces: impl IntoIterator<Item = (Box<str>, ChannelAccess)>,
+    ) -> Self {
+        Self::new(Trusting::Anyone, rest, namespaces)
     }
 
-    /// Holders of `keys` may publish, `subscribing` may read.
+    /// Holders of `keys` are trusted, the rules say what others may; `namespaces` are by prefix.
     pub(crate) fn keyed(
         keys: impl IntoIterator<Item = PublisherKey>,
-        subscribing: Subscribing,
+        rest: ChannelAccess,
+        namespaces: impl IntoIterator<Item = (Box<str>, ChannelAccess)>,
     ) -> Self {
-        Self { publishing: Publishing::Keys(keys.into_iter().collect()), subscribing }
+        Self::new(Trusting::Keys(keys.into_iter().collect()), rest, namespaces)
     }
 
-    /// The name under which the request publishes, none for an anonymous publisher.
-    ///
-    /// # Errors
-    /// [`Code::Unauthorized`] if it carries no key that is known.
-    pub(crate) fn may_publish(&self, credentials: Credentials<'_>) -> Result<Publisher, Code> {
-        let Publishing::Keys(keys) = &self.publishing else {
-            return Ok(None);
+    fn new(
+        trusting: Trusting,
+        rest: ChannelAccess,
+        namespaces: impl IntoIterator<Item = (Box<str>, ChannelAccess)>,
+    ) -> Self {
+        let namespaces = Prefixes::new(namespaces);
+        let any =
+            |holds: fn(&ChannelAccess) -> bool| holds(&rest) || namespaces.values().any(holds);
+        let somewhere = Somewhere {
+            subscribe_anonymously: any(|it| it.anonymous_subscribe),
+            publish_anonymously: any(|it| it.anonymous_publish),
+            send: any(|it| it.client_publish),
+            send_anonymously: any(|it| it.client_publish && it.anonymous_publish),
         };
-        let token = credentials.token().ok_or(Code::Unauthorized)?;
+        Self { trusting, namespaces, rest, somewhere }
+    }
+
+    /// Who sent a request with these credentials.
+    pub(crate) fn caller(&self, credentials: Credentials<'_>) -> Caller {
+        let Trusting::Keys(keys) = &self.trusting else {
+            return Caller { publisher: None, standing: Standing::Trusted };
+        };
+        let Some(token) = credentials.token() else {
+            return Caller { publisher: None, standing: Standing::Anonymous };
+        };
         // Every key is compared, so that the time taken does not say which one came close.
-        let mut found = None;
+        let mut publisher = None;
         for key in keys.iter() {
             if key.matches(token) {
-                found = Some(Arc::clone(&key.publisher));
+                publisher = Some(Arc::clone(&key.publisher));
             }
         }
-        found.map(Some).ok_or(Code::Unauthorized)
+        let standing = if publisher.is_some() { Standing::Trusted } else { Standing::Mistaken };
+        Caller { publisher, standing }
     }
 
-    /// Whether the request may read. A wrong key is refused even where none is needed, so that a
-    /// mistyped one is noticed.
+    /// Whether the caller may read a channel and its history.
     ///
     /// # Errors
-    /// [`Code::Unauthorized`] if it would need a key or carries one, and it is none that is known.
-    pub(crate) fn may_subscribe(&self, credentials: Credentials<'_>) -> Result<(), Code> {
-        match self.subscribing {
-            Subscribing::Anyone if credentials.token().is_none() => Ok(()),
-            Subscribing::Anyone | Subscribing::Publishers => {
-                self.may_publish(credentials).map(drop)
+    /// What to tell the caller, 401.
+    pub(crate) fn may_subscribe(
+        &self,
+        caller: &Caller,
+        channel: &ChannelName,
+    ) -> Result<(), Problem> {
+        match caller.standing {
+            Standing::Trusted => Ok(()),
+            Standing::Anonymous if self.of(channel).anonymous_subscribe => Ok(()),
+            _ => Err(refusal::subscribe(caller, self.of(channel)).about(channel, None)),
+        }
+    }
+
+    /// Whether the caller may read each of these channels on one connection; without any, whether
+    /// the connection could be of use at all.
+    ///
+    /// # Errors
+    /// What to tell the caller, 401.
+    pub(crate) fn may_open<'a>(
+        &self,
+        caller: &Caller,
+        channels: impl IntoIterator<Item = &'a ChannelName>,
+    ) -> Result<(), Problem> {
+        let mut channels = channels.into_iter().peekable();
+        if channels.peek().is_none() {
+            let Somewhere { subscribe_anonymously, send_anonymously, .. } = self.somewhere;
+            return match caller.standing {
+                Standing::Trusted => Ok(()),
+                Standing::Anonymous if subscribe_anonymously || send_anonymously => Ok(()),
+                _ => Err(refusal::subscribe(caller, &self.rest)),
+            };
+        }
+        channels.try_for_each(|channel| self.may_subscribe(caller, channel))
+    }
+
+    /// Whether the caller may publish to a channel by a request of HTTP. To end it takes a key.
+    ///
+    /// # Errors
+    /// What to tell the caller, 401.
+    pub(crate) fn may_publish(
+        &self,
+        caller: &Caller,
+        channel: &ChannelName,
+        end: End,
+    ) -> Result<(), Problem> {
+        match (caller.standing, end) {
+            (Standing::Trusted, _) => return Ok(()),
+            (Standing::Anonymous, End::Open) if self.of(channel).anonymous_publish => return Ok(()),
+            _ => {}
+        }
+        let refusal = match end {
+            End::Open => refusal::publish(caller, self.of(channel)),
+            End::Close => refusal::end(caller),
+        };
+        Err(refusal.about(channel, None))
+    }
+
+    /// Whether the caller may publish to one of these channels, so that the body is worth reading;
+    /// without any, whether there could be one.
+    ///
+    /// # Errors
+    /// What to tell the caller, 401, about the first channel.
+    pub(crate) fn may_publish_to_any<'a>(
+        &self,
+        caller: &Caller,
+        channels: impl IntoIterator<Item = &'a ChannelName>,
+        end: End,
+    ) -> Result<(), Problem> {
+        let mut first = None;
+        for channel in channels {
+            match self.may_publish(caller, channel, end) {
+                Ok(()) => return Ok(()),
+                Err(problem) => first = first.or(Some(problem)),
             }
         }
+        first.map_or_else(|| self.may_publish_somewhere(caller), Err)
+    }
+
+    /// Whether the caller may publish by a request of HTTP to any channel there could be.
+    ///
+    /// # Errors
+    /// What to tell the caller, 401.
+    pub(crate) fn may_publish_somewhere(&self, caller: &Caller) -> Result<(), Problem> {
+        match caller.standing {
+            Standing::Trusted => Ok(()),
+            Standing::Anonymous if self.somewhere.publish_anonymously => Ok(()),
+            _ => Err(refusal::publish(caller, &self.rest)),
+        }
+    }
+
+    /// Whether the caller may publish to a channel by the frame of a WebSocket.
+    ///
+    /// # Errors
+    /// What to tell the caller: 403 where no key would help, else 401.
+    pub(crate) fn may_send(
+        &self,
+        caller: &Caller,
+        channel: &ChannelName,
+        end: End,
+    ) -> Result<(), Problem> {
+        if !self.of(channel).client_publish {
+            return Err(refusal::send(self.of(channel)).about(channel, None));
+        }
+        self.may_publish(caller, channel, end)
+    }
+
+    /// Whether the caller may publish by the frame of a WebSocket to any channel there could be.
+    ///
+    /// # Errors
+    /// What to tell the caller: 403 where no key would help, else 401.
+    pub(crate) fn may_send_somewhere(&self, caller: &Caller) -> Result<(), Problem> {
+        match caller.standing {
+            _ if !self.somewhere.send => Err(refusal::send(&self.rest)),
+            Standing::Trusted => Ok(()),
+            Standing::Anonymous if self.somewhere.send_anonymously => Ok(()),
+            _ => Err(refusal::publish(caller, &self.rest)),
+        }
+    }
+
+    /// Whether the caller may remove channels, which takes a key.
+    ///
+    /// # Errors
+    /// What to tell the caller, 401.
+    pub(crate) fn may_remove(&self, caller: &Caller) -> Result<(), Problem> {
+        match caller.standing {
+            Standing::Trusted => Ok(()),
+            Standing::Anonymous | Standing::Mistaken => Err(refusal::remove(caller)),
+        }
+    }
+
+    fn of(&self, channel: &ChannelName) -> &ChannelAccess {
+        self.namespaces.of(channel.as_str()).unwrap_or(&self.rest)
+    }
+}
+
+impl Caller {
+    /// Whether they showed a key, or are asked for none.
+    pub(crate) fn is_trusted(&self) -> bool {
+        self.standing == Standing::Trusted
+    }
+
+    /// The name under which they publish, none for anonymous ones.
+    pub(crate) fn publisher(&self) -> &Publisher {
+        &self.publisher
     }
 }
 

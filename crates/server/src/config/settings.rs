@@ -113,7 +113,6 @@ pub(crate) struct ChannelRules {
     /// Whether anyone may publish to them; always in `dev`.
     pub(crate) anonymous_publish: bool,
     /// Whether the frames of WebSockets may publish to them.
-    #[cfg_attr(not(test), expect(dead_code, reason = "access asks it with the next change"))]
     pub(crate) client_publish: bool,
 }
 

@@ -5,7 +5,7 @@ use bytes::Bytes;
 use fanfare_core::code::Code;
 use fanfare_core::name::ChannelName;
 use fanfare_core::permit::Permit;
-use fanfare_core::publication::{Content, Draft, Publisher};
+use fanfare_core::publication::{Content, Draft};
 use fanfare_core::shard::{Answer, Refusal};
 use fanfare_protocol::native::batch::{self, BatchItem, BatchRequest, ItemResult};
 use fanfare_protocol::native::channels::Each;
@@ -16,6 +16,7 @@ use tokio::sync::oneshot;
 
 use super::Shared;
 use super::answer::{self, Answered};
+use crate::auth::Caller;
 
 /// What an item of the body became; publishes are known by their number.
 #[derive(Debug)]
@@ -57,12 +58,13 @@ impl Shared {
         &self,
         request: BatchRequest,
         body: &Bytes,
-        publisher: &Publisher,
+        caller: &Caller,
         origin: &AllowedOrigin,
     ) -> Result<Answered, Problem> {
         let mut batch = Batch::default();
-        let items = request.items(body, publisher, &self.rules)?;
-        let items: Vec<Item> = items.into_iter().map(|item| self.sort(&mut batch, item)).collect();
+        let items = request.items(body, caller.publisher(), &self.rules)?;
+        let items: Vec<Item> =
+            items.into_iter().map(|item| self.sort(&mut batch, item, caller)).collect();
         for owner in 0..batch.owners.len() {
             self.send(&mut batch, owner).await;
         }
@@ -79,8 +81,12 @@ impl Shared {
         Ok(answer::whole(Media::Json, batch::answer(&results), None, origin))
     }
 
-    /// Puts the publishes of an item before their owners.
-    fn sort(&self, batch: &mut Batch, item: BatchItem) -> Item {
+    /// Puts the publishes of an item before their owners, those that the caller may not make left
+    /// out.
+    fn sort(&self, batch: &mut Batch, item: BatchItem, caller: &Caller) -> Item {
+        let may = |channel: &ChannelName, draft: &Draft| {
+            self.access.may_publish(caller, channel, draft.end)
+        };
         let mut add = |channel: ChannelName, draft: Box<Draft>| {
             let owner = usize::from(self.node.owner(&channel));
             if batch.owners.len() <= owner {
@@ -96,10 +102,14 @@ impl Shared {
             number
         };
         match item {
-            BatchItem::One(channel, draft) => Item::One(add(channel, draft)),
+            BatchItem::One(channel, draft) => match may(&channel, &draft) {
+                Ok(()) => Item::One(add(channel, draft)),
+                Err(problem) => Item::Refused(problem),
+            },
             BatchItem::Several(drafts) => {
                 let each = drafts.into_iter().map(|each| {
                     let (channel, draft) = each?;
+                    may(&channel, &draft)?;
                     Ok((channel.clone(), add(channel, Box::new(draft))))
                 });
                 Item::Several(each.collect())

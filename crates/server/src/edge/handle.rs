@@ -4,7 +4,6 @@ use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use fanfare_core::code::Code;
-use fanfare_core::publication::Publisher;
 use fanfare_core::shard::Answer;
 use fanfare_core::time::UnixMillis;
 use fanfare_protocol::native::cors::{self, AllowedOrigin};
@@ -19,9 +18,8 @@ use hyper::body::Incoming;
 use super::answer::{self, AnswerBody, Answered};
 use super::body::{self, BodyRules};
 use super::connection::Origin;
-use super::upgrade::Rights;
 use super::{Shared, operations, page};
-use crate::auth::Credentials;
+use crate::auth::{Caller, Credentials};
 
 impl Shared {
     /// Answers a request, whatever it is.
@@ -46,19 +44,19 @@ impl Shared {
             Ok(route) => route,
             Err(problem) => return self.refuse(&problem, &allowed, &mut incoming, &parts).await,
         };
-        let rights = self.rights(&head);
+        let caller = self.caller(&head);
         match route {
             Route::Publish(_) | Route::Batch(_) | Route::Remove(_) => {
-                self.write(route, rights, incoming, (&parts, &allowed)).await
+                self.write(route, &caller, incoming, (&parts, &allowed)).await
             }
             Route::Read(reading) => {
-                let outcome = self.read(*reading, rights, (parts, from), &allowed).await;
+                let outcome = self.read(*reading, caller, (parts, from), &allowed).await;
                 outcome.unwrap_or_else(|problem| self.refused(&problem, &allowed))
             }
             Route::History(request) => {
-                let outcome = match rights.subscribe {
+                let outcome = match self.access.may_subscribe(&caller, &request.channel) {
                     Ok(()) => self.history(*request, &allowed).await,
-                    Err(code) => Err(Problem::of(code)),
+                    Err(problem) => Err(problem),
                 };
                 outcome.unwrap_or_else(|problem| self.refused(&problem, &allowed))
             }
@@ -75,13 +73,21 @@ impl Shared {
     async fn write(
         &self,
         route: Route,
-        rights: Rights,
+        caller: &Caller,
         mut incoming: Incoming,
         (parts, allowed): (&request::Parts, &AllowedOrigin),
     ) -> Answered {
-        let outcome = match rights.publish {
-            Ok(publisher) => self.change(route, &publisher, &mut incoming, allowed).await,
-            Err(code) => Err(Problem::of(code)),
+        let may = match &route {
+            Route::Publish(publishing) => {
+                let channels = publishing.channels.iter().flatten();
+                self.access.may_publish_to_any(caller, channels, publishing.end())
+            }
+            Route::Remove(_) => self.access.may_remove(caller),
+            _ => self.access.may_publish_somewhere(caller),
+        };
+        let outcome = match may {
+            Ok(()) => self.change(route, caller, &mut incoming, allowed).await,
+            Err(problem) => Err(problem),
         };
         match outcome {
             Ok(answer) => answer,
@@ -92,7 +98,7 @@ impl Shared {
     async fn change(
         &self,
         route: Route,
-        publisher: &Publisher,
+        caller: &Caller,
         incoming: &mut Incoming,
         allowed: &AllowedOrigin,
     ) -> Result<Answered, Problem> {
@@ -108,11 +114,11 @@ impl Shared {
         match route {
             Route::Publish(publishing) => {
                 let body = body::read(incoming, rules).await?;
-                self.publish(*publishing, body, publisher, allowed).await
+                self.publish(*publishing, body, caller, allowed).await
             }
             Route::Batch(request) => {
                 let body = body::read(incoming, rules).await?;
-                self.batch(request, &body, publisher, allowed).await
+                self.batch(request, &body, caller, allowed).await
             }
             Route::Remove(channels) => {
                 body::discard(incoming).await;
@@ -126,7 +132,7 @@ impl Shared {
     async fn read(
         self: &Arc<Self>,
         reading: Reading,
-        rights: Rights,
+        caller: Caller,
         (mut parts, from): (request::Parts, &Arc<Origin>),
         allowed: &AllowedOrigin,
     ) -> Result<Answered, Problem> {
@@ -134,9 +140,9 @@ impl Shared {
             let Some(upgrade) = parts.extensions.remove() else {
                 return Err(Problem::of(Code::HandshakeInvalid));
             };
-            return self.upgrade(reading, rights, (upgrade, from), allowed).await;
+            return self.upgrade(reading, caller, (upgrade, from), allowed).await;
         }
-        rights.subscribe.map_err(Problem::of)?;
+        self.access.may_open(&caller, reading.channels())?;
         if reading.body == BodyWanted::No {
             return self.head_only(&reading, allowed).await;
         }
@@ -148,18 +154,14 @@ impl Shared {
         Ok(answered)
     }
 
-    fn rights(&self, head: &Head<'_>) -> Rights {
-        let credentials = Credentials {
+    fn caller(&self, head: &Head<'_>) -> Caller {
+        self.access.caller(Credentials {
             authorization: head.bytes("authorization"),
             subprotocol_token: head
                 .list("sec-websocket-protocol")
                 .find_map(|offer| offer.strip_prefix("bearer."))
                 .map(str::as_bytes),
-        };
-        Rights {
-            subscribe: self.access.may_subscribe(credentials),
-            publish: self.access.may_publish(credentials),
-        }
+        })
     }
 
     /// Refuses, having read the body away: a client that is still sending would otherwise be reset

@@ -1,7 +1,6 @@
 //! Publishing to the channels of a URL, and new histories.
 
 use bytes::Bytes;
-use fanfare_core::publication::Publisher;
 use fanfare_core::shard::{Answer, Request};
 use fanfare_protocol::native::channels::{Each, Named};
 use fanfare_protocol::native::cors::AllowedOrigin;
@@ -12,6 +11,7 @@ use fanfare_protocol::native::response::Media;
 use super::Shared;
 use super::answer::{self, Answered};
 use super::ask::{self, Asked};
+use crate::auth::Caller;
 
 impl Shared {
     /// Publishes `body` to the channels of the URL.
@@ -19,14 +19,15 @@ impl Shared {
         &self,
         publishing: Publishing,
         body: Bytes,
-        publisher: &Publisher,
+        caller: &Caller,
         origin: &AllowedOrigin,
     ) -> Result<Answered, Problem> {
-        let drafts = publishing.drafts(body, publisher, &self.rules)?;
+        let drafts = publishing.drafts(body, caller.publisher(), &self.rules)?;
         let asked = drafts
             .into_iter()
             .map(|each| {
                 let (channel, draft) = each?;
+                self.access.may_publish(caller, &channel, draft.end)?;
                 let asked = ask::publish(&self.node, channel.clone(), draft);
                 Ok((channel, asked))
             })
@@ -60,6 +61,7 @@ impl Shared {
         let mut answers = settle(asked).await;
         let body = match answers.as_slice() {
             [Ok((channel, answer))] => publish::answer(channel, answer)?,
+            [Err(problem)] => return Err(problem.clone()),
             _ => {
                 self.count_refusals(&answers);
                 publish::results(&answers)

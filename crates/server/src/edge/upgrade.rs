@@ -4,7 +4,6 @@
 use bytes::{Bytes, BytesMut};
 use fanfare_core::code::Code;
 use fanfare_core::cursor::Cursor;
-use fanfare_core::publication::Publisher;
 use fanfare_protocol::native::cors::AllowedOrigin;
 use fanfare_protocol::native::problem::Problem;
 use fanfare_protocol::native::reading::{Reading, Transport};
@@ -20,6 +19,7 @@ use super::Shared;
 use super::answer::{self, AnswerBody, Answered};
 use super::connection::Origin;
 use super::rewound::Rewound;
+use crate::auth::Caller;
 use crate::node::{Adoption, Letter};
 use crate::shard::SocketRequest;
 
@@ -38,20 +38,12 @@ enum Behind {
     Goodbye(CloseCode, String),
 }
 
-/// What a request's credentials are good for.
-pub(super) struct Rights {
-    /// Whether it may read.
-    pub subscribe: Result<(), Code>,
-    /// Under which name it publishes.
-    pub publish: Result<Publisher, Code>,
-}
-
 impl Shared {
     /// Answers 101, and gives the socket back once hyper has written that.
     pub(super) async fn upgrade(
         self: &std::sync::Arc<Self>,
         reading: Reading,
-        rights: Rights,
+        caller: Caller,
         (upgrade, from): (OnUpgrade, &std::sync::Arc<Origin>),
         origin: &AllowedOrigin,
     ) -> Result<Answered, Problem> {
@@ -61,7 +53,7 @@ impl Shared {
         let Transport::WebSocket(socket) = reading.transport.clone() else {
             return Err(Problem::of(Code::Internal));
         };
-        let (behind, cursor) = self.behind(reading, rights).await?;
+        let (behind, cursor) = self.behind(reading, caller).await?;
         let mut extra = vec![
             ("Connection", "Upgrade"),
             ("Upgrade", "websocket"),
@@ -96,10 +88,11 @@ impl Shared {
     async fn behind(
         &self,
         mut reading: Reading,
-        rights: Rights,
+        caller: Caller,
     ) -> Result<(Behind, Option<Cursor>), Problem> {
-        let goodbye = match (&rights.subscribe, &reading.refusal) {
-            (Err(code), _) => Some((CLOSE_UNAUTHORIZED, Problem::of(*code))),
+        let reads = self.access.may_open(&caller, reading.channels());
+        let goodbye = match (reads, &reading.refusal) {
+            (Err(problem), _) => Some((CLOSE_UNAUTHORIZED, problem)),
             (Ok(()), Some(problem)) => Some((CLOSE_SINCE, problem.clone())),
             (Ok(()), None) => None,
         };
@@ -111,7 +104,7 @@ impl Shared {
         let standing = self.standing(&reading).await?;
         reading.subscriptions = standing.subscriptions;
         let session = super::random::session()?;
-        let request = SocketRequest::of(reading, session, rights.publish);
+        let request = SocketRequest::of(reading, session, caller);
         Ok((Behind::Shard(Box::new(request)), Some(standing.cursor)))
     }
 

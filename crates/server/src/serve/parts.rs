@@ -12,7 +12,7 @@ use fanfare_core::settings::{
 use fanfare_protocol::native::cors::{Hosts, OriginPolicy, Origins};
 use fanfare_protocol::native::route::Rules;
 
-use crate::auth::{Access, PublisherKey, Subscribing};
+use crate::auth::{Access, ChannelAccess, PublisherKey};
 use crate::config::settings::{ChannelRules, Jitter, Limits, Mode, Settings, SlowReader};
 use crate::edge::{self, EdgeOptions, Pages};
 use crate::shard;
@@ -38,17 +38,26 @@ pub(super) const IDLE_WITHIN: Duration = Duration::from_secs(75);
 
 /// Who may publish and read.
 pub(super) fn access(settings: &Settings) -> Access {
+    let rest = channel_access(None, &settings.rest);
+    let namespaces = settings.namespaces.iter().map(|namespace| {
+        let access = channel_access(Some(namespace.name.as_str().into()), &namespace.rules);
+        (namespace.prefix.as_str().into(), access)
+    });
     match settings.mode {
-        Mode::Dev | Mode::Demo => Access::open(),
+        Mode::Dev | Mode::Demo => Access::open(rest, namespaces),
         Mode::Serve => {
             let keys = settings.auth.publisher_keys.iter();
-            let subscribing = if settings.rest.anonymous_subscribe {
-                Subscribing::Anyone
-            } else {
-                Subscribing::Publishers
-            };
-            Access::keyed(keys.map(|key| PublisherKey::new(key)), subscribing)
+            Access::keyed(keys.map(|key| PublisherKey::new(key)), rest, namespaces)
         }
+    }
+}
+
+fn channel_access(namespace: Option<Box<str>>, rules: &ChannelRules) -> ChannelAccess {
+    ChannelAccess {
+        namespace,
+        anonymous_subscribe: rules.anonymous_subscribe,
+        anonymous_publish: rules.anonymous_publish,
+        client_publish: rules.client_publish,
     }
 }
 

@@ -84,8 +84,7 @@ impl EventLoop {
         let Adoption { socket, peer, leftover, mut socket_request, counted } = adoption;
         tracing::trace!(%peer, "a WebSocket comes back from the edge");
         let opening = socket_request.opening();
-        let rules = &self.judge.rules;
-        let mut session = Session::new(socket_request, &opening.subscriptions, rules);
+        let mut session = Session::new(socket_request, &opening.subscriptions, &self.judge);
         session.keep(leftover);
         let socket = mio::net::TcpStream::from_std(socket);
         let state = State::Socket(Box::new(session));

@@ -1,12 +1,13 @@
 //! What a WebSocket's request asked for, while it travels between threads.
 
-use fanfare_core::code::Code;
 use fanfare_core::cursor::Cursor;
 use fanfare_core::frame::Format;
-use fanfare_core::publication::{Publisher, SessionId};
+use fanfare_core::publication::SessionId;
 use fanfare_core::shard::{Echo, Opening};
 use fanfare_core::start::Subscription;
 use fanfare_protocol::native::reading::{Heartbeat, Pong, Reading, Transport};
+
+use crate::auth::Caller;
 
 /// What a WebSocket's request asked for, decoded and checked.
 #[derive(Debug, Clone)]
@@ -25,17 +26,13 @@ pub(crate) struct SocketRequest {
     pub heartbeat: Heartbeat,
     /// How a raw socket's text `ping` is answered.
     pub pong: Pong,
-    /// Under which name it publishes, or why it may not.
-    pub publisher: Result<Publisher, Code>,
+    /// Who opened it.
+    pub caller: Caller,
 }
 
 impl SocketRequest {
     /// The request that `reading`, whose transport is a WebSocket, was read from.
-    pub(crate) fn of(
-        reading: Reading,
-        session: SessionId,
-        publisher: Result<Publisher, Code>,
-    ) -> Self {
+    pub(crate) fn of(reading: Reading, session: SessionId, caller: Caller) -> Self {
         let pong = match reading.transport {
             Transport::WebSocket(socket) => socket.pong,
             _ => Pong::Off,
@@ -48,7 +45,7 @@ impl SocketRequest {
             echo: reading.echo,
             heartbeat: reading.heartbeat,
             pong,
-            publisher,
+            caller,
         }
     }
 

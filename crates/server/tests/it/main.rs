@@ -16,6 +16,7 @@ mod fault;
 mod heartbeat;
 mod kept;
 mod large;
+mod namespaces;
 mod nginx;
 mod reader;
 mod server;

@@ -4,14 +4,12 @@ use std::mem::MaybeUninit;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use fanfare_core::code::Code;
 use fanfare_core::name::ChannelName;
-use fanfare_core::publication::{Draft, Publisher, SessionId};
+use fanfare_core::publication::{Draft, SessionId};
 use fanfare_core::shard::Opening;
 use fanfare_core::time::UnixMillis;
 use fanfare_protocol::native::cors::{self, AllowedOrigin, OriginPolicy};
 use fanfare_protocol::native::head::{Head, Version};
-use fanfare_protocol::native::problem::Problem;
 use fanfare_protocol::native::reading::{BodyWanted, Reading, Transport};
 use fanfare_protocol::native::response::Persistence;
 use fanfare_protocol::native::route::{Route, Rules, route};
@@ -101,7 +99,7 @@ impl Judge {
             ("POST" | "PUT", Body::Bytes(bytes)) if self.may_be_small(&head, bytes) => {
                 match behind.get(..bytes) {
                     Some(body) => self.judge_publish(&head, body, head_bytes + bytes, given),
-                    None if self.access.may_publish(credentials(&head)).is_ok() => {
+                    None if self.may_publish(&head, given) => {
                         Decision::PartialBody(head_bytes + bytes)
                     }
                     // The edge refuses it without waiting for the body.
@@ -121,16 +119,33 @@ impl Judge {
             && !head.has("upgrade")
     }
 
+    /// Whether it may be published, by its head alone.
+    fn may_publish(&self, head: &Head<'_>, given: Given) -> bool {
+        let caller = self.access.caller(credentials(head));
+        if caller.is_trusted() || self.access.may_publish_somewhere(&caller).is_err() {
+            return caller.is_trusted();
+        }
+        let Ok(Route::Publish(publishing)) = route(head, &self.rules, given.now) else {
+            return false;
+        };
+        let channels = publishing.channels.iter().flatten();
+        self.access.may_publish_to_any(&caller, channels, publishing.end()).is_ok()
+    }
+
     fn judge_publish(&self, head: &Head<'_>, body: &[u8], bytes: usize, given: Given) -> Decision {
         let drafts = || {
             let origin = cors::check(head, &self.policy).ok()?;
             let Ok(Route::Publish(publishing)) = route(head, &self.rules, given.now) else {
                 return None;
             };
-            let publisher = self.access.may_publish(credentials(head)).ok()?;
-            let body = Bytes::copy_from_slice(body);
-            let drafts = publishing.drafts(body, &publisher, &self.rules).ok()?;
             // Several channels have several owners; the edge gathers their answers.
+            let [Ok(channel)] = publishing.channels.as_slice() else {
+                return None;
+            };
+            let caller = self.access.caller(credentials(head));
+            self.access.may_publish(&caller, channel, publishing.end()).ok()?;
+            let body = Bytes::copy_from_slice(body);
+            let drafts = publishing.drafts(body, caller.publisher(), &self.rules).ok()?;
             let Ok([Ok((channel, draft))]) = <[_; 1]>::try_from(drafts) else {
                 return None;
             };
@@ -172,7 +187,8 @@ impl Judge {
         origin: AllowedOrigin,
         given: Given,
     ) -> Option<Becoming> {
-        self.access.may_subscribe(credentials(head)).ok()?;
+        let caller = self.access.caller(credentials(head));
+        self.access.may_open(&caller, reading.channels()).ok()?;
         let stream = Stream::new(&reading, origin, given.session);
         let opening = Opening {
             format: reading.format,
@@ -193,15 +209,14 @@ impl Judge {
     ) -> Becoming {
         let refusal = reading.refusal.take();
         let upgrade = Upgrade::new(&reading, origin);
-        let credentials = credentials(head);
-        let reads = self.access.may_subscribe(credentials);
-        let publisher: Result<Publisher, Code> = self.access.may_publish(credentials);
-        let mut request = SocketRequest::of(reading, given.session, publisher);
+        let caller = self.access.caller(credentials(head));
+        let reads = self.access.may_open(&caller, reading.channels());
+        let mut request = SocketRequest::of(reading, given.session, caller);
         let opening = request.opening();
-        let session = Session::new(request, &opening.subscriptions, &self.rules);
+        let session = Session::new(request, &opening.subscriptions, self);
         // A browser hides what the handshake is refused with, so these are told after it.
         let refused = match (reads, refusal) {
-            (Err(code), _) => Some(Problem::of(code)),
+            (Err(problem), _) => Some(problem),
             (Ok(()), refusal) => refusal,
         };
         match refused {

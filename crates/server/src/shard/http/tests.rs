@@ -10,7 +10,7 @@ use fanfare_protocol::native::cors::{Hosts, OriginPolicy, Origins};
 use fanfare_protocol::native::route::Rules;
 
 use super::{Given, Http, Judge};
-use crate::auth::{Access, PublisherKey, Subscribing};
+use crate::auth::tests::{Rules as Who, everyone, keyed};
 use crate::shard::options::ShardOptions;
 use crate::shard::step::{Becoming, Step};
 
@@ -18,7 +18,7 @@ fn judge() -> Judge {
     Judge {
         options: ShardOptions::default(),
         rules: Rules::default(),
-        access: Arc::new(Access::open()),
+        access: Arc::new(everyone()),
         policy: Arc::new(OriginPolicy { hosts: Hosts::Loopback, origins: Origins::Loopback }),
     }
 }
@@ -157,10 +157,51 @@ fn heads_are_bounded_and_garbage_is_no_request() {
 
 #[test]
 fn who_may_not_publish_is_not_waited_for() {
-    let keys = [PublisherKey::new("secret")];
-    let judge = Judge { access: Arc::new(Access::keyed(keys, Subscribing::Anyone)), ..judge() };
-    let mut http = connection();
-    http.receive(b"POST /c/a HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\nx");
-    let step = http.decode(&judge, given(), &mut Vec::new());
-    assert!(matches!(step, Step::HandOver), "{step:?}");
+    let talk = Who { publish: true, ..Who::default() };
+    let judge = Judge { access: Arc::new(keyed(Who::default(), [("talk:", talk)])), ..judge() };
+    for (channels, key, waited_for) in [
+        ("a", "", false),
+        ("a", "Authorization: Bearer none\r\n", false),
+        ("a", "Authorization: Bearer secret\r\n", true),
+        ("talk:a", "", true),
+        ("talk:a", "Authorization: Bearer none\r\n", false),
+        ("a,talk:a", "", true),
+        ("a,b", "", false),
+    ] {
+        let mut http = connection();
+        http.receive(
+            format!(
+                "POST /c/{channels} HTTP/1.1\r\nHost: localhost\r\n{key}Content-Length: 9\r\n\r\nx"
+            )
+            .as_bytes(),
+        );
+        let step = http.decode(&judge, given(), &mut Vec::new());
+        let waits = matches!(step, Step::Wait);
+        assert!(waits || matches!(step, Step::HandOver), "{step:?}");
+        assert_eq!(waits, waited_for, "{channels} {key}");
+    }
+}
+
+#[test]
+fn only_what_the_channel_allows_is_answered_here() {
+    let talk = Who { publish: true, ..Who::default() };
+    let read = Who { subscribe: true, ..Who::default() };
+    let access = keyed(Who::default(), [("talk:", talk), ("news:", read)]);
+    let judge = Judge { access: Arc::new(access), ..judge() };
+    for (line, answered_here) in [
+        ("POST /c/talk:a", true),
+        ("POST /c/talk:a?end=1", false),
+        ("POST /c/news:a", false),
+        ("POST /c/a", false),
+        ("GET /c/news:a", true),
+        ("GET /c/news:a,news:b", true),
+        ("GET /c/news:a,talk:a", false),
+        ("GET /c/a", false),
+    ] {
+        let mut http = connection();
+        let length = if line.starts_with('P') { "Content-Length: 1\r\n\r\nx" } else { "\r\n" };
+        http.receive(format!("{line} HTTP/1.1\r\nHost: localhost\r\n{length}").as_bytes());
+        let step = http.decode(&judge, given(), &mut Vec::new());
+        assert_eq!(!matches!(step, Step::HandOver), answered_here, "{line}: {step:?}");
+    }
 }

@@ -20,7 +20,7 @@ use fanfare_protocol::native::route::Rules;
 
 use super::{Answerer, Parts, Seat, ShardOptions};
 use crate::acceptor::{Acceptor, AcceptorOptions};
-use crate::auth::Access;
+use crate::auth::tests::everyone;
 use crate::edge::{Handoff, Intake};
 use crate::engine::{Engine, Memory};
 use crate::load::Load;
@@ -142,7 +142,7 @@ fn parts(
         node: Arc::clone(node),
         load: Arc::clone(load),
         engine: Engine::Memory(Memory),
-        access: Arc::new(Access::open()),
+        access: Arc::new(everyone()),
         authority: wishes.answerer,
         policy: Arc::new(OriginPolicy { hosts: Hosts::Loopback, origins: Origins::Loopback }),
         handoff: handoff.clone(),

@@ -14,6 +14,7 @@ use fanfare_protocol::native::v1::{self, Ask, CommandId};
 use fanfare_protocol::websocket::{CloseCode, Frame, MessageKind, append_frame};
 
 use super::{Language, Session};
+use crate::auth::Access;
 use crate::shard::http::Judge;
 use crate::shard::step::Step;
 
@@ -28,13 +29,13 @@ impl Session {
     ) -> Step {
         match (&self.language, kind) {
             (Language::Raw(raw), MessageKind::Text) if data == "ping" => match raw.pong.text() {
-                None => self.publish_raw(kind, data, out),
+                None => self.publish_raw(kind, data, judge, out),
                 Some(pong) => {
                     append_text(out, pong.as_bytes());
                     Step::Wait
                 }
             },
-            (Language::Raw(_), _) => self.publish_raw(kind, data, out),
+            (Language::Raw(_), _) => self.publish_raw(kind, data, judge, out),
             (Language::V1(_), MessageKind::Text) => self.command(&data, judge, now, out),
             (Language::V1(_), MessageKind::Binary) => {
                 let told = (CloseCode::UNSUPPORTED_DATA, "fanfare.v1 speaks JSON in text frames");
@@ -43,23 +44,25 @@ impl Session {
         }
     }
 
-    fn publish_raw(&mut self, kind: MessageKind, data: Bytes, out: &mut Vec<u8>) -> Step {
+    fn publish_raw(
+        &mut self,
+        kind: MessageKind,
+        data: Bytes,
+        judge: &Judge,
+        out: &mut Vec<u8>,
+    ) -> Step {
         let Language::Raw(raw) = &self.language else {
             return Step::Wait;
-        };
-        let publisher = match &self.publisher {
-            Ok(publisher) => publisher.clone(),
-            Err(code) => {
-                let code = *code;
-                let reason = Problem::of(code).close_reason();
-                return self.close_for(code, (CloseCode::POLICY_VIOLATION, &reason), out);
-            }
         };
         let Some(channel) = raw.channel.clone() else {
             let reason = "a raw socket of several channels only reads; use fanfare.v1 to publish";
             let told = (CloseCode::POLICY_VIOLATION, reason);
             return self.close_for(Code::CommandInvalid, told, out);
         };
+        if let Err(problem) = judge.access.may_send(&self.caller, &channel, End::Open) {
+            let told = (CloseCode::POLICY_VIOLATION, &*problem.close_reason());
+            return self.close_for(problem.code(), told, out);
+        }
         let data = match kind {
             MessageKind::Text => Data::Text(data),
             MessageKind::Binary => Data::Binary(data),
@@ -68,7 +71,7 @@ impl Session {
             content: Some(Content::plain(data)),
             lifetime: Lifetime::Retained,
             key: None,
-            publisher,
+            publisher: self.caller.publisher().clone(),
             expect: None,
             end: End::Open,
         };
@@ -76,17 +79,19 @@ impl Session {
     }
 
     fn command(&mut self, text: &[u8], judge: &Judge, now: UnixMillis, out: &mut Vec<u8>) -> Step {
-        let nobody = None;
-        let publisher = self.publisher.as_ref().unwrap_or(&nobody);
         // The decoder has checked that it is UTF-8, so this loses nothing.
         let text = str::from_utf8(text).unwrap_or_default();
-        let command = match v1::parse(text, publisher, &judge.rules, now) {
+        let command = match v1::parse(text, self.caller.publisher(), &judge.rules, now) {
             Ok(command) => command,
             Err(bad) => {
                 append_error(out, bad.id.as_ref(), &bad.problem);
                 return Step::Told(bad.problem.code());
             }
         };
+        if let Err(problem) = self.may(&command.ask, &judge.access) {
+            append_error(out, Some(&command.id), &problem);
+            return Step::Told(problem.code());
+        }
         match command.ask {
             Ask::Ping => {
                 let mut payload = Vec::new();
@@ -114,13 +119,19 @@ impl Session {
                 question: Request::History(*query),
                 bytes: 0,
             },
-            Ask::Publish(channel, draft) => match self.publisher {
-                Ok(_) => self.publish(Some(command.id), channel, draft),
-                Err(code) => {
-                    append_error(out, Some(&command.id), &Problem::of(code));
-                    Step::Told(code)
-                }
-            },
+            Ask::Publish(channel, draft) => self.publish(Some(command.id), channel, draft),
+        }
+    }
+
+    /// Whether the client may have what it asks for.
+    fn may(&self, ask: &Ask, access: &Access) -> Result<(), Problem> {
+        match ask {
+            Ask::Subscribe { channel, .. } | Ask::History(channel, _) => {
+                access.may_subscribe(&self.caller, channel)
+            }
+            Ask::Publish(channel, draft) => access.may_send(&self.caller, channel, draft.end),
+            // Whoever has subscribed may leave.
+            Ask::Unsubscribe(_) | Ask::Ping => Ok(()),
         }
     }
 

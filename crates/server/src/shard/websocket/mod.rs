@@ -14,13 +14,12 @@ use fanfare_core::code::Code;
 use fanfare_core::cursor::Cursor;
 use fanfare_core::frame::Format;
 use fanfare_core::name::ChannelName;
-use fanfare_core::publication::{Publisher, SessionId};
+use fanfare_core::publication::{End, SessionId};
 use fanfare_core::shard::Echo;
 use fanfare_core::start::Subscription;
 use fanfare_protocol::native::cors::AllowedOrigin;
 use fanfare_protocol::native::problem::Problem;
 use fanfare_protocol::native::reading::{Pong, Reading, Transport};
-use fanfare_protocol::native::route::Rules;
 use fanfare_protocol::native::v1::CommandId;
 use fanfare_protocol::websocket::{
     CloseCode, Decoder, Event, Frame, Role, Violation, append_frame,
@@ -33,6 +32,7 @@ use super::options::ShardOptions;
 use super::request::SocketRequest;
 use super::step::Step;
 use super::wheel::Tick;
+use crate::auth::{Access, Caller};
 use fanfare_core::time::UnixMillis;
 
 /// One WebSocket.
@@ -40,7 +40,7 @@ use fanfare_core::time::UnixMillis;
 pub(super) struct Session {
     decoder: Decoder,
     id: SessionId,
-    publisher: Result<Publisher, Code>,
+    caller: Caller,
     language: Language,
     echo: Echo,
     /// Seconds between pings; 5 to 60.
@@ -111,6 +111,20 @@ pub(super) struct Upgrade {
     origin: AllowedOrigin,
 }
 
+impl Language {
+    /// Whether frames may publish, to any channel that they could name.
+    fn may_send(&self, caller: &Caller, access: &Access) -> Result<(), Problem> {
+        match self {
+            Self::Raw(raw) => match &raw.channel {
+                Some(channel) => access.may_send(caller, channel, End::Open),
+                // That it only reads is told when it sends something.
+                None => access.may_send_somewhere(caller),
+            },
+            Self::V1(_) => access.may_send_somewhere(caller),
+        }
+    }
+}
+
 impl Upgrade {
     /// The answer to the handshake of `reading`.
     pub(super) fn new(reading: &Reading, origin: AllowedOrigin) -> Self {
@@ -128,17 +142,8 @@ impl Session {
     pub(super) fn new(
         request: SocketRequest,
         subscriptions: &[Subscription],
-        rules: &Rules,
+        judge: &Judge,
     ) -> Self {
-        let message_bytes_max = match request.format {
-            Format::WebSocketV1 => rules.batch_bytes_max(),
-            _ => rules.payload_bytes_max,
-        };
-        // What is not to be published need not be kept until it is whole.
-        let message_bytes_max = match request.publisher {
-            Ok(_) => message_bytes_max,
-            Err(_) => message_bytes_max.min(COMMAND_BYTES_MAX),
-        };
         let language = match request.format {
             Format::WebSocketV1 => {
                 let carries = !request.carried.is_empty();
@@ -152,13 +157,22 @@ impl Session {
                 pong: request.pong,
             })),
         };
+        let message_bytes_max = match language {
+            Language::V1(_) => judge.rules.batch_bytes_max(),
+            Language::Raw(_) => judge.rules.payload_bytes_max,
+        };
+        // What is not to be published need not be kept until it is whole.
+        let message_bytes_max = match language.may_send(&request.caller, &judge.access) {
+            Ok(()) => message_bytes_max,
+            Err(_) => message_bytes_max.min(COMMAND_BYTES_MAX),
+        };
         Self {
             decoder: Decoder::new(
                 Role::Server,
                 u32::try_from(message_bytes_max).unwrap_or(u32::MAX),
             ),
             id: request.session,
-            publisher: request.publisher,
+            caller: request.caller,
             language,
             echo: request.echo,
             beat_secs: u8::try_from(request.heartbeat.every.as_secs()).unwrap_or(u8::MAX),
@@ -316,7 +330,7 @@ impl Session {
                 Ok(Some(event)) => event,
                 Ok(None) => return Step::Wait,
                 Err(_) if self.is_closing() => return Step::Finish,
-                Err(violation) => return self.violated(violation, out),
+                Err(violation) => return self.violated(violation, judge, out),
             };
             let step = match event {
                 Event::Close { code, .. } => {
@@ -343,15 +357,16 @@ impl Session {
         }
     }
 
-    fn violated(&mut self, violation: Violation, out: &mut Vec<u8>) -> Step {
+    fn violated(&mut self, violation: Violation, judge: &Judge, out: &mut Vec<u8>) -> Step {
         self.arriving = None;
         let told = self.reason(violation);
-        match (violation, &self.publisher) {
-            (Violation::MessageTooBig { .. }, Err(code)) => {
-                let reason = Problem::of(*code).close_reason();
-                self.close_for(*code, (CloseCode::POLICY_VIOLATION, &reason), out)
+        let may_send = self.language.may_send(&self.caller, &judge.access);
+        match (violation, may_send) {
+            (Violation::MessageTooBig { .. }, Err(problem)) => {
+                let told = (CloseCode::POLICY_VIOLATION, &*problem.close_reason());
+                self.close_for(problem.code(), told, out)
             }
-            (Violation::MessageTooBig { .. }, Ok(_)) => {
+            (Violation::MessageTooBig { .. }, Ok(())) => {
                 self.close_for(Code::PayloadTooLarge, (violation.close_code(), &told), out)
             }
             _ => self.close(violation.close_code(), &told, out),

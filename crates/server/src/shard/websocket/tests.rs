@@ -6,7 +6,7 @@ use fanfare_core::code::Code;
 use fanfare_core::cursor::Cursor;
 use fanfare_core::frame::Format;
 use fanfare_core::name::ChannelName;
-use fanfare_core::publication::{Data, Publisher, SessionId};
+use fanfare_core::publication::{Data, SessionId};
 use fanfare_core::shard::{Answer, Echo, Refusal, Request};
 use fanfare_core::start::{Start, Subscription};
 use fanfare_protocol::native::cors::OriginPolicy;
@@ -16,22 +16,41 @@ use fanfare_protocol::native::route::Rules;
 use fanfare_protocol::websocket::{Decoder, Event, Frame, MessageKind, Role, append_frame};
 
 use super::{Reply, Session};
-use crate::auth::Access;
+use crate::auth::tests::{Rules as Who, everyone, keyed};
+use crate::auth::{Access, Credentials};
 use crate::shard::http::Judge;
 use crate::shard::options::ShardOptions;
 use crate::shard::request::SocketRequest;
 use crate::shard::step::Step;
 
 fn judge() -> Judge {
+    judge_by(everyone())
+}
+
+/// A judge who lets the holder of a key publish, and nobody else.
+fn strict() -> Judge {
+    judge_by(keyed(Who { subscribe: true, ..Who::default() }, []))
+}
+
+fn judge_by(access: Access) -> Judge {
     Judge {
         options: ShardOptions::default(),
         rules: Rules::default(),
-        access: Arc::new(Access::open()),
+        access: Arc::new(access),
         policy: Arc::new(OriginPolicy::default()),
     }
 }
 
-fn session(format: Format, publisher: Result<Publisher, Code>, echo: Echo) -> Session {
+fn session(format: Format, echo: Echo) -> Session {
+    anonymous(format, echo, &judge())
+}
+
+/// A session without a key.
+fn anonymous(format: Format, echo: Echo, judge: &Judge) -> Session {
+    with(Credentials::default(), format, echo, judge)
+}
+
+fn with(credentials: Credentials<'_>, format: Format, echo: Echo, judge: &Judge) -> Session {
     let subscriptions =
         vec![Subscription { channel: ChannelName::new("a").unwrap(), start: Start::Now }];
     let request = SocketRequest {
@@ -45,9 +64,9 @@ fn session(format: Format, publisher: Result<Publisher, Code>, echo: Echo) -> Se
             form: HeartbeatForm::Comment,
         },
         pong: Pong::Usual,
-        publisher,
+        caller: judge.access.caller(credentials),
     };
-    let mut session = Session::new(request, &subscriptions, &Rules::default());
+    let mut session = Session::new(request, &subscriptions, judge);
     let mut out = Vec::new();
     let open = Open { session: SessionId(9), channels: &[], cursor: &Cursor::new(), from: "now" };
     session.open(&open, &mut out);
@@ -79,7 +98,7 @@ fn closed_with(out: &[u8]) -> (u16, String) {
 
 #[test]
 fn a_raw_frame_is_a_publication_and_the_next_waits_for_it() {
-    let mut session = session(Format::WebSocketRaw, Ok(None), Echo::Off);
+    let mut session = session(Format::WebSocketRaw, Echo::Off);
     let mut out = Vec::new();
     let both = [text("one"), text("ping"), text("two")].concat();
     let step = session.receive(&both, &judge(), 0, &mut out);
@@ -115,7 +134,7 @@ fn a_raw_frame_is_a_publication_and_the_next_waits_for_it() {
 
 #[test]
 fn a_refused_frame_closes_with_the_reason() {
-    let mut session = session(Format::WebSocketRaw, Ok(None), Echo::On);
+    let mut session = session(Format::WebSocketRaw, Echo::On);
     let mut out = Vec::new();
     let Step::Ask { request, .. } = session.receive(&text("x"), &judge(), 0, &mut out) else {
         panic!("no publish");
@@ -142,7 +161,7 @@ fn offences_close_with_their_codes() {
         (Format::WebSocketRaw, &large, 1009),
         (Format::WebSocketRaw, &unmasked, 1002),
     ] {
-        let mut session = session(format, Ok(None), Echo::On);
+        let mut session = session(format, Echo::On);
         let mut out = Vec::new();
         let step = session.receive(bytes, &judge(), 0, &mut out);
         assert!(matches!(step, Step::AwaitClose | Step::AwaitCloseFor(_)), "{code}: {step:?}");
@@ -151,15 +170,15 @@ fn offences_close_with_their_codes() {
         let step = session.receive(&close, &judge(), 0, &mut Vec::new());
         assert!(matches!(step, Step::Finish | Step::Wait), "{code}: {step:?}");
     }
-    let mut session = session(Format::WebSocketRaw, Err(Code::Unauthorized), Echo::On);
+    let mut session = anonymous(Format::WebSocketRaw, Echo::On, &strict());
     let mut out = Vec::new();
-    session.receive(&text("x"), &judge(), 0, &mut out);
+    session.receive(&text("x"), &strict(), 0, &mut out);
     assert_eq!(closed_with(&out).0, 1008);
 }
 
 #[test]
 fn the_close_handshake_is_answered_with_the_same_code() {
-    let mut session = session(Format::WebSocketV1, Ok(None), Echo::On);
+    let mut session = session(Format::WebSocketV1, Echo::On);
     let mut out = Vec::new();
     let code = fanfare_protocol::websocket::CloseCode::GOING_AWAY;
     let close = frame(&Frame::Close(Some((code, "bye"))));
@@ -170,7 +189,7 @@ fn the_close_handshake_is_answered_with_the_same_code() {
 
 #[test]
 fn asking_without_end_lets_others_have_their_turn() {
-    let mut session = session(Format::WebSocketV1, Ok(None), Echo::On);
+    let mut session = session(Format::WebSocketV1, Echo::On);
     let bytes: Vec<u8> = (0..8_000).flat_map(|_| text("{\"type\":\"ping\"}")).collect();
     let mut out = Vec::new();
     let step = session.receive(&bytes, &judge(), 0, &mut out);
@@ -191,10 +210,10 @@ fn asking_without_end_lets_others_have_their_turn() {
 #[test]
 fn who_may_not_publish_is_closed_before_a_large_message_is_kept() {
     for format in [Format::WebSocketV1, Format::WebSocketRaw] {
-        let mut session = session(format, Err(Code::Unauthorized), Echo::On);
+        let mut session = anonymous(format, Echo::On, &strict());
         let large = text(&"x".repeat(64 * 1024 + 1));
         let mut out = Vec::new();
-        let step = session.receive(&large[..100], &judge(), 0, &mut out);
+        let step = session.receive(&large[..100], &strict(), 0, &mut out);
         assert!(matches!(step, Step::AwaitCloseFor(Code::Unauthorized)), "{step:?}");
         let (code, reason) = closed_with(&out);
         assert!(code == 1008 && reason.starts_with("unauthorized"), "{code} {reason}");
@@ -203,7 +222,7 @@ fn who_may_not_publish_is_closed_before_a_large_message_is_kept() {
 
 #[test]
 fn a_message_that_does_not_get_on_is_given_up() {
-    let mut session = session(Format::WebSocketV1, Ok(None), Echo::On);
+    let mut session = session(Format::WebSocketV1, Echo::On);
     let judge = judge();
     let within = super::super::deadline::ticks(judge.options.body_within);
     let whole = text(&"x".repeat(200_000));
@@ -223,7 +242,7 @@ fn a_message_that_does_not_get_on_is_given_up() {
 
 #[test]
 fn small_messages_are_never_too_slow() {
-    let mut session = session(Format::WebSocketV1, Ok(None), Echo::On);
+    let mut session = session(Format::WebSocketV1, Echo::On);
     let judge = judge();
     let whole = text("{\"type\":\"ping\"}");
     for beat in 1..100 {
@@ -243,12 +262,62 @@ fn refusals_within_a_session_are_counted() {
         (Format::WebSocketV1, &publish, Code::Unauthorized),
         (Format::WebSocketRaw, &publish, Code::Unauthorized),
     ] {
-        let mut session = session(format, Err(Code::Unauthorized), Echo::On);
-        let step = session.receive(said, &judge(), 0, &mut Vec::new());
+        let mut session = anonymous(format, Echo::On, &strict());
+        let step = session.receive(said, &strict(), 0, &mut Vec::new());
         let counted = match step {
             Step::Told(code) | Step::AwaitCloseFor(code) => Some(code),
             _ => None,
         };
         assert_eq!(counted, Some(code));
     }
+}
+
+/// What a client says, and what it is refused with; none if it goes on to the core.
+type Refusals<'a> = [(&'a str, Option<Code>)];
+
+#[test]
+fn each_channel_says_what_a_client_may_have() {
+    let talk = Who { subscribe: true, publish: true, mute: false };
+    let mute = Who { mute: true, ..talk };
+    let judge = judge_by(keyed(Who::default(), [("talk:", talk), ("mute:", mute)]));
+    let nobody: &Refusals<'_> = &[
+        ("\"subscribe\",\"channel\":\"talk:a\"", None),
+        ("\"subscribe\",\"channel\":\"a\"", Some(Code::Unauthorized)),
+        ("\"unsubscribe\",\"channel\":\"a\"", None),
+        ("\"history\",\"channel\":\"mute:a\"", None),
+        ("\"history\",\"channel\":\"a\"", Some(Code::Unauthorized)),
+        ("\"publish\",\"channel\":\"talk:a\",\"data\":1", None),
+        ("\"publish\",\"channel\":\"talk:a\",\"end\":true", Some(Code::Unauthorized)),
+        ("\"publish\",\"channel\":\"mute:a\",\"data\":1", Some(Code::Forbidden)),
+        ("\"publish\",\"channel\":\"a\",\"data\":1", Some(Code::Unauthorized)),
+    ];
+    let holder: &Refusals<'_> = &[
+        ("\"subscribe\",\"channel\":\"a\"", None),
+        ("\"history\",\"channel\":\"a\"", None),
+        ("\"publish\",\"channel\":\"a\",\"end\":true", None),
+        ("\"publish\",\"channel\":\"mute:a\",\"data\":1", Some(Code::Forbidden)),
+    ];
+    let key = Credentials { authorization: Some(b"Bearer secret"), subprotocol_token: None };
+    for (credentials, said) in [(Credentials::default(), nobody), (key, holder)] {
+        for (said, refused) in said {
+            let mut session = with(credentials, Format::WebSocketV1, Echo::On, &judge);
+            let frame = text(&format!("{{\"id\":1,\"type\":{said}}}"));
+            let mut out = Vec::new();
+            let step = session.receive(&frame, &judge, 0, &mut out);
+            let told = if let Step::Told(code) = step { Some(code) } else { None };
+            assert_eq!(told, *refused, "{said}: {step:?}");
+        }
+    }
+}
+
+#[test]
+fn a_raw_frame_says_why_it_may_not_publish() {
+    let mute = Who { subscribe: true, publish: true, mute: true };
+    let judge = judge_by(keyed(mute, []));
+    let mut session = anonymous(Format::WebSocketRaw, Echo::On, &judge);
+    let mut out = Vec::new();
+    let step = session.receive(&text("hello"), &judge, 0, &mut out);
+    assert!(matches!(step, Step::AwaitCloseFor(Code::Forbidden)), "{step:?}");
+    let (code, reason) = closed_with(&out);
+    assert!(code == 1008 && reason.contains("`auth.client_publish` is false"), "{code} {reason}");
 }

@@ -5,6 +5,7 @@ mod normal;
 mod page;
 mod socket;
 
+use crate::cli::run::fanfare;
 use crate::server::Server;
 use crate::wire::{Wire, header};
 use normal::{Epochs, plain};
@@ -94,6 +95,18 @@ const CONVERSATIONS: [Conversation; 3] = [
     },
 ];
 
+/// Requests to a server that asks for a key.
+const GUARDED_REQUESTS: [&str; 1] = ["unauthorized"];
+
+/// Frames of a WebSocket on such a server, whose namespace `prices` takes none of them.
+const GUARDED_CONVERSATION: Conversation = Conversation {
+    target: "/c/prices:ACME",
+    protocol: "fanfare.v1",
+    before: &[],
+    titles: &["v1-forbidden"],
+    during: &[],
+};
+
 #[test]
 fn every_request_of_the_page_gets_the_answer_that_stands_there() {
     for (title, before, during) in REQUESTS {
@@ -106,35 +119,60 @@ fn every_request_of_the_page_gets_the_answer_that_stands_there() {
 
 #[test]
 fn every_frame_of_the_page_gets_the_frames_that_stand_there() {
-    for Conversation { target, protocol, before, titles, during } in CONVERSATIONS {
+    for conversation in CONVERSATIONS {
         let server = Server::dev(&[]);
         let epochs = epochs(&server);
-        give(&server, before);
-        let mut socket = socket::Socket::open(&server, target, protocol);
-        let mut during = Some(during);
-        for turn in titles.iter().flat_map(|title| transcript(title).turns()) {
-            match turn {
-                Turn::Sent(lines) => {
-                    lines.iter().for_each(|line| socket.send(&epochs.sent(line)));
-                }
-                Turn::Told(lines) => {
-                    for line in lines {
-                        assert_eq!(epochs.told(&socket.text()), plain(line), "{titles:?}");
-                        give(&server, during.take().unwrap_or_default());
-                    }
-                }
-            }
-        }
+        give(&server, conversation.before);
+        let socket = socket::Socket::open(&server, conversation.target, conversation.protocol);
+        converse(&server, &epochs, socket, &conversation);
     }
 }
 
 #[test]
+fn every_refusal_of_a_guarded_server_is_the_one_that_stands_there() {
+    let mut command = fanfare(&["serve", "--listen", "127.0.0.1:0", "--anonymous-subscribe"]);
+    command.args(["--publisher-key", "secret"]);
+    command.env("FANFARE_NAMESPACES__PRICES__CLIENT_PUBLISH", "false");
+    let server = Server::of(command);
+    let epochs = epochs(&server);
+    for title in GUARDED_REQUESTS {
+        exchange(&server, &epochs, title, &[]);
+    }
+    let Conversation { target, protocol, .. } = GUARDED_CONVERSATION;
+    let mut socket = socket::Socket::open(&server, target, protocol);
+    socket.text();
+    converse(&server, &epochs, socket, &GUARDED_CONVERSATION);
+}
+
+#[test]
 fn no_conversation_of_the_page_is_left_out() {
-    let requests = REQUESTS.iter().map(|(title, ..)| *title);
-    let frames = CONVERSATIONS.iter().flat_map(|talk| talk.titles.iter().copied());
+    let requests = REQUESTS.iter().map(|(title, ..)| *title).chain(GUARDED_REQUESTS);
+    let conversations = CONVERSATIONS.iter().chain([&GUARDED_CONVERSATION]);
+    let frames = conversations.flat_map(|talk| talk.titles.iter().copied());
     let replayed: Vec<&str> = requests.chain(frames).collect();
     for block in transcripts() {
         assert!(replayed.contains(&block.title), "{} {} is replayed", block.language, block.title);
+    }
+}
+
+/// Sends and awaits the frames of a conversation.
+fn converse(
+    server: &Server,
+    epochs: &Epochs,
+    mut socket: socket::Socket,
+    Conversation { titles, during, .. }: &Conversation,
+) {
+    let mut during = Some(*during);
+    for turn in titles.iter().flat_map(|title| transcript(title).turns()) {
+        match turn {
+            Turn::Sent(lines) => lines.iter().for_each(|line| socket.send(&epochs.sent(line))),
+            Turn::Told(lines) => {
+                for line in lines {
+                    assert_eq!(epochs.told(&socket.text()), plain(line), "{titles:?}");
+                    give(server, during.take().unwrap_or_default());
+                }
+            }
+        }
     }
 }
 
