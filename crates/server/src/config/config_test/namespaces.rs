@@ -228,3 +228,17 @@ fn what_is_inherited_is_of_the_same_kind() {
         }
     }
 }
+
+#[test]
+fn the_example_of_the_documents_holds_what_they_say() {
+    let page = include_str!("../../../../../docs/configuration.md");
+    let (_, rest) = page.split_once("```toml\n").unwrap();
+    let (example, _) = rest.split_once("```").unwrap();
+    let settings = settings(&example.replace("\"…\"", "\"key\""), Mode::Serve).unwrap();
+    let told: Vec<_> = settings
+        .namespaces
+        .iter()
+        .map(|it| (it.prefix.as_str(), it.rules.anonymous_subscribe, it.rules.anonymous_publish))
+        .collect();
+    assert_eq!(told, [("chat:", true, true), ("stocks/", true, false), ("staff:", false, false)]);
+}

@@ -72,6 +72,43 @@ fn config_show_says_where_each_value_came_from() {
 }
 
 #[test]
+fn a_namespace_is_shown_with_what_it_inherits_and_checked_with_its_lines() {
+    let folder = Folder::new();
+    let file = folder.path().join("fanfare.toml");
+    fs::write(&file, "[history]\ncount = 9\n[namespaces.chat]\npresence = true\n").unwrap();
+    let variables = [("FANFARE_NAMESPACES__CHAT__SLOW_READER", "latest")];
+    let outcome = within(&folder, &["config", "show"], &variables);
+    assert_eq!(outcome.code, Some(0), "{}", outcome.stderr);
+    let shown = outcome.text();
+    for (assignment, origin) in [
+        ("namespaces.chat.prefix = \"chat:\"", "default"),
+        ("namespaces.chat.history_count = 9", "from history.count (fanfare.toml:2)"),
+        ("namespaces.chat.presence = true", "fanfare.toml:4"),
+        ("namespaces.chat.slow_reader = \"latest\"", "FANFARE_NAMESPACES__CHAT__SLOW_READER"),
+    ] {
+        let line = shown.lines().find(|line| line.starts_with(assignment));
+        let told = line.is_some_and(|line| line.ends_with(&format!("  # {origin}")));
+        assert!(told, "{assignment} # {origin}: {shown}");
+    }
+    fs::write(&file, "[namespaces.chat]\nprefix = \"a:\"\n[namespaces.a]\npresense = true\n")
+        .unwrap();
+    let outcome = within(&folder, &["check"], &[]);
+    assert_eq!(outcome.code, Some(2));
+    assert_eq!(
+        outcome.stderr,
+        "fanfare.toml:4: unknown key `namespaces.a.presense`; \
+         did you mean `namespaces.a.presence`?\n"
+    );
+    fs::write(&file, "[namespaces.chat]\nprefix = \"a:\"\n[namespaces.a]\n").unwrap();
+    let outcome = within(&folder, &["check"], &[]);
+    assert_eq!(
+        outcome.stderr,
+        "fanfare.toml:2: `namespaces.chat.prefix` is \"a:\", which `namespaces.a` has already; \
+         give one of them another\n"
+    );
+}
+
+#[test]
 fn serve_does_not_start_unguarded_and_says_the_two_commands() {
     let folder = Folder::new();
     for flags in [&[][..], &["--publisher-key", "k"], &["--anonymous-subscribe"]] {
