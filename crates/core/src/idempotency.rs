@@ -62,6 +62,19 @@ impl KeyTable {
         joined
     }
 
+    /// Remembers a key that an engine found at start, until `expires`.
+    pub(crate) fn restore(
+        &mut self,
+        key: KeyId,
+        digest: DraftDigest,
+        published: Published,
+        expires: Millis,
+    ) {
+        self.keys.insert(key.clone(), KeyState::Done { digest, published });
+        let place = self.expiry.partition_point(|(at, _)| *at <= expires);
+        self.expiry.insert(place, (expires, key));
+    }
+
     /// Forgets a key whose publish was not made, and gives back who joined it.
     pub(crate) fn abandon(&mut self, key: &KeyId) -> Vec<Origin> {
         match self.keys.remove(key) {
@@ -102,6 +115,11 @@ impl KeyTable {
 }
 
 impl DraftDigest {
+    /// The digest that an engine stored.
+    pub(crate) fn of_bytes(bytes: [u8; 16]) -> Self {
+        Self(bytes)
+    }
+
     /// The digest as engines store it.
     pub(crate) fn bytes(self) -> [u8; 16] {
         self.0

@@ -58,6 +58,14 @@ impl Ring {
         self.expire(now);
     }
 
+    /// Lets go of everything; the engine has it.
+    pub(crate) fn give_up(&mut self) {
+        while !self.publications.is_empty() {
+            self.trim_oldest();
+        }
+        self.expires_next = None;
+    }
+
     /// Bytes that the publications cost.
     pub(crate) fn bytes(&self) -> usize {
         self.bytes

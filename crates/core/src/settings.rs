@@ -71,6 +71,12 @@ pub struct ShardSettings {
     pub encode: Encode,
     /// What holds for the channels of each namespace.
     pub namespaces: Arc<Namespaces>,
+    /// What an owner keeps of a channel in memory where the engine keeps the rest; see
+    /// [`Depth::Engine`].
+    pub ring: Retention,
+    /// Bytes of all rings of this shard, in the same case. At the limit the longest untouched give
+    /// theirs up.
+    pub rings_bytes_max: usize,
     /// What a feed holds for readers that are behind, and a reader may be given at once when it
     /// attaches; older publications come in pages.
     pub feed: Retention,

@@ -9,14 +9,15 @@ use crate::history::{Extent, Located};
 use crate::idempotency::{KeyId, KeyTable};
 use crate::name::ChannelName;
 use crate::namespace::NamespaceRules;
+use crate::owner::publish::millis;
 use crate::permit::Permit;
 use crate::position::{Epoch, Offset, Position};
 use crate::publication::{Draft, End, Publication};
 use crate::ring::Ring;
-use crate::settings::ShardId;
+use crate::settings::{Depth, ShardId};
 use crate::shard::Origin;
 use crate::start::Start;
-use crate::time::Millis;
+use crate::time::{Millis, UnixMillis};
 
 /// A channel with state: it has readers, publications, keys or something on its way.
 #[derive(Debug)]
@@ -30,6 +31,10 @@ pub(crate) struct Channel {
     pub(crate) head: Offset,
     /// The head once everything that is pending is committed.
     pub(crate) assigned: Offset,
+    /// Offsets up to here may have been given out before a crash that lost what they stood for.
+    pub(crate) skipped: Offset,
+    /// When the newest of what is stored was published, or the channel ended.
+    pub(crate) newest: UnixMillis,
     pub(crate) ended: bool,
     pub(crate) ring: Ring,
     pub(crate) keys: KeyTable,
@@ -48,6 +53,8 @@ pub(crate) struct Channel {
     pub(crate) leaving: Option<Millis>,
     /// Whether anything was ever published to it or removed from it.
     pub(crate) written: bool,
+    /// Where it stands in the owner's order of rings, if it does.
+    pub(crate) ring_stamp: Option<Millis>,
 }
 
 /// A shard with readers of the channel, and what their frames look like.
@@ -129,6 +136,8 @@ impl Channel {
             start: mark,
             head: mark,
             assigned: mark,
+            skipped: mark,
+            newest: 0,
             ended: false,
             ring: Ring::new(mark),
             keys: KeyTable::default(),
@@ -142,6 +151,7 @@ impl Channel {
             idle_at: now,
             leaving: None,
             written: false,
+            ring_stamp: None,
         }
     }
 
@@ -169,9 +179,24 @@ impl Channel {
         !matches!(self.barrier, Barrier::None) || !self.waiting.is_empty()
     }
 
-    /// Whether the channel can be forgotten without anyone missing it.
-    pub(crate) fn expendable(&self) -> bool {
-        self.idle() && self.ring.is_empty() && self.keys.len() == 0
+    /// The offset of the next publication.
+    pub(crate) fn next_offset(&self) -> Offset {
+        self.assigned.max(self.skipped) + 1
+    }
+
+    /// The highest offset that was ever given out.
+    pub(crate) fn highest(&self) -> Offset {
+        self.head.max(self.skipped)
+    }
+
+    /// Whether the channel can be forgotten without anyone missing it. What the ring does not hold
+    /// the engine may, as long as it is not too old.
+    pub(crate) fn expendable(&self, depth: Depth, now: UnixMillis) -> bool {
+        let kept = match depth {
+            Depth::Ring => false,
+            Depth::Engine => now < self.newest.saturating_add(millis(self.rules.history.age)),
+        };
+        !kept && self.idle() && self.ring.is_empty() && self.keys.len() == 0
     }
 
     /// Whether nobody reads it and nothing is on its way.

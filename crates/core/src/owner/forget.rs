@@ -40,7 +40,7 @@ impl Owner {
             }
             channel.sweep_at = now + SWEEP_EVERY;
             channel.age(out);
-            if channel.expendable() {
+            if channel.expendable(self.settings.depth, out.now.unix) {
                 self.forget(&name, out);
             }
             if self.channels.contains_key(&name) {
@@ -141,7 +141,7 @@ impl Owner {
             self.drop_channel(name, out);
             return;
         }
-        let mark = self.mark.max(channel.head);
+        let mark = self.mark.max(channel.highest());
         out.engine(EngineCommand::RaiseMark { channel: name.clone(), mark });
     }
 
@@ -169,6 +169,7 @@ impl Owner {
             self.keys -= channel.keys.len();
             let entry = (channel.idle_at, name.clone());
             self.idle.remove(&entry);
+            self.ring_order.remove(&channel);
             self.unwritten.remove(&entry);
             out.figures.ring_bytes -= channel.ring.bytes() as u64;
             out.figures.channels -= 1;

@@ -7,14 +7,20 @@
 //! - `channel`: the state of one channel, and where a start lies in it
 //! - `publish`: assigning, and what follows from the engine's answers
 //! - `overdue`: engines that do not answer
-//! - `attach`: readers of shards, pages, one-off questions
+//! - `attach`: readers of shards, one-off questions
+//! - `deep`: what only the engine can answer, because it lies before the ring
 //! - `forget`: marks, expiry, the limit on channels
+//! - `restore`: channels as the engine found them at start
+//! - `rings`: the limit on what owners keep in memory of what the engine stores
 
 mod attach;
 mod channel;
+mod deep;
 mod forget;
 mod overdue;
 mod publish;
+mod restore;
+mod rings;
 #[cfg(test)]
 mod tests;
 
@@ -28,8 +34,9 @@ use crate::code::Code;
 use crate::cursor::CursorEntry;
 use crate::hash::NameHash;
 use crate::name::ChannelName;
-use crate::owner::attach::PageReader;
 use crate::owner::channel::Channel;
+use crate::owner::deep::Question;
+use crate::owner::rings::RingOrder;
 use crate::permit::Permit;
 use crate::position::{Epoch, Offset, Position};
 use crate::settings::{ShardId, ShardSettings};
@@ -49,7 +56,7 @@ pub(crate) struct Owner {
     /// The next number of an append, a resync or a read.
     number: u64,
     keys: usize,
-    reads: HashMap<u64, PageReader>,
+    reads: HashMap<u64, Question>,
     /// Reads by when the engine has to have answered.
     read_deadlines: VecDeque<(Millis, u64)>,
     /// Channels in the order in which they are looked at for expiry.
@@ -58,6 +65,8 @@ pub(crate) struct Owner {
     idle: BTreeSet<(Millis, ChannelName)>,
     /// Channels that are, or were, only read, in the same order.
     unwritten: BTreeSet<(Millis, ChannelName)>,
+    /// Channels with a ring that can be given up, by when they were last touched, at the earliest.
+    ring_order: RingOrder,
     /// Channels whose keys expire, in the order in which they do.
     key_expiry: VecDeque<(Millis, ChannelName)>,
     /// Channels with something on its way, by when the engine has to have answered.
@@ -138,6 +147,7 @@ impl Owner {
             sweep: VecDeque::new(),
             idle: BTreeSet::new(),
             unwritten: BTreeSet::new(),
+            ring_order: RingOrder::default(),
             key_expiry: VecDeque::new(),
             deadlines: BinaryHeap::new(),
             settings,
@@ -161,14 +171,8 @@ impl Owner {
         match request {
             Request::Publish(draft) => self.publish(origin, name, draft, permit, out),
             Request::Remove => self.remove(origin, name, permit, out),
-            Request::History(query) => {
-                let page = self.history(name, &query, out);
-                out.answer(origin, name, Answer::History(Box::new(page)));
-            }
-            Request::Resolve(start) => {
-                let resolved = self.resolve(name, start, out);
-                out.answer(origin, name, Answer::Resolved(resolved));
-            }
+            Request::History(query) => self.history(origin, name, query, out),
+            Request::Resolve(start) => self.resolve(origin, name, start, out),
         }
     }
 
@@ -188,8 +192,8 @@ impl Owner {
             }
             Completion::MarkRaised { channel, mark } => self.mark_raised(&channel, mark, out),
             Completion::Page { read, page, .. } => self.page(read, page, out),
-            // Nothing is asked that these would answer.
-            Completion::Located { .. } | Completion::History { .. } => {}
+            Completion::Located { read, after, .. } => self.located(read, after, out),
+            Completion::History { read, page, .. } => self.history_read(read, page, out),
         }
     }
 
@@ -203,6 +207,7 @@ impl Owner {
             && self.deadlines.is_empty()
             && self.idle.is_empty()
             && self.unwritten.is_empty()
+            && self.ring_order.is_empty()
             && self.key_expiry.is_empty()
             && self.sweep.is_empty()
     }

@@ -180,7 +180,7 @@ impl Owner {
         if !channel.pending.is_empty() {
             return Some((Change::Remove, permit));
         }
-        let mark = mark.max(channel.head);
+        let mark = mark.max(channel.highest());
         let origin = Some(origin);
         channel.barrier =
             Barrier::Removal(Removal { origin, epoch, mark, deadline, _permit: permit });
@@ -203,6 +203,7 @@ impl Owner {
             settle(channel, pending, expires, &self.settings, out);
         }
         self.keys_settled(name, expires);
+        self.bound_rings(name, out);
         self.advance(name, out);
     }
 
@@ -280,6 +281,7 @@ impl Owner {
         let lost = std::mem::take(&mut channel.pending);
         self.keys -= reject(channel, lost, Code::NotApplied, out);
         self.keys_settled(name, expires);
+        self.bound_rings(name, out);
         self.advance(name, out);
     }
 
@@ -331,6 +333,7 @@ impl Channel {
         self.start = position.offset;
         self.head = position.offset;
         self.assigned = position.offset;
+        self.skipped = position.offset;
         self.ended = false;
         self.ring = Ring::new(position.offset);
     }
@@ -393,7 +396,7 @@ fn check(
             return Check::Settled;
         }
     }
-    if channel.assigned + 1 >= OFFSET_END {
+    if channel.next_offset() >= OFFSET_END {
         out.refuse(origin, &channel.name, Code::ChannelEnded, Some(head));
         return Check::Settled;
     }
@@ -405,7 +408,7 @@ fn publication(channel: &Channel, content: Content, lifetime: Lifetime, now: Now
     let position = match lifetime {
         Lifetime::Live => None,
         Lifetime::Retained | Lifetime::Expiring(_) => {
-            Some(Position::new(channel.assigned + 1, channel.epoch))
+            Some(Position::new(channel.next_offset(), channel.epoch))
         }
     };
     let expires_at = match lifetime {
@@ -445,7 +448,9 @@ fn settle(
     if let Some(publication) = pending.publication {
         channel.head = publication.offset();
         let before = channel.ring.bytes() as u64;
-        channel.ring.push(Arc::clone(&publication), out.now.unix, &channel.rules.history);
+        let kept = channel.ring_bounds(settings);
+        channel.ring.push(Arc::clone(&publication), out.now.unix, &kept);
+        channel.newest = publication.time;
         out.figures.ring_bytes += channel.ring.bytes() as u64;
         out.figures.ring_bytes -= before;
         out.figures.publications += 1;
@@ -454,6 +459,7 @@ fn settle(
     }
     if pending.end == End::Close {
         channel.ended = true;
+        channel.newest = out.now.unix;
         channel.barrier = Barrier::None;
         let position = channel.position();
         for interested in &channel.interested {

@@ -52,6 +52,8 @@ impl Hub {
             seed: 1,
             encode: |_: &Publication, _: Offset, _: Format| Frame::default(),
             namespaces: Arc::new(Namespaces::only(rules)),
+            ring: Retention { count: 100, bytes: 1 << 20, age: Duration::MAX },
+            rings_bytes_max: usize::MAX,
             feed: history,
             page_bytes: 64 * 1024,
             pages_bytes_max: 1 << 20,

@@ -62,6 +62,8 @@ impl Stream {
             seed: 1,
             encode: |_, _, _| Frame::whole(Bytes::from_static(b"x")),
             namespaces: Arc::new(Namespaces::only(rules)),
+            ring: history,
+            rings_bytes_max: usize::MAX,
             feed: history,
             page_bytes: 64 * 1024,
             pages_bytes_max: 1 << 20,

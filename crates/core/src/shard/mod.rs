@@ -1,6 +1,6 @@
 //! One shard: the state machine that owns connections' subscriptions and owns channels.
 //!
-//! - `interface`: what goes in and what comes out
+//! - `interface`, `storage`: what goes in and what comes out; what engines are asked
 //! - `reader`, `slab`: what is known of a connection
 //! - `interest`: channels that this shard reads, their feeds, messages of owners
 //! - `attach`: how readers come to their place in a feed, and how they leave
@@ -20,11 +20,13 @@ mod interface;
 mod page;
 mod reader;
 mod slab;
+mod storage;
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
 pub use interface::*;
+pub use storage::*;
 
 use crate::feed::{FeedId, Run};
 use crate::hash::NameHash;
@@ -166,6 +168,13 @@ impl Shard {
             now: Now::default(),
             settings,
         }
+    }
+
+    /// Gives the channels that this shard owns the state that an engine found at start. To be
+    /// called before anything else.
+    pub fn restore(&mut self, restored: impl IntoIterator<Item = Restored>, now: Now) {
+        self.now = now;
+        self.owner.restore(restored, now, &mut self.figures);
     }
 
     /// Takes one input and appends what has to be done for it to `effects`.

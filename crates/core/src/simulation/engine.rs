@@ -12,13 +12,15 @@ use crate::code::Code;
 use crate::history::Extent;
 use crate::name::ChannelName;
 use crate::position::{Epoch, Offset, Position};
-use crate::publication::{End, Publication};
+use crate::publication::{End, Publication, Stored};
 use crate::ring::Ring;
 use crate::settings::{Depth, Retention};
 use crate::shard::{
-    Append, Completion, DeepStart, EngineCommand, HistoryPage, HistoryQuery, NoPage,
+    Append, Completion, DeepStart, EngineCommand, HistoryPage, HistoryQuery, NoPage, Restored,
+    RestoredKey,
 };
 use crate::start::Start;
+use crate::time::UnixMillis;
 
 /// How often things go wrong, in percent.
 #[derive(Debug, Clone, Copy, Default)]
@@ -49,6 +51,9 @@ pub(super) struct Log {
     floor: Offset,
     ended: bool,
     publications: VecDeque<Arc<Publication>>,
+    newest: UnixMillis,
+    keys: Vec<RestoredKey>,
+    start: Offset,
     /// The append that was not stored: none after it is, until the owner knows.
     broken: Option<u64>,
 }
@@ -73,6 +78,29 @@ impl SimEngine {
     /// The head of a channel as stored.
     pub(super) fn head(&self, channel: &ChannelName) -> Option<Position> {
         self.logs.get(channel).map(|log| Position::new(log.head, log.epoch))
+    }
+
+    /// The process ends: what was not stored never will be, and nobody is answered.
+    pub(super) fn crash(&mut self) {
+        self.queue.clear();
+        self.answers.clear();
+        for log in self.logs.values_mut() {
+            log.broken = None;
+        }
+    }
+
+    /// What a new process finds, with offsets that go on so far above what is stored.
+    pub(super) fn restored(&self, skips: Offset) -> Vec<Restored> {
+        let restored = self.logs.iter().map(|(name, log)| Restored {
+            name: name.clone(),
+            start: Position::new(log.start, log.epoch),
+            head: log.head,
+            skipped: log.head + skips,
+            ended: log.ended,
+            newest: log.newest,
+            keys: log.keys.clone(),
+        });
+        restored.collect()
     }
 
     pub(super) fn idle(&self) -> bool {
@@ -113,7 +141,9 @@ impl SimEngine {
                 self.mark = self.mark.max(mark);
                 let log = self.log(&channel, epoch, mark);
                 if log.epoch != epoch {
-                    *log = Log::new(epoch, mark);
+                    // Keys outlive the history that they belong to.
+                    let keys = std::mem::take(&mut log.keys);
+                    *log = Log { keys, ..Log::new(epoch, mark) };
                 }
                 Some(Completion::Removed { channel, epoch, outcome: Ok(()) })
             }
@@ -149,7 +179,7 @@ impl SimEngine {
         random: &mut Random,
         faults: Faults,
     ) -> Option<Completion> {
-        let Append { append: number, channel, publication, end, after, .. } = append;
+        let Append { append: number, channel, publication, end, after, key } = append;
         let deep = self.deep;
         let log = self.log(&channel, after.epoch, after.offset);
         let wanted =
@@ -166,6 +196,12 @@ impl SimEngine {
             return Some(completion);
         }
         log.ended = end == End::Close;
+        if let Some(key) = key {
+            let stored = if publication.is_some() { Stored::Yes } else { Stored::No };
+            let head = publication.as_ref().map_or(log.head, |publication| publication.offset());
+            let position = Position::new(head, log.epoch);
+            log.keys.push(RestoredKey { key: *key, position, stored });
+        }
         if let Some(publication) = publication {
             log.head = publication.offset();
             log.publications.push_back(Arc::clone(&publication));
@@ -173,6 +209,7 @@ impl SimEngine {
                 let gone = log.publications.pop_front().map_or(0, |oldest| oldest.offset());
                 log.floor = gone;
             }
+            log.newest = publication.time;
             self.fresh.push(publication);
         }
         Some(if doubtful {
@@ -228,6 +265,9 @@ impl Log {
             floor: begin,
             ended: false,
             publications: VecDeque::new(),
+            newest: 0,
+            keys: Vec::new(),
+            start: begin,
             broken: None,
         }
     }
@@ -244,6 +284,7 @@ impl Log {
 
     fn locate(&self, channel: &ChannelName, start: DeepStart, head: Position) -> Position {
         let start = match start {
+            DeepStart::All => Start::All,
             DeepStart::Last(count) => Start::Last(count),
             DeepStart::Since(time) => Start::Since(time),
         };

@@ -64,6 +64,7 @@ fn a_thousand_seeds_lose_double_and_reorder_nothing() {
         ("slow readers", total.slow),
         ("pages", total.pages),
         ("refusals by the authority", total.unauthorised),
+        ("restarts", total.restarts),
         ("channels added from a carried entry", total.carried),
     ] {
         assert!(count > 100, "too few {what}: {total:?}");

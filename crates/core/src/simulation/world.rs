@@ -45,6 +45,7 @@ pub(super) struct Tally {
     pub(super) slow: usize,
     pub(super) pages: usize,
     pub(super) unauthorised: usize,
+    pub(super) restarts: usize,
     pub(super) carried: usize,
 }
 
@@ -63,6 +64,7 @@ pub(super) struct World {
     random: Random,
     now: Now,
     shards: Vec<Shard>,
+    settings: Vec<ShardSettings>,
     engines: Vec<SimEngine>,
     links: BTreeMap<(u16, u16), VecDeque<Message>>,
     questions: VecDeque<(usize, ConnectionId, u64)>,
@@ -106,6 +108,7 @@ impl Tally {
         self.slow += other.slow;
         self.pages += other.pages;
         self.unauthorised += other.unauthorised;
+        self.restarts += other.restarts;
         self.carried += other.carried;
     }
 }
@@ -162,6 +165,8 @@ impl World {
         let history = Retention { count, bytes: 4000, age: Duration::from_secs(30) };
         let rules = NamespaceRules { history, slow_reader, presence: Presence::Off };
         let namespaces = Arc::new(Namespaces::only(rules));
+        let ring = Retention { count: 1 + random.below(count), bytes: 3000, age: Duration::MAX };
+        let rings_bytes_max = if random.percent(50) { 1500 } else { usize::MAX };
         let settings = |shard| ShardSettings {
             shard,
             shards,
@@ -170,6 +175,8 @@ impl World {
             seed: seed.wrapping_mul(31) ^ u64::from(shard) << 40,
             encode,
             namespaces: Arc::clone(&namespaces),
+            ring,
+            rings_bytes_max,
             feed: Retention { count: feed, bytes: 8000, age: Duration::MAX },
             page_bytes: 400,
             pages_bytes_max: 1500,
@@ -186,8 +193,10 @@ impl World {
         let faults =
             Faults { fail: random.below(8), unknown: random.below(6), lose: random.below(6) };
         let names = ["news", "a", "chat:1", "ticker", "x/y"];
+        let settings: Vec<_> = (0..shards).map(settings).collect();
         Self {
-            shards: (0..shards).map(|shard| Shard::new(settings(shard))).collect(),
+            shards: settings.iter().cloned().map(Shard::new).collect(),
+            settings,
             engines: (0..shards).map(|_| SimEngine::new(depth, count * 3)).collect(),
             channels: names.iter().filter_map(|name| ChannelName::new(name).ok()).collect(),
             fleeting: if random.percent(30) { 20 } else { 0 },
@@ -227,9 +236,39 @@ impl World {
                 85..88 => self.answer_question(),
                 _ => self.flush(),
             }
+            if self.random.below(400) == 0 {
+                self.restart();
+            }
             self.check()?;
         }
         Ok(())
+    }
+
+    /// The process ends without a word, and another one goes on from what its engines stored.
+    fn restart(&mut self) {
+        if self.settings.iter().any(|settings| settings.depth == Depth::Ring) {
+            return;
+        }
+        self.tally.restarts += 1;
+        for (_, client) in std::mem::take(&mut self.clients) {
+            if client.opened {
+                self.left_behind.push(client.seen);
+            }
+        }
+        self.links.clear();
+        self.questions.clear();
+        // Who waits for an answer gets none, and cannot know.
+        self.asked.values_mut().for_each(|asked| asked.answered = true);
+        // After a stop that was not clean the offsets go on far above.
+        let skips = if self.random.percent(50) { 1 << 20 } else { 0 };
+        let mark = self.engines.iter().map(|engine| engine.mark).max().unwrap_or(0) + skips;
+        for (shard, engine) in self.engines.iter_mut().enumerate() {
+            engine.crash();
+            let seed = self.random.below(usize::MAX) as u64;
+            let settings = ShardSettings { mark, seed, ..self.settings[shard].clone() };
+            self.shards[shard] = Shard::new(settings);
+            self.shards[shard].restore(engine.restored(skips), self.now);
+        }
     }
 
     /// Nothing goes wrong any more: everybody catches up, and is asked what they have.

@@ -59,6 +59,8 @@ impl Hub {
             seed: 1,
             encode,
             namespaces: Arc::new(Namespaces::only(rules)),
+            ring: history,
+            rings_bytes_max: usize::MAX,
             feed: Retention { count: 8_192, ..history },
             page_bytes: 64 << 10,
             pages_bytes_max: 16 << 20,

@@ -105,6 +105,8 @@ pub(super) fn shards(settings: &Settings) -> Result<Vec<ShardSettings>> {
                 seed: random()?,
                 encode: shard::encoder(),
                 namespaces: Arc::clone(&namespaces),
+                ring: feed,
+                rings_bytes_max: usize::MAX,
                 feed,
                 page_bytes: PAGE_BYTES,
                 pages_bytes_max: settings.limits.pages_bytes_max,

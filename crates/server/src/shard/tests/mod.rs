@@ -162,6 +162,8 @@ fn settings(shard: ShardId, wishes: &Wishes) -> ShardSettings {
         seed: 1 + u64::from(shard),
         encode: super::encoder(),
         namespaces: Arc::new(Namespaces::only(rules)),
+        ring: history,
+        rings_bytes_max: usize::MAX,
         feed: Retention { bytes: 1 << 18, ..history },
         page_bytes: 1 << 16,
         pages_bytes_max: 1 << 24,
