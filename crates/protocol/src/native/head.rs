@@ -15,7 +15,7 @@ pub enum Version {
 }
 
 /// A request head. Borrowed from the buffer that it was read into; nothing is copied.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Default)]
 pub struct Head<'a> {
     /// The method, in capitals as sent.
     pub method: &'a str,

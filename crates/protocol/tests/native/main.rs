@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "what the tests share fails as a test does")]
 
+mod aliases;
 mod asking;
 mod encoding;
 mod places;

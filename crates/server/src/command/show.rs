@@ -15,7 +15,7 @@ pub(crate) struct Flags {
     server: ServerFlags,
 }
 
-/// Prints one line per key, those of the namespaces behind the others. Secrets are counted, not
+/// Prints one line per key, those of namespaces and routes behind the others. Secrets are counted, not
 /// shown.
 ///
 /// # Errors
@@ -24,7 +24,8 @@ pub(crate) struct Flags {
 pub(crate) fn run(flags: &Flags) -> Result<Exit> {
     let effective = flags.server.effective()?;
     let namespaces = effective.namespaces.values().flat_map(Rows::iter);
-    let rows = effective.top.iter().chain(namespaces);
+    let routes = effective.routes.values().flat_map(|route| route.rows.iter());
+    let rows = effective.top.iter().chain(namespaces).chain(routes);
     let shown: Vec<_> = rows.map(|row| (reference::assignment(row), &row.origin)).collect();
     let width = shown.iter().map(|(text, _)| text.chars().count()).max().unwrap_or(0).min(72);
     for (text, origin) in shown {

@@ -5,11 +5,15 @@ use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
+use fanfare_protocol::native::alias::{Alias, AliasError, Posting};
+use fanfare_protocol::native::route::Rules;
+
 use super::address;
-use super::effective::{Effective, Rows};
+use super::effective::{Effective, RouteRows, Rows};
 use super::mistake::{Mistake, Mistakes, Origin};
 use super::namespace::{self, PREFIX};
-use super::place::NAMESPACES;
+use super::place::{NAMESPACES, name_of_route};
+use super::route::{GREETING, POST, TO};
 use super::settings::{
     Auth, ChannelRules, Drain, History, Jitter, Limits, Log, LogFormat, Machine, Mode, Namespace,
     Settings, SlowReader,
@@ -53,6 +57,7 @@ impl Building<'_> {
             public_url: self.public_url(),
             hosts: self.each(&table::HOSTS, address::host),
             origins: self.each(&table::ORIGINS, address::origin),
+            routes: self.routes(),
             auth: self.auth(),
             limits: self.limits(machine),
             rest: channel_rules(&self.effective.rest(), mode),
@@ -141,6 +146,29 @@ impl Building<'_> {
             namespaces.push(Namespace { name, prefix, rules: channel_rules(rows, mode) });
         }
         namespaces
+    }
+
+    fn routes(&mut self) -> Vec<Alias> {
+        let rules = Rules {
+            payload_bytes_max: self.number(&table::PAYLOAD_BYTES_MAX),
+            heartbeat: self.duration(&table::HEARTBEAT),
+        };
+        let mut routes = Vec::with_capacity(self.effective.routes.len());
+        for (path, route) in &self.effective.routes {
+            if route.rows.text(&TO).is_none() {
+                self.mistakes.push(Mistake {
+                    origin: route.origin.clone(),
+                    what: format!("`{}` leads nowhere", name_of_route(path)),
+                    change: "say in `to` which URL it stands for".to_owned(),
+                });
+                continue;
+            }
+            match alias(path, &route.rows, &rules) {
+                Ok(alias) => routes.push(alias),
+                Err(error) => self.mistakes.push(wrong_route(path, route, &error)),
+            }
+        }
+        routes
     }
 
     fn presence_told_max(&mut self) -> usize {
@@ -250,6 +278,29 @@ impl Building<'_> {
             change: change.to_owned(),
         });
     }
+}
+
+/// What a path stands for, by its rows.
+fn alias(path: &str, rows: &Rows, rules: &Rules) -> Result<Alias, AliasError> {
+    let post = match rows.text(&POST) {
+        Some("read") => Posting::Reads,
+        _ => Posting::Publishes,
+    };
+    let to = rows.text(&TO).unwrap_or_default();
+    Alias::new(path, to, post, rows.text(&GREETING), rules)
+}
+
+fn wrong_route(path: &str, RouteRows { origin, rows }: &RouteRows, error: &AliasError) -> Mistake {
+    let key = match error {
+        AliasError::Path | AliasError::Reserved => None,
+        AliasError::Greeting | AliasError::GreetingSize(_) => Some(&GREETING),
+        _ => Some(&TO),
+    };
+    let (origin, name) = match key {
+        Some(key) => (rows.origin(key), rows.name(key).to_owned()),
+        None => (origin.clone(), name_of_route(path)),
+    };
+    Mistake { origin, what: format!("`{name}` {error}"), change: error.change() }
 }
 
 /// What holds for channels, by the rows of their namespace.

@@ -7,6 +7,7 @@ use super::effective::Effective;
 use super::mistake::{Mistakes, Origin};
 use super::namespace::NAMESPACE_KEYS;
 use super::place::{Place, name_of_variable};
+use super::route::ROUTE_KEYS;
 use super::settings::{Machine, Mode, Settings, SlowReader};
 use super::source::Source;
 use super::table::{KEYS, PAYLOAD_BYTES_MAX};
@@ -14,6 +15,8 @@ use super::{environment, file, reference, table};
 
 #[path = "config_test/namespaces.rs"]
 mod namespaces;
+#[path = "config_test/routes.rs"]
+mod routes;
 
 const MACHINE: Machine = Machine { cores: 4, open_files: 10_000 };
 
@@ -200,7 +203,7 @@ fn the_file_of_init_holds_every_key_with_a_value_that_holds() {
     let starter = reference::starter();
     let none = Effective::of(&[read_file(&starter).unwrap()]).unwrap();
     assert!(none.top.iter().all(|row| row.origin == Origin::Default));
-    assert!(none.namespaces.is_empty());
+    assert!(none.namespaces.is_empty() && none.routes.is_empty());
     let text: String = starter
         .lines()
         .map(|line| match line.strip_prefix('#') {
@@ -211,7 +214,9 @@ fn the_file_of_init_holds_every_key_with_a_value_that_holds() {
     let all = Effective::of(&[read_file(&text).unwrap()]).unwrap();
     let namespace = &all.namespaces["chat"];
     assert_eq!(namespace.iter().count(), NAMESPACE_KEYS.len());
-    for row in all.top.iter().chain(namespace.iter()) {
+    let route = &all.routes["/events"].rows;
+    assert_eq!(route.iter().count(), ROUTE_KEYS.len());
+    for row in all.top.iter().chain(namespace.iter()).chain(route.iter()) {
         assert!(matches!(row.origin, Origin::File { .. }), "{}", row.name);
     }
     let roomy = Machine { open_files: 20_000, ..MACHINE };
@@ -223,16 +228,14 @@ fn the_reference_lists_the_table() {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/configuration.md");
     let text = std::fs::read_to_string(path).unwrap();
     let namespace = Place::Namespace("NAME".to_owned());
-    let expected = [("keys", Place::Top), ("namespace keys", namespace)].into_iter().fold(
-        text.clone(),
-        |text, (mark, place)| {
-            let (begin, end) =
-                (format!("<!-- {mark}: begin -->\n"), format!("<!-- {mark}: end -->\n"));
-            let (before, rest) = text.split_once(&begin).unwrap();
-            let (_, after) = rest.split_once(&end).unwrap();
-            format!("{before}{begin}{}{end}{after}", markdown(&place))
-        },
-    );
+    let route = Place::Route("PATH".to_owned());
+    let places = [("keys", Place::Top), ("namespace keys", namespace), ("route keys", route)];
+    let expected = places.into_iter().fold(text.clone(), |text, (mark, place)| {
+        let (begin, end) = (format!("<!-- {mark}: begin -->\n"), format!("<!-- {mark}: end -->\n"));
+        let (before, rest) = text.split_once(&begin).unwrap();
+        let (_, after) = rest.split_once(&end).unwrap();
+        format!("{before}{begin}{}{end}{after}", markdown(&place))
+    });
     if std::env::vars_os().any(|(name, _)| name == "UPDATE_DOCS") {
         std::fs::write(path, &expected).unwrap();
     } else {
@@ -250,7 +253,10 @@ fn markdown(place: &Place) -> String {
         let (name, variable) = (place.name(key), place.variable(key));
         let accepted = reference::accepted(key);
         text += &format!("\n### `{name}`\n\n{}\n\n", key.about);
-        text += &format!("{accepted} Environment: `{variable}`\n");
+        text += &match variable.as_str() {
+            "" => format!("{accepted}\n"),
+            variable => format!("{accepted} Environment: `{variable}`\n"),
+        };
     }
     text + "\n"
 }

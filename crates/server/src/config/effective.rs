@@ -1,15 +1,16 @@
 //! The sources laid over each other: for every key its value, read and within bounds, and where it
-//! came from, at the top and in each namespace, which inherits what it does not set. What keys mean
-//! together is checked one step later, in `building`.
+//! came from, at the top, in each namespace, which inherits what it does not set, and in each route,
+//! which only one source has. What keys mean together is checked one step later, in `building`.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::mistake::{Mistake, Mistakes, Origin};
 use super::namespace::{NAMESPACE_KEYS, NAMESPACES_MAX};
-use super::place::{NAMESPACES, Place};
+use super::place::{NAMESPACES, Place, ROUTES};
 use super::quantity::{parse_bytes, parse_count, parse_duration, show_bytes, show_duration};
-use super::source::{Source, Text};
+use super::route::ROUTES_MAX;
+use super::source::{Source, Text, Written};
 use super::table::{Key, Kind, Standard};
 
 /// A value that has been read.
@@ -51,6 +52,17 @@ pub(crate) struct Effective {
     pub(crate) top: Rows,
     /// Those of each namespace, by its name.
     pub(crate) namespaces: BTreeMap<String, Rows>,
+    /// Those of each route, by its path.
+    pub(crate) routes: BTreeMap<String, RouteRows>,
+}
+
+/// The keys of a route with their values.
+#[derive(Debug)]
+pub(crate) struct RouteRows {
+    /// Where the route stands.
+    pub(crate) origin: Origin,
+    /// Its keys.
+    pub(crate) rows: Rows,
 }
 
 impl Effective {
@@ -59,7 +71,7 @@ impl Effective {
     /// # Errors
     ///
     /// Every value that cannot be read as its key wants it or is out of bounds, and too many
-    /// namespaces.
+    /// namespaces or routes.
     pub(crate) fn of(sources: &[Source]) -> Result<Self, Mistakes> {
         let mut overlay = Overlay { sources, mistakes: Vec::new() };
         let top = overlay.rows(&Place::Top, None);
@@ -69,8 +81,18 @@ impl Effective {
             (name, rows)
         });
         let namespaces = namespaces.collect();
+        let paths = overlay.routes();
+        let routes = paths.into_iter().map(|(path, origin)| {
+            let rows = overlay.rows(&Place::Route(path.clone()), None);
+            (path, RouteRows { origin, rows })
+        });
+        let routes = routes.collect();
         let mistakes = overlay.mistakes;
-        if mistakes.is_empty() { Ok(Self { top, namespaces }) } else { Err(Mistakes(mistakes)) }
+        if mistakes.is_empty() {
+            Ok(Self { top, namespaces, routes })
+        } else {
+            Err(Mistakes(mistakes))
+        }
     }
 
     /// What holds for the channels of no namespace: as a namespace that sets nothing would have it.
@@ -169,8 +191,7 @@ impl Overlay<'_> {
 
     fn row(&self, place: &Place, key: &'static Key, top: Option<&Rows>) -> Result<Row, Mistake> {
         let name = place.name(key);
-        if let Some(written) = self.sources.iter().rev().find_map(|source| source.find(place, key))
-        {
+        if let Some(written) = self.written(place, key) {
             let value = read(key, &written.text).map_err(|wanted| Mistake {
                 origin: written.origin.clone(),
                 what: format!("`{name}` is {}", quote(key, &written.text)),
@@ -198,21 +219,46 @@ impl Overlay<'_> {
         Ok(Row { key, name, value, origin })
     }
 
+    /// What the sources say about a key. A route is what its last source makes of it: a greeting of
+    /// one source would be a surprise before another's channel.
+    fn written(&self, place: &Place, key: &Key) -> Option<&Written> {
+        let mut sources = self.sources.iter().rev();
+        match place {
+            Place::Route(path) => {
+                let mentions = |source: &&Source| source.routes().any(|(known, _)| known == path);
+                sources.find(mentions)?.find(place, key)
+            }
+            Place::Top | Place::Namespace(_) => sources.find_map(|source| source.find(place, key)),
+        }
+    }
+
     /// The namespaces that any source mentions, up to the limit.
     fn namespaces(&mut self) -> Vec<String> {
-        let mentions = self.sources.iter().flat_map(Source::namespaces);
         let mut namespaces = BTreeMap::new();
-        for (name, origin) in mentions {
+        for (name, origin) in self.sources.iter().flat_map(Source::namespaces) {
             namespaces.entry(name).or_insert(origin);
         }
-        if let Some((_, origin)) = namespaces.iter().nth(NAMESPACES_MAX) {
+        self.bound(NAMESPACES, &namespaces, NAMESPACES_MAX);
+        namespaces.into_keys().take(NAMESPACES_MAX).map(str::to_owned).collect()
+    }
+
+    /// The paths of the routes that any source mentions, up to the limit, and where the last one
+    /// does.
+    fn routes(&mut self) -> Vec<(String, Origin)> {
+        let routes: BTreeMap<_, _> = self.sources.iter().flat_map(Source::routes).collect();
+        self.bound(ROUTES, &routes, ROUTES_MAX);
+        let kept = routes.into_iter().take(ROUTES_MAX);
+        kept.map(|(path, origin)| (path.to_owned(), origin.clone())).collect()
+    }
+
+    fn bound(&mut self, table: &str, mentions: &BTreeMap<&str, &Origin>, max: usize) {
+        if let Some((_, origin)) = mentions.iter().nth(max) {
             self.mistakes.push(Mistake {
                 origin: (*origin).clone(),
-                what: format!("`{NAMESPACES}` has {}", namespaces.len()),
-                change: format!("leave at most {NAMESPACES_MAX}"),
+                what: format!("`{table}` has {}", mentions.len()),
+                change: format!("leave at most {max}"),
             });
         }
-        namespaces.into_keys().take(NAMESPACES_MAX).map(str::to_owned).collect()
     }
 }
 

@@ -6,7 +6,8 @@ use toml::de::{DeTable, DeValue};
 
 use super::mistake::{Mistake, Mistakes, Origin};
 use super::namespace;
-use super::place::{self, NAMESPACES, Place};
+use super::place::{self, NAMESPACES, Place, ROUTES};
+use super::route::TO;
 use super::source::{Source, Text};
 
 /// Reads the text of a file; `path` is only told in messages.
@@ -59,11 +60,31 @@ impl Reading<'_> {
             let name = format!("{prefix}{}", key.get_ref());
             let start = key.span().start;
             match value.get_ref() {
+                DeValue::Table(routes) if name == ROUTES => self.routes(routes),
                 DeValue::Table(inner) if place::is_table(&name) => {
                     self.mention(&name, start);
                     self.table(&format!("{name}."), inner);
                 }
                 value => self.value(&name, start, value),
+            }
+        }
+    }
+
+    /// Each route is a table, or the text that would be its `to`.
+    fn routes(&mut self, routes: &DeTable<'_>) {
+        for (path, value) in routes {
+            let place = Place::Route(path.get_ref().to_string());
+            let start = path.span().start;
+            let origin = self.origin(start);
+            self.source.mention(&place, &origin);
+            match value.get_ref() {
+                DeValue::Table(keys) => {
+                    for (key, value) in keys {
+                        let start = key.span().start;
+                        self.value_at(&place, key.get_ref(), start, value.get_ref());
+                    }
+                }
+                text => self.value_at(&place, TO.name, start, text),
             }
         }
     }
@@ -77,7 +98,7 @@ impl Reading<'_> {
             self.mistake(start, format!("a namespace cannot be called `{namespace}`"), change);
         }
         let origin = self.origin(start);
-        self.source.mention(namespace, origin);
+        self.source.mention(&Place::Namespace(namespace.to_owned()), &origin);
     }
 
     fn value(&mut self, name: &str, start: usize, value: &DeValue<'_>) {
@@ -87,9 +108,14 @@ impl Reading<'_> {
             self.mistake(start, format!("`{name}` is a table"), change);
             return;
         }
-        let (place, written_key) = Place::of(name);
-        let Some(key) = place.find(written_key) else {
-            let change = place.did_you_mean(written_key, Place::name);
+        let (place, key) = Place::of(name);
+        self.value_at(&place, key, start, value);
+    }
+
+    fn value_at(&mut self, place: &Place, key: &str, start: usize, value: &DeValue<'_>) {
+        let name = place.name_of(key);
+        let Some(key) = place.find(key) else {
+            let change = place.did_you_mean(key, Place::name);
             self.mistake(start, format!("unknown key `{name}`"), change);
             return;
         };
@@ -99,7 +125,7 @@ impl Reading<'_> {
             return;
         };
         let origin = self.origin(start);
-        self.source.set(&place, key, text, origin);
+        self.source.set(place, key, text, origin);
     }
 
     fn mistake(&mut self, start: usize, what: String, change: String) {

@@ -16,6 +16,7 @@ pub(crate) mod namespace;
 pub(crate) mod place;
 pub(crate) mod quantity;
 pub(crate) mod reference;
+pub(crate) mod route;
 pub(crate) mod settings;
 pub(crate) mod source;
 pub(crate) mod table;

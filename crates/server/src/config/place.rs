@@ -1,13 +1,18 @@
-//! Where a key stands: at the top of the configuration or in the table of a namespace.
+//! Where a key stands: at the top of the configuration, in the table of a namespace or in that of a
+//! route.
 //!
-//! Both have a static table of keys. Names in the file, environment variables, look-ups and "did
-//! you mean" derive from it here, in one way for both.
+//! Each has a static table of keys. Names in the file, environment variables, look-ups and "did you
+//! mean" derive from it here, in one way for all.
 
 use super::namespace::NAMESPACE_KEYS;
+use super::route::ROUTE_KEYS;
 use super::table::{KEYS, Key};
 
 /// The table that holds those of the namespaces.
 pub(crate) const NAMESPACES: &str = "namespaces";
+
+/// The table that holds the routes.
+pub(crate) const ROUTES: &str = "routes";
 
 /// In front of every environment variable.
 pub(crate) const VARIABLE_PREFIX: &str = "FANFARE_";
@@ -19,11 +24,14 @@ pub(crate) enum Place {
     Top,
     /// In the table of the namespace with this name.
     Namespace(String),
+    /// In the table of the route with this path.
+    Route(String),
 }
 
 impl Place {
     /// The place of what the file calls `name`, and what it is called there:
-    /// `namespaces.chat.prefix` is `prefix` in the namespace `chat`.
+    /// `namespaces.chat.prefix` is `prefix` in the namespace `chat`. Routes are not found so: dots
+    /// may stand in their paths.
     pub(crate) fn of(name: &str) -> (Self, &str) {
         let inside = name.strip_prefix(NAMESPACES).and_then(|rest| rest.strip_prefix('.'));
         match inside.and_then(|inside| inside.rsplit_once('.')) {
@@ -37,6 +45,7 @@ impl Place {
         match self {
             Self::Top => &KEYS,
             Self::Namespace(_) => &NAMESPACE_KEYS,
+            Self::Route(_) => &ROUTE_KEYS,
         }
     }
 
@@ -47,15 +56,24 @@ impl Place {
 
     /// What the file calls a key of this place.
     pub(crate) fn name(&self, key: &Key) -> String {
+        self.name_of(key.name)
+    }
+
+    /// What the file calls this of this place.
+    pub(crate) fn name_of(&self, key: &str) -> String {
         match self {
-            Self::Top => key.name.to_owned(),
-            Self::Namespace(namespace) => format!("{NAMESPACES}.{namespace}.{}", key.name),
+            Self::Top => key.to_owned(),
+            Self::Namespace(namespace) => format!("{NAMESPACES}.{namespace}.{key}"),
+            Self::Route(path) => format!("{}.{key}", name_of_route(path)),
         }
     }
 
     /// The environment variable of a key of this place, such as
-    /// `FANFARE_LIMITS__PAYLOAD_BYTES_MAX`.
+    /// `FANFARE_LIMITS__PAYLOAD_BYTES_MAX`; empty for a route, whose path is no name for one.
     pub(crate) fn variable(&self, key: &Key) -> String {
+        if matches!(self, Self::Route(_)) {
+            return String::new();
+        }
         let name = self.name(key).replace('.', "__");
         format!("{VARIABLE_PREFIX}{}", name.to_ascii_uppercase())
     }
@@ -66,7 +84,7 @@ impl Place {
         let keys = self.keys().iter().map(|key| (key.name, spell(self, key)));
         let tables = match self {
             Self::Top => tables().map(|table| (table, table.to_owned())).collect(),
-            Self::Namespace(_) => Vec::new(),
+            Self::Namespace(_) | Self::Route(_) => Vec::new(),
         };
         let nearest = keys
             .chain(tables)
@@ -75,12 +93,19 @@ impl Place {
         match (nearest, self) {
             (Some((likeness, told)), _) if likeness >= 0.6 => format!("did you mean `{told}`?"),
             (_, Self::Top) => "see `fanfare config show` for all keys".to_owned(),
-            (_, Self::Namespace(_)) => {
-                let keys: Vec<_> = NAMESPACE_KEYS.iter().map(|key| key.name).collect();
-                format!("a namespace has {}", keys.join(", "))
-            }
+            (_, Self::Namespace(_)) => format!("a namespace has {}", listed(&NAMESPACE_KEYS)),
+            (_, Self::Route(_)) => format!("a route has {}", listed(&ROUTE_KEYS)),
         }
     }
+}
+
+/// What the file calls the route with this path.
+pub(crate) fn name_of_route(path: &str) -> String {
+    format!("{ROUTES}.{path:?}")
+}
+
+fn listed(keys: &[&Key]) -> String {
+    keys.iter().map(|key| key.name).collect::<Vec<_>>().join(", ")
 }
 
 /// What the file calls a variable's key: `FANFARE_LIMITS__CHANNELS_MAX` is `limits.channels_max`.
@@ -103,5 +128,5 @@ pub(crate) fn namespace_of_table(name: &str) -> Option<&str> {
 
 fn tables() -> impl Iterator<Item = &'static str> {
     let with_keys = KEYS.iter().filter_map(|key| key.name.split_once('.').map(|(table, _)| table));
-    with_keys.chain([NAMESPACES])
+    with_keys.chain([NAMESPACES, ROUTES])
 }

@@ -6,8 +6,9 @@ use std::fmt::Write;
 
 use super::effective::{Row, Value, wanted};
 use super::namespace::NAMESPACE_KEYS;
-use super::place::NAMESPACES;
+use super::place::{NAMESPACES, name_of_route};
 use super::quantity::{show_bytes, show_duration};
+use super::route::ROUTE_KEYS;
 use super::table::{KEYS, Key, Kind, Standard};
 
 /// What the example of a namespace is called.
@@ -17,6 +18,14 @@ const NAMESPACE_EXAMPLE: &str = "chat";
 const NAMESPACE_ABOUT: &str = "A namespace: the channels whose names begin with its prefix, and what \
     holds for them. There may be any number up to 1000, each in a table with a name of its own; what \
     one leaves out is as the keys above say.";
+
+/// What the example of a route is called.
+const ROUTE_EXAMPLE: &str = "/events";
+
+/// What a route is, in front of the example.
+const ROUTE_ABOUT: &str = "A route: a path of your own that stands for the URL of a channel, on every \
+    transport. There may be any number up to 256. One that needs nothing but its URL may be a line \
+    under [routes], such as \"/events\" = \"/c/clock?since=last\".";
 
 /// One `key = value` line; what has no value is told in parentheses.
 pub(crate) fn assignment(row: &Row) -> String {
@@ -40,7 +49,7 @@ fn without_value(default: Standard) -> String {
 }
 
 /// A configuration file with every key commented out at its default, or at an example where the
-/// default is found out at start, and a namespace as an example.
+/// default is found out at start, and a namespace and a route as examples.
 pub(crate) fn starter() -> String {
     let mut text = String::from(
         "# Configuration of Fanfare. Every key is here, commented out, with its default or an example.\n\
@@ -61,6 +70,12 @@ pub(crate) fn starter() -> String {
     append_comment(&mut text, NAMESPACE_ABOUT);
     let _infallible = writeln!(text, "#[{NAMESPACES}.{NAMESPACE_EXAMPLE}]");
     for key in NAMESPACE_KEYS {
+        append_key(&mut text, key, key.name);
+    }
+    text.push('\n');
+    append_comment(&mut text, ROUTE_ABOUT);
+    let _infallible = writeln!(text, "#[{}]", name_of_route(ROUTE_EXAMPLE));
+    for key in ROUTE_KEYS {
         append_key(&mut text, key, key.name);
     }
     text

@@ -4,6 +4,8 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use fanfare_protocol::native::alias::Alias;
+
 /// The ways to run a server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Mode {
@@ -50,6 +52,8 @@ pub(crate) struct Settings {
     pub(crate) hosts: Vec<String>,
     /// Allowed foreign origins, in lower case, without a trailing slash.
     pub(crate) origins: Vec<String>,
+    /// Paths that stand for URLs of channels.
+    pub(crate) routes: Vec<Alias>,
     /// Who may publish.
     pub(crate) auth: Auth,
     /// Bounds on everything a client can make grow.

@@ -32,9 +32,10 @@ pub(crate) struct Written {
 pub(crate) struct Source {
     top: BTreeMap<&'static str, Written>,
     namespaces: BTreeMap<String, Section>,
+    routes: BTreeMap<String, Section>,
 }
 
-/// What one source sets in a namespace.
+/// What one source sets in a namespace or a route.
 #[derive(Debug, Clone)]
 struct Section {
     origin: Origin,
@@ -44,16 +45,16 @@ struct Section {
 impl Source {
     /// Notes a value; a second one for the same key replaces the first.
     pub(crate) fn set(&mut self, place: &Place, key: &'static Key, text: Text, origin: Origin) {
-        let keys = match place {
-            Place::Top => &mut self.top,
-            Place::Namespace(namespace) => &mut self.section(namespace, origin.clone()).keys,
+        let keys = match self.section(place, &origin) {
+            Some(section) => &mut section.keys,
+            None => &mut self.top,
         };
         keys.insert(key.name, Written { text, origin });
     }
 
-    /// Notes that there is a namespace, whether or not any of its keys is set.
-    pub(crate) fn mention(&mut self, namespace: &str, origin: Origin) {
-        self.section(namespace, origin);
+    /// Notes that there is a namespace or a route, whether or not any of its keys is set.
+    pub(crate) fn mention(&mut self, place: &Place, origin: &Origin) {
+        self.section(place, origin);
     }
 
     /// Notes a single value given by a flag, if it was given.
@@ -75,6 +76,7 @@ impl Source {
         match place {
             Place::Top => self.top.get(key.name),
             Place::Namespace(namespace) => self.namespaces.get(namespace)?.keys.get(key.name),
+            Place::Route(path) => self.routes.get(path)?.keys.get(key.name),
         }
     }
 
@@ -83,8 +85,19 @@ impl Source {
         self.namespaces.iter().map(|(name, section)| (name.as_str(), &section.origin))
     }
 
-    fn section(&mut self, namespace: &str, origin: Origin) -> &mut Section {
-        let keys = BTreeMap::new();
-        self.namespaces.entry(namespace.to_owned()).or_insert(Section { origin, keys })
+    /// The paths of the routes that it mentions, and where it first does.
+    pub(crate) fn routes(&self) -> impl Iterator<Item = (&str, &Origin)> {
+        self.routes.iter().map(|(path, section)| (path.as_str(), &section.origin))
+    }
+
+    /// What is set at a place that has a table of its own.
+    fn section(&mut self, place: &Place, origin: &Origin) -> Option<&mut Section> {
+        let (sections, name) = match place {
+            Place::Top => return None,
+            Place::Namespace(name) => (&mut self.namespaces, name),
+            Place::Route(path) => (&mut self.routes, path),
+        };
+        let empty = || Section { origin: origin.clone(), keys: BTreeMap::new() };
+        Some(sections.entry(name.clone()).or_insert_with(empty))
     }
 }

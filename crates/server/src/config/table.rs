@@ -1,8 +1,8 @@
 //! The table of configuration keys.
 //!
 //! File keys, environment names, `fanfare config show`, `fanfare init` and `docs/configuration.md`
-//! are all derived from it and from [`super::namespace`], the table of the keys that a namespace
-//! has; a key that is in neither does not exist. Knows nothing of sources.
+//! are all derived from it, from [`super::namespace`] and [`super::route`], the tables of the keys
+//! that a namespace and a route have; a key that is in none does not exist. Knows nothing of sources.
 
 use std::time::Duration;
 

@@ -76,6 +76,12 @@ impl Message {
         Self { data, detail: Detail { content_type, ..Detail::default() }, end: End::Open }
     }
 
+    /// The same as its channel's last.
+    pub(super) fn last(mut self) -> Self {
+        self.end = End::Close;
+        self
+    }
+
     /// The same under the name of an event.
     pub(super) fn named(mut self, event: &str) -> Self {
         self.detail.event = Some(event.into());

@@ -33,13 +33,19 @@ impl Shared {
             return answer;
         }
         let headers = headers(&parts);
-        let head = head(&parts, &headers);
-        let allowed = match cors::check(&head, &self.policy) {
+        let asked = head(&parts, &headers);
+        let allowed = match cors::check(&asked, &self.policy) {
             Ok(allowed) => allowed,
             Err(problem) => {
                 return self.refuse(&problem, &AllowedOrigin::None, &mut incoming, &parts).await;
             }
         };
+        let alias = self.aliases.find(asked.path);
+        let aliased = match alias.map(|alias| self.resolve(alias, asked.query)).transpose() {
+            Ok(aliased) => aliased,
+            Err(problem) => return self.refuse(&problem, &allowed, &mut incoming, &parts).await,
+        };
+        let head = aliased.as_ref().map_or(asked, |aliased| aliased.head(&asked));
         let route = match route::route(&head, &self.rules, unix_millis()) {
             Ok(route) => route,
             Err(problem) => return self.refuse(&problem, &allowed, &mut incoming, &parts).await,
@@ -50,6 +56,12 @@ impl Shared {
                 self.write(route, &caller, incoming, (&parts, &allowed)).await
             }
             Route::Read(reading) => {
+                if let Some(alias) = alias
+                    && let Err(problem) =
+                        self.prepare(alias, (&reading, &caller), &mut incoming).await
+                {
+                    return self.refuse_reader(&problem, &reading, from, &allowed);
+                }
                 let outcome = self.read(*reading, caller, (parts, from), &allowed).await;
                 outcome.unwrap_or_else(|problem| self.refused(&problem, &allowed))
             }
@@ -61,7 +73,12 @@ impl Shared {
                 outcome.unwrap_or_else(|problem| self.refused(&problem, &allowed))
             }
             Route::Preflight => preflight(&head, &allowed),
-            Route::ChannelPage(_) => page::channel(&allowed),
+            Route::ChannelPage(channels) => match alias.zip(aliased) {
+                Some((alias, aliased)) => {
+                    self.lead_on(alias, &aliased, (&channels, &caller), &allowed).await
+                }
+                None => page::channel(&allowed),
+            },
             Route::Other => match page::other(&parts, self.options.pages, &allowed) {
                 Some(page) => page,
                 None => self.refused(&Problem::of(Code::NotFound), &allowed),
@@ -108,8 +125,7 @@ impl Shared {
                 Route::Batch(_) => Code::BatchTooLarge,
                 _ => Code::PayloadTooLarge,
             },
-            progress_bytes: self.options.body_progress_bytes,
-            progress_within: self.options.body_progress_within,
+            ..self.payload_rules()
         };
         match route {
             Route::Publish(publishing) => {
@@ -180,7 +196,7 @@ impl Shared {
         self.refused(problem, allowed)
     }
 
-    fn refused(&self, problem: &Problem, allowed: &AllowedOrigin) -> Answered {
+    pub(super) fn refused(&self, problem: &Problem, allowed: &AllowedOrigin) -> Answered {
         self.cells.refused(problem.code());
         answer::problem(problem, allowed)
     }

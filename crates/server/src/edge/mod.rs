@@ -5,6 +5,7 @@
 //! reading is a subscriber of a shard behind a pipe; a WebSocket goes back to a shard. The edge
 //! holds no channel and no history.
 
+mod alias;
 mod answer;
 mod ask;
 mod batch;
@@ -31,6 +32,7 @@ use std::time::Duration;
 use fanfare_core::name::ChannelName;
 use fanfare_core::publication::Draft;
 use fanfare_core::shard::Answer;
+use fanfare_protocol::native::alias::Aliases;
 use fanfare_protocol::native::cors::OriginPolicy;
 use fanfare_protocol::native::route::Rules;
 use tokio_util::task::TaskTracker;
@@ -40,6 +42,7 @@ use crate::load::Load;
 use crate::metrics::EdgeCells;
 use crate::metrics::scrape::Sources;
 use crate::node::Node;
+pub(crate) use alias::Arrivals;
 
 pub(crate) use drain::{Drain, DrainSwitch, drain};
 use handle::unexpected;
@@ -81,6 +84,10 @@ pub(crate) struct Shared {
     pub policy: Arc<OriginPolicy>,
     /// What requests are read by.
     pub rules: Rules,
+    /// Which paths stand for URLs of channels.
+    pub aliases: Arc<Aliases>,
+    /// Where it is told that a channel was made for one reader; none in `dev` and `serve`.
+    pub arrivals: Option<Arrivals>,
     /// The bounds and words.
     pub options: EdgeOptions,
     /// What is counted.

@@ -53,13 +53,16 @@ fn example(path: &str, allowed: &AllowedOrigin) -> Option<Answered> {
             let media = media_of(file.path);
             Some(answer::whole(media, file.content, None, allowed))
         }
-        Found::Folder(path) => {
-            let mut head = ResponseHead::new(307, Media::None, allowed);
-            let location = [("Location", path.as_str())];
-            head.extra = &location;
-            Some(answer::with_head(&head, AnswerBody::whole(Bytes::new())))
-        }
+        Found::Folder(path) => Some(elsewhere(&path, allowed)),
     }
+}
+
+/// What was asked for stands under another path.
+pub(super) fn elsewhere(path: &str, allowed: &AllowedOrigin) -> Answered {
+    let location = [("Location", path)];
+    let mut head = ResponseHead::new(307, Media::None, allowed);
+    head.extra = &location;
+    answer::with_head(&head, AnswerBody::whole(Bytes::new()))
 }
 
 /// By the ending, which is how a folder of files says it.

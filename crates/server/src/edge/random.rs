@@ -20,12 +20,20 @@ pub(crate) struct Jitter {
 /// # Errors
 /// When the system has no randomness to give: an identity that can be guessed is worse than none.
 pub(super) fn session() -> Result<SessionId, Problem> {
+    bits().map(SessionId)
+}
+
+/// Bits that nobody can guess.
+///
+/// # Errors
+/// When the system has no randomness to give.
+pub(super) fn bits() -> Result<u128, Problem> {
     let mut bits = [0; 16];
     getrandom::fill(&mut bits).map_err(|error| {
         tracing::error!(%error, "the system gives no random numbers");
         Problem::of(Code::Internal)
     })?;
-    Ok(SessionId(u128::from_be_bytes(bits)))
+    Ok(u128::from_be_bytes(bits))
 }
 
 /// A duration of the range; the longest when there is no randomness.

@@ -19,6 +19,7 @@ use std::borrow::Cow;
 use super::Shared;
 use super::answer::{self, AnswerBody, Answered};
 use super::ask;
+use super::connection::Origin;
 use super::rewound::Ending;
 use super::stream::{Cut, Streaming, Words};
 use crate::node::Letter;
@@ -57,14 +58,9 @@ impl Shared {
     ) -> Result<Answered, Problem> {
         let (words, form) = self.words(&reading, ending);
         let format = reading.format;
-        let begun = self.begin(reading).await;
-        let begun = match begun {
-            Err(problem)
-                if words.transport == Transport::Sse && problem.retry() != Retry::Never =>
-            {
-                return Ok(self.refuse_softly(&problem, words, origin));
-            }
-            begun => begun?,
+        let begun = match self.begin(reading).await {
+            Ok(begun) => begun,
+            Err(problem) => return Ok(self.refuse_stream(&problem, words, origin)),
         };
         if !begun.channels.is_empty() && begun.channels.iter().all(|channel| channel.over) {
             return Ok(answer::empty(204, Some(&begun.cursor), origin));
@@ -123,6 +119,24 @@ impl Shared {
             Format::Ndjson | Format::Text | Format::WebSocketRaw | Format::WebSocketV1 => {}
         }
         out.into()
+    }
+
+    /// Refuses whoever wants to read.
+    pub(super) fn refuse_reader(
+        &self,
+        problem: &Problem,
+        reading: &Reading,
+        from: &Origin,
+        origin: &AllowedOrigin,
+    ) -> Answered {
+        self.refuse_stream(problem, self.words(reading, &from.ending).0, origin)
+    }
+
+    fn refuse_stream(&self, problem: &Problem, words: Words, origin: &AllowedOrigin) -> Answered {
+        if words.transport == Transport::Sse && problem.retry() != Retry::Never {
+            return self.refuse_softly(problem, words, origin);
+        }
+        self.refused(problem, origin)
     }
 
     /// Refuses an `EventSource`, which would give up for ever at any status but 200, so that it

@@ -8,6 +8,7 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use fanfare_core::permit::PermitPool;
 use fanfare_core::settings::ShardId;
+use fanfare_protocol::native::alias::Aliases;
 use tokio::time::{Instant, sleep};
 use tokio_util::task::TaskTracker;
 
@@ -58,13 +59,18 @@ impl Server {
         let node = Node::new(mailboxes, permits);
         let (handoff, intake) = Handoff::channel(HANDOFF_BOUND);
         let (switch, drain) = edge::drain();
-        let shared = shared(settings, &node, &load, drain);
+        let mut shared = shared(settings, &node, &load, drain);
+        if settings.mode == Mode::Demo {
+            let arrivals = demo::start(&node, &shared.drain, &shared.tracker)?;
+            shared.arrivals = Some(arrivals);
+        }
         let mut shards = Vec::new();
         for (seat, core) in seats.into_iter().zip(parts::shards(settings)?) {
             let started = seat.start(shard::Parts {
                 settings: core,
                 options: shard_options(settings),
                 rules: shared.rules,
+                aliases: Arc::clone(&shared.aliases),
                 node: Arc::clone(&node),
                 load: Arc::clone(&load),
                 engine: Engine::Memory(Memory),
@@ -76,9 +82,6 @@ impl Server {
             shards.push(started.context("a shard cannot be started")?);
         }
         let tracker = shared.tracker.clone();
-        if settings.mode == Mode::Demo {
-            demo::start(&node, &shared.drain, &tracker)?;
-        }
         let policy = Arc::clone(&shared.policy);
         start_edge(shared, intake);
         let options = AcceptorOptions {
@@ -154,6 +157,8 @@ fn shared(
         access: Arc::new(parts::access(settings)),
         policy: Arc::new(parts::policy(settings)),
         rules: parts::rules(settings),
+        aliases: Arc::new(Aliases::new(settings.routes.clone())),
+        arrivals: None,
         options: parts::edge(settings),
         sources: Sources {
             node: Arc::clone(node),

@@ -83,6 +83,7 @@ impl EventLoop {
             judge: Judge {
                 options: parts.options,
                 rules: parts.rules,
+                aliases: parts.aliases,
                 access: parts.access,
                 policy: parts.policy,
             },

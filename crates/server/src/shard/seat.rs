@@ -6,6 +6,7 @@ use std::sync::{Arc, mpsc};
 use std::thread::JoinHandle;
 
 use fanfare_core::settings::ShardSettings;
+use fanfare_protocol::native::alias::Aliases;
 use fanfare_protocol::native::cors::OriginPolicy;
 use fanfare_protocol::native::route::Rules;
 use mio::{Poll, Token, Waker};
@@ -35,6 +36,8 @@ pub(crate) struct Parts {
     pub options: ShardOptions,
     /// What requests are read by.
     pub rules: Rules,
+    /// Which paths stand for URLs of channels.
+    pub aliases: Arc<Aliases>,
     /// How to reach the other shards and the edge's askers.
     pub node: Arc<Node>,
     /// Where connections are counted.

@@ -19,6 +19,7 @@ mod large;
 mod namespaces;
 mod nginx;
 mod reader;
+mod routes;
 mod server;
 mod soak;
 mod tidy;

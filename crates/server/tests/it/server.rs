@@ -7,7 +7,7 @@ use std::sync::mpsc::{Receiver, sync_channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::cli::run::fanfare;
+use crate::cli::run::{Folder, fanfare};
 use crate::wire::Wire;
 
 /// Longer than starting or leaving should take, also on a busy machine.
@@ -30,6 +30,15 @@ impl Server {
     /// `fanfare demo`.
     pub(crate) fn demo() -> Self {
         Self::start(&["demo"], &[])
+    }
+
+    /// `fanfare dev` or `fanfare demo` with this configuration file.
+    pub(crate) fn configured(mode: &str, file: &str) -> Self {
+        let folder = Folder::new();
+        let path = folder.path().join("fanfare.toml");
+        fs::write(&path, file).unwrap();
+        // It is read before the address is told.
+        Self::start(&[mode, "--config", path.to_str().unwrap()], &[])
     }
 
     /// `fanfare serve` that takes publications from this key only.

@@ -3,3 +3,4 @@
 pub(super) mod clock;
 pub(super) mod news;
 pub(super) mod prices;
+pub(super) mod story;

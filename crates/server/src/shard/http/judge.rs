@@ -8,6 +8,7 @@ use fanfare_core::name::ChannelName;
 use fanfare_core::publication::{Draft, SessionId};
 use fanfare_core::shard::Opening;
 use fanfare_core::time::UnixMillis;
+use fanfare_protocol::native::alias::Aliases;
 use fanfare_protocol::native::cors::{self, AllowedOrigin, OriginPolicy};
 use fanfare_protocol::native::head::{Head, Version};
 use fanfare_protocol::native::reading::{BodyWanted, Reading, Transport};
@@ -26,6 +27,7 @@ use crate::shard::websocket::{Session, Upgrade};
 pub(in crate::shard) struct Judge {
     pub options: ShardOptions,
     pub rules: Rules,
+    pub aliases: Arc<Aliases>,
     pub access: Arc<Access>,
     pub policy: Arc<OriginPolicy>,
 }
@@ -91,7 +93,14 @@ impl Judge {
         };
         let method = parsed.method.unwrap_or_default();
         let target = parsed.path.unwrap_or_default();
-        let head = Head::new(method, target, version, &pairs);
+        let asked = Head::new(method, target, version, &pairs);
+        let aliased = match self.aliases.find(asked.path) {
+            None => None,
+            Some(alias) if alias.is_plain() => Some(alias.resolve(asked.query, 0)),
+            // The edge draws what is random, and greets.
+            Some(_) => return Decision::HandOver,
+        };
+        let head = aliased.as_ref().map_or(asked, |aliased| aliased.head(&asked));
         let body = body_of(&head);
         let behind = unread.get(head_bytes..).unwrap_or_default();
         match (method, body) {

@@ -6,6 +6,8 @@ use std::sync::Arc;
 use fanfare_core::code::Code;
 use fanfare_core::publication::SessionId;
 use fanfare_core::shard::Request;
+use fanfare_core::start::Start;
+use fanfare_protocol::native::alias::{Alias, Aliases, Posting};
 use fanfare_protocol::native::cors::{Hosts, OriginPolicy, Origins};
 use fanfare_protocol::native::route::Rules;
 
@@ -18,6 +20,7 @@ fn judge() -> Judge {
     Judge {
         options: ShardOptions::default(),
         rules: Rules::default(),
+        aliases: Arc::default(),
         access: Arc::new(everyone()),
         policy: Arc::new(OriginPolicy { hosts: Hosts::Loopback, origins: Origins::Loopback }),
     }
@@ -203,5 +206,38 @@ fn only_what_the_channel_allows_is_answered_here() {
         http.receive(format!("{line} HTTP/1.1\r\nHost: localhost\r\n{length}").as_bytes());
         let step = http.decode(&judge, given(), &mut Vec::new());
         assert_eq!(!matches!(step, Step::HandOver), answered_here, "{line}: {step:?}");
+    }
+}
+
+#[test]
+fn an_alias_that_is_only_another_name_is_answered_here() {
+    let alias = |path: &str, to: &str, post, greeting| {
+        Alias::new(path, to, post, greeting, &Rules::default()).unwrap()
+    };
+    let aliases = Aliases::new(vec![
+        alias("/events", "/c/a", Posting::Publishes, None),
+        alias("/own", "/c/a-{unique}", Posting::Publishes, None),
+        alias("/greeted", "/c/a", Posting::Publishes, Some("Hello")),
+        alias("/read", "/c/a", Posting::Reads, None),
+    ]);
+    let judge = Judge { aliases: Arc::new(aliases), ..judge() };
+    let decode = |request: String| {
+        let mut http = connection();
+        http.receive(request.as_bytes());
+        http.decode(&judge, given(), &mut Vec::new())
+    };
+    let get = |path: &str| decode(format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n"));
+    let post = |path: &str| {
+        let head = "Host: localhost\r\nContent-Length: 5\r\n\r\nhello";
+        decode(format!("POST {path} HTTP/1.1\r\n{head}"))
+    };
+    let Step::Become(becoming) = get("/events?since=all") else { panic!("no reader") };
+    let Becoming::Stream(_, opening) = *becoming else { panic!("no stream") };
+    assert_eq!(opening.subscriptions[0].channel.as_str(), "a");
+    assert_eq!(opening.subscriptions[0].start, Start::All);
+    assert_eq!(published(post("/events")), (1, b"hello".to_vec()));
+    for path in ["/own", "/greeted", "/read"] {
+        assert!(matches!(get(path), Step::HandOver), "{path}");
+        assert!(matches!(post(path), Step::HandOver), "{path}");
     }
 }

@@ -139,6 +139,7 @@ fn parts(
         settings,
         options: wishes.options.clone(),
         rules: Rules::default(),
+        aliases: Arc::default(),
         node: Arc::clone(node),
         load: Arc::clone(load),
         engine: Engine::Memory(Memory),

@@ -36,6 +36,7 @@ fn judge_by(access: Access) -> Judge {
     Judge {
         options: ShardOptions::default(),
         rules: Rules::default(),
+        aliases: Arc::default(),
         access: Arc::new(access),
         policy: Arc::new(OriginPolicy::default()),
     }

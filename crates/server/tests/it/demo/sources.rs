@@ -69,6 +69,29 @@ fn news_begin_at_once() {
 }
 
 #[test]
+fn everyone_who_asks_is_told_a_story_of_their_own() {
+    let server = Server::demo();
+    let mut channels = Vec::new();
+    for line in ["GET /api/chat-stream HTTP/1.1", "POST /api/chat-stream HTTP/1.1"] {
+        let mut wire = server.connect();
+        wire.ask(line, &["Content-Length: 0"]);
+        let told = wire.until("event: fanfare.end");
+        let words: Vec<&str> =
+            told.lines().filter_map(|line| line.strip_prefix("data: ")).collect();
+        assert!(words.len() > 20, "{told}");
+        assert_eq!(words.last(), Some(&"[DONE]"), "{told}");
+        let story = words[..words.len() - 1].concat();
+        assert!(
+            story.starts_with("A message is published once, ") && story.ends_with('.'),
+            "{story}"
+        );
+        channels
+            .push(told.split(": listening to ").nth(1).unwrap().lines().next().unwrap().to_owned());
+    }
+    assert_ne!(channels[0], channels[1]);
+}
+
+#[test]
 fn the_sources_end_with_the_drain() {
     let mut server = Server::demo();
     events(&server, "news", 1);
