@@ -24,7 +24,7 @@ export function binary() {
   throw new Error(`no fanfare binary at ${candidates.join(" or ")}: run \`cargo build\`, or set FANFARE_BIN`);
 }
 
-/** One running `fanfare dev`. */
+/** One running `fanfare dev` or `fanfare demo`. */
 export class Server {
   port;
   /** What it wrote to stderr, for the message of a failing test. */
@@ -33,9 +33,10 @@ export class Server {
   #ended;
 
   /**
-   * Starts `fanfare dev` and waits until it is ready.
+   * Starts Fanfare and waits until it is ready.
    *
    * @param {object} options
+   * @param {"dev"|"demo"} [options.command] `dev` if none is given
    * @param {number} [options.port] the port to listen on; a free one if none is given
    * @param {"as-told"|"by-default"} [options.listen] `by-default` leaves out the flag; `port` is then the default port
    */
@@ -44,7 +45,7 @@ export class Server {
     server.port = options.port ?? (await freePort());
     const command = binary();
     const listen = options.listen === "by-default" ? [] : ["--listen", `127.0.0.1:${server.port}`];
-    server.#process = spawn(command, ["dev", ...listen], {
+    server.#process = spawn(command, [options.command ?? "dev", ...listen], {
       stdio: ["ignore", "pipe", "pipe"],
       cwd: repository,
       env: environment(),
