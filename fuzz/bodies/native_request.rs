@@ -3,15 +3,22 @@
 //! The input is a request in lines: method and target, `name:value` for each header, an empty
 //! line, the body. Whatever is routed keeps its bounds; whatever is not gets a whole answer.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use fanfare_core::cursor::CURSOR_ENTRIES_MAX;
+use fanfare_core::frame::Format;
+use fanfare_core::presence::{Attendance, Change, Member, News};
+use fanfare_core::publication::SessionId;
 use fanfare_protocol::native::batch::ITEMS_MAX;
 use fanfare_protocol::native::cors::{
     AllowedOrigin, Hosts, OriginPolicy, Origins, check, preflight_headers,
 };
 use fanfare_protocol::native::cursor::{cursor_text, parse_cursor};
 use fanfare_protocol::native::head::{Head, Version};
+use fanfare_protocol::native::presence::encode_news;
 use fanfare_protocol::native::problem::{CLOSE_REASON_BYTES_MAX, Problem};
+use fanfare_protocol::native::reading::Reading;
 use fanfare_protocol::native::response::{Persistence, append_problem};
 use fanfare_protocol::native::route::{Route, Rules, route};
 
@@ -71,6 +78,7 @@ fn follow(route: Route, body: Bytes, rules: &Rules) {
             assert!((5..=60).contains(&reading.heartbeat.every.as_secs()));
             let text = cursor_text(&reading.carried);
             assert!(text.is_empty() || parse_cursor(&text).is_ok());
+            check_member(*reading);
         }
         Route::Publish(publishing) => match publishing.drafts(body, &None, rules) {
             Ok(drafts) => assert!((1..=CURSOR_ENTRIES_MAX).contains(&drafts.len())),
@@ -81,10 +89,25 @@ fn follow(route: Route, body: Bytes, rules: &Rules) {
             Err(problem) => check_answer(&problem),
         },
         Route::History(history) => assert!((1..=1_000).contains(&history.query.limit)),
+        Route::Presence(presence) => assert!((1..=1_000).contains(&presence.query.limit)),
         Route::Remove(channels) => assert!(!channels.is_empty()),
         Route::ChannelPage(channels) => assert!(!channels.is_empty()),
         Route::Preflight | Route::Other => {}
     }
+}
+
+/// What others are told of a reader is one line of JSON, whatever it says of itself.
+fn check_member(reading: Reading) {
+    let member = match reading.attendance {
+        Attendance::Named(member) => member,
+        Attendance::Unnamed { info } => Arc::new(Member::unnamed(SessionId(1), info)),
+        Attendance::Absent => return,
+    };
+    let Some(asked) = reading.subscriptions.first() else { return };
+    let (channel, change) = (asked.channel.clone(), Change::Joined(member));
+    let line = encode_news(&News { channel, change, count: 1 }, Format::Ndjson).body();
+    assert!(serde_json::from_slice::<serde_json::Value>(&line).is_ok());
+    assert_eq!(line.iter().position(|byte| matches!(byte, b'\r' | b'\n')), Some(line.len() - 1));
 }
 
 /// A problem's answer is one head, whose headers nothing of the request can forge, and a JSON text.

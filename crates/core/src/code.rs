@@ -97,6 +97,8 @@ pub enum Code {
     ChannelsFull = 43,
     /// The disk has no room for what would have to be stored.
     StorageFull = 44,
+    /// The channel does not tell who reads it.
+    PresenceOff = 45,
 }
 
 /// Whether the same request may succeed later.
@@ -383,6 +385,7 @@ pub static TABLE: &[Row] = &[
         Later,
         "The disk has no room for what would have to be stored.",
     ),
+    row(Code::PresenceOff, "presence-off", 403, Never, "The channel does not tell who reads it."),
 ];
 
 #[cfg(test)]

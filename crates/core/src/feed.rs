@@ -13,6 +13,7 @@ use crate::frame::{Format, Frame};
 use crate::gap::Gap;
 use crate::name::ChannelName;
 use crate::position::{Offset, Position};
+use crate::presence::{MemberId, News, Notices};
 use crate::publication::{Publication, SessionId};
 use crate::settings::Retention;
 
@@ -35,6 +36,8 @@ pub struct Entry {
 pub(crate) enum EntryBody {
     /// A publication, kept to be encoded anew at a seam.
     Publication(Arc<Publication>),
+    /// News of the channel's members, for those who asked.
+    News(Arc<News>),
     /// Something that each reader is told by itself.
     Mark(Box<FeedMark>),
 }
@@ -72,12 +75,30 @@ pub(crate) struct FeedReader {
     pub(crate) next: Sequence,
     /// The end of the feed when it came: what was live only before that was not meant for it.
     pub(crate) since: Sequence,
+    /// Whether it is told who comes and goes.
+    pub(crate) notices: Notices,
+}
+
+/// As whom a connection reads.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Eyes<'a> {
+    pub(crate) session: SessionId,
+    /// The member that it is, known of all who are told of others.
+    pub(crate) member: Option<&'a MemberId>,
 }
 
 impl FeedReader {
     /// Whether the reader does not get an entry.
-    pub(crate) fn passes(&self, entry: &Entry, sequence: Sequence, session: SessionId) -> bool {
-        entry.exclude == Some(session) || entry.after.is_none() && sequence < self.since
+    pub(crate) fn passes(&self, entry: &Entry, sequence: Sequence, eyes: Eyes<'_>) -> bool {
+        entry.exclude == Some(eyes.session)
+            || entry.after.is_none() && sequence < self.since
+            || matches!(&entry.body, EntryBody::News(news) if self.passes_news(news, eyes))
+    }
+
+    /// What becomes of a client itself its connections need not be told; the end of an earlier one
+    /// may be told behind the beginning of the next.
+    fn passes_news(&self, news: &News, eyes: Eyes<'_>) -> bool {
+        self.notices == Notices::Off || eyes.member.is_some_and(|own| news.subject() == Some(own))
     }
 }
 
@@ -93,6 +114,8 @@ pub(crate) struct Feed {
     /// The position before the first entry: all that is retained after it stands in the feed.
     before: Position,
     pub(crate) readers: Vec<FeedReader>,
+    /// Readers that are told who comes and goes.
+    listeners: u32,
     pub(crate) pass: Pass,
 }
 
@@ -139,7 +162,7 @@ impl Entry {
     pub(crate) fn as_mark(&self) -> Option<&FeedMark> {
         match &self.body {
             EntryBody::Mark(mark) => Some(mark),
-            EntryBody::Publication(_) => None,
+            EntryBody::Publication(_) | EntryBody::News(_) => None,
         }
     }
 
@@ -159,6 +182,7 @@ impl Feed {
             first: FIRST,
             before: position,
             readers: Vec::new(),
+            listeners: 0,
             pass: Pass::default(),
         }
     }
@@ -240,10 +264,10 @@ impl Feed {
 
     /// How many entries a reader gets in one run, at most [`RUN_MAX`]: up to a mark or to one that
     /// it does not get.
-    pub(crate) fn run_length(&self, reader: &FeedReader, session: SessionId) -> usize {
+    pub(crate) fn run_length(&self, reader: &FeedReader, eyes: Eyes<'_>) -> usize {
         let entries = self.entries.range(self.place(reader.next)..).take(RUN_MAX);
         let given = |(entry, sequence): &(&Entry, Sequence)| {
-            entry.as_mark().is_none() && !reader.passes(entry, *sequence, session)
+            entry.as_mark().is_none() && !reader.passes(entry, *sequence, eyes)
         };
         entries.zip(reader.next..).take_while(given).count()
     }
@@ -275,6 +299,11 @@ impl Feed {
         self.before = from;
     }
 
+    /// Whether anybody here is told who comes and goes.
+    pub(crate) fn has_listeners(&self) -> bool {
+        self.listeners > 0
+    }
+
     /// The position before the first entry.
     pub(crate) fn before(&self) -> Position {
         self.before
@@ -285,7 +314,7 @@ impl Feed {
         let oldest = self.entries.iter_mut().find(|entry| entry.after.is_some())?;
         match &oldest.body {
             EntryBody::Publication(publication) => Some((&mut oldest.frame, publication)),
-            EntryBody::Mark(_) => None,
+            EntryBody::Mark(_) | EntryBody::News(_) => None,
         }
     }
 
@@ -296,6 +325,7 @@ impl Feed {
 
     /// Adds a reader; gives back its place.
     pub(crate) fn add(&mut self, reader: FeedReader) -> u32 {
+        self.listeners += u32::from(reader.notices == Notices::On);
         self.readers.push(reader);
         u32::try_from(self.readers.len() - 1).unwrap_or(u32::MAX)
     }
@@ -320,7 +350,8 @@ impl Feed {
             }
         }
         self.readers.swap(hole, last);
-        self.readers.pop();
+        let left = self.readers.pop();
+        self.listeners -= u32::from(left.is_some_and(|left| left.notices == Notices::On));
         if hole != last {
             let place = u32::try_from(hole).unwrap_or(u32::MAX);
             moved[1] = self.readers.get(hole).map(|reader| (*reader, place));

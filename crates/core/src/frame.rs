@@ -58,7 +58,8 @@ impl Format {
         matches!(self, Self::Sse | Self::SseChannel | Self::SseEnvelope | Self::Ndjson)
     }
 
-    /// Whether the format has words for a gap; without them a gap ends the connection.
+    /// Whether the format has words for a gap, and for members who come and go; without them a gap
+    /// ends the connection.
     #[must_use]
     pub fn tells_gaps(self) -> bool {
         !matches!(self, Self::Text | Self::WebSocketRaw)

@@ -20,6 +20,7 @@ mod owner;
 pub mod permit;
 pub mod position;
 pub mod prefix;
+pub mod presence;
 pub mod publication;
 mod ring;
 pub mod settings;

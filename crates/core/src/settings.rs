@@ -6,6 +6,7 @@ use std::time::Duration;
 use crate::frame::Encode;
 use crate::namespace::Namespaces;
 use crate::position::{Epoch, Offset};
+use crate::presence::EncodeNews;
 
 /// The number of a shard, from 0.
 pub type ShardId = u16;
@@ -69,6 +70,8 @@ pub struct ShardSettings {
     pub seed: u64,
     /// How a feed entry becomes bytes.
     pub encode: Encode,
+    /// How news of a channel's members become bytes.
+    pub encode_news: EncodeNews,
     /// What holds for the channels of each namespace.
     pub namespaces: Arc<Namespaces>,
     /// What an owner keeps of a channel in memory where the engine keeps the rest; see

@@ -3,6 +3,7 @@
 use crate::cursor::CursorEntry;
 use crate::name::ChannelName;
 use crate::position::Position;
+use crate::presence::Notices;
 use crate::time::UnixMillis;
 
 /// Where in a channel a reader starts. Only [`Start::After`], [`Start::AfterEnd`] and
@@ -43,6 +44,16 @@ pub struct Subscription {
     pub channel: ChannelName,
     /// Where its reader starts.
     pub start: Start,
+    /// Whether its reader is told who else comes and goes.
+    pub notices: Notices,
+}
+
+impl Subscription {
+    /// A channel whose publications alone are read.
+    #[must_use]
+    pub fn new(channel: ChannelName, start: Start) -> Self {
+        Self { channel, start, notices: Notices::Off }
+    }
 }
 
 impl Start {

@@ -253,6 +253,13 @@ impl Node {
         receiver
     }
 
+    /// Tells a channel's owner something that it does not answer.
+    pub(crate) fn tell(&self, channel: &ChannelName, message: Message) {
+        if let Some(mailbox) = self.mailboxes.get(usize::from(self.owner(channel))) {
+            mailbox.put(Letter::Core(message));
+        }
+    }
+
     /// The shards have ended: whoever waits, or asks from now on, is told that no answer comes.
     pub(crate) fn end(&self) {
         *self.waiting.lock().unwrap_or_else(PoisonError::into_inner) = None;

@@ -45,6 +45,7 @@ impl Owner {
     ) {
         let Attaching { shard, ticket, start, format } = *reader;
         let settings = Arc::clone(&self.settings);
+        let members = self.rooms.count(name);
         let channel = match self.channel(name, Newcomer::Reader, out) {
             Ok(channel) => channel,
             Err(code) => {
@@ -71,6 +72,7 @@ impl Owner {
             return self.ask_engine(Question::Page(reader), out);
         }
         let mut attachment = channel.attachment(from, gap, &settings.feed, settings.page_bytes);
+        attachment.members = members;
         if over {
             attachment.coverage = Coverage::Over;
         }
@@ -162,7 +164,7 @@ impl Channel {
         out.figures.ring_bytes -= before;
     }
 
-    /// Everything after `from` if it fits a feed, else one page of it.
+    /// Everything after `from` if it fits a feed, else one page of it. Members are not counted here.
     pub(super) fn attachment(
         &self,
         from: Position,
@@ -204,7 +206,8 @@ impl Channel {
         // Nothing live follows an end, so that its readers need no feed: they get it in pages.
         let ended = self.ended && whole;
         let coverage = if whole && !self.ended { Coverage::Live } else { Coverage::Page };
-        Attachment { channel: self.name.clone(), from, gap, history, to, ended, coverage }
+        let (channel, members) = (self.name.clone(), 0);
+        Attachment { channel, from, gap, history, to, ended, coverage, members }
     }
 
     fn history(&self, query: &HistoryQuery) -> HistoryPage {

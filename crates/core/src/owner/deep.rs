@@ -147,7 +147,9 @@ impl Owner {
                 let PageReader { shard, ticket, channel, from, gap, .. } = reader;
                 let (history, ended, coverage) = (Vec::new(), false, Coverage::Page);
                 let to = from;
-                let again = Attachment { channel, from, gap, history, to, ended, coverage };
+                let members = 0;
+                let again =
+                    Attachment { channel, from, gap, history, to, ended, coverage, members };
                 out.post(shard, Message::Attached { ticket, outcome: Ok(Box::new(again)) });
             }
             Err(NoPage::Trimmed(floor)) => {
@@ -216,7 +218,9 @@ impl Owner {
                 if history.is_empty() && (!moved || after.offset >= channel.ring.floor()) =>
             {
                 let PageReader { from, gap, .. } = reader;
-                let attachment = channel.attachment(from, gap, &settings.feed, settings.page_bytes);
+                let mut attachment =
+                    channel.attachment(from, gap, &settings.feed, settings.page_bytes);
+                attachment.members = self.rooms.count(&channel.name);
                 if attachment.coverage == Coverage::Live {
                     channel.interest(reader.shard, reader.format);
                 }
@@ -229,7 +233,8 @@ impl Owner {
             _ => {
                 let PageReader { channel, from, gap, .. } = reader;
                 let (ended, coverage) = (false, Coverage::Page);
-                Attachment { channel, from, gap, history, to, ended, coverage }
+                let members = 0;
+                Attachment { channel, from, gap, history, to, ended, coverage, members }
             }
         };
         let outcome = Ok(Box::new(attachment));

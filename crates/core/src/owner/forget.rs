@@ -40,7 +40,8 @@ impl Owner {
             }
             channel.sweep_at = now + SWEEP_EVERY;
             channel.age(out);
-            if channel.expendable(self.settings.depth, out.now.unix) {
+            let expendable = channel.expendable(self.settings.depth, out.now.unix);
+            if expendable && !self.rooms.holds(&name) {
                 self.forget(&name, out);
             }
             if self.channels.contains_key(&name) {
@@ -54,7 +55,7 @@ impl Owner {
         let sweep = self.sweep.front().map(|(at, _)| *at);
         let deadline = self.deadlines.peek().map(|Reverse((at, _))| *at);
         let read = self.read_deadlines.front().map(|(at, _)| *at);
-        sweep.into_iter().chain(deadline).chain(read).min()
+        sweep.into_iter().chain(deadline).chain(read).chain(self.rooms.tick_at()).min()
     }
 
     /// Makes room for one more channel. At the limit the longest idle channel without readers goes,
@@ -90,7 +91,7 @@ impl Owner {
             let (stamp, name) = order.pop_first()?;
             let Some(channel) = self.channels.get_mut(&name) else { continue };
             let untouched = channel.touched <= stamp;
-            let free = channel.idle() && channel.keys.len() == 0;
+            let free = channel.idle() && channel.keys.len() == 0 && !self.rooms.holds(&name);
             // A channel that cannot go now is looked at again after all others.
             channel.idle_at = if untouched { now } else { channel.touched };
             order.insert((channel.idle_at, name.clone()));
@@ -151,7 +152,8 @@ impl Owner {
         let Some(channel) = self.channels.get(name) else {
             return;
         };
-        if channel.idle() && channel.head <= mark && channel.leaving == Some(channel.touched) {
+        let idle = channel.idle() && !self.rooms.holds(name);
+        if idle && channel.head <= mark && channel.leaving == Some(channel.touched) {
             self.drop_channel(name, out);
         }
     }

@@ -12,12 +12,16 @@
 //! - `forget`: marks, expiry, the limit on channels
 //! - `restore`: channels as the engine found them at start
 //! - `rings`: the limit on what owners keep in memory of what the engine stores
+//! - `presence`: the members of channels
 
 mod attach;
 mod channel;
 mod deep;
 mod forget;
 mod overdue;
+mod presence;
+#[cfg(test)]
+mod presence_tests;
 mod publish;
 mod restore;
 mod rings;
@@ -36,6 +40,7 @@ use crate::hash::NameHash;
 use crate::name::ChannelName;
 use crate::owner::channel::Channel;
 use crate::owner::deep::Question;
+use crate::owner::presence::Rooms;
 use crate::owner::rings::RingOrder;
 use crate::permit::Permit;
 use crate::position::{Epoch, Offset, Position};
@@ -71,6 +76,8 @@ pub(crate) struct Owner {
     key_expiry: VecDeque<(Millis, ChannelName)>,
     /// Channels with something on its way, by when the engine has to have answered.
     deadlines: BinaryHeap<Reverse<(Millis, ChannelName)>>,
+    /// Members of channels.
+    rooms: Rooms,
 }
 
 /// Who needs a channel that has no state yet.
@@ -150,6 +157,7 @@ impl Owner {
             ring_order: RingOrder::default(),
             key_expiry: VecDeque::new(),
             deadlines: BinaryHeap::new(),
+            rooms: Rooms::new(&settings),
             settings,
         }
     }
@@ -173,6 +181,10 @@ impl Owner {
             Request::Remove => self.remove(origin, name, permit, out),
             Request::History(query) => self.history(origin, name, query, out),
             Request::Resolve(start) => self.resolve(origin, name, start, out),
+            Request::Presence(query) => {
+                let present = self.present(name, &query);
+                out.answer(origin, name, present);
+            }
         }
     }
 
@@ -210,6 +222,7 @@ impl Owner {
             && self.ring_order.is_empty()
             && self.key_expiry.is_empty()
             && self.sweep.is_empty()
+            && self.rooms.is_empty()
     }
 
     /// The position of a channel without state.

@@ -12,6 +12,7 @@ use crate::name::ChannelName;
 use crate::namespace::{NamespaceRules, Namespaces, Presence};
 use crate::permit::Permit;
 use crate::position::{Epoch, Offset, Position};
+use crate::presence::{Attendance, News};
 use crate::publication::{
     Content, Data, Draft, End, Expect, Lifetime, Publication, Published, Repeat, SessionId, Stored,
 };
@@ -41,32 +42,7 @@ impl Hub {
     }
 
     fn built(count: usize, change: impl FnOnce(&mut ShardSettings)) -> Self {
-        let history = Retention { count, bytes: 1 << 20, age: Duration::from_secs(60) };
-        let (slow_reader, presence) = (SlowReader::Recover, Presence::Off);
-        let rules = NamespaceRules { history, slow_reader, presence };
-        let mut settings = ShardSettings {
-            shard: 0,
-            shards: 1,
-            generation: Epoch::from_bits(GENERATION),
-            mark: 0,
-            seed: 1,
-            encode: |_: &Publication, _: Offset, _: Format| Frame::default(),
-            namespaces: Arc::new(Namespaces::only(rules)),
-            ring: Retention { count: 100, bytes: 1 << 20, age: Duration::MAX },
-            rings_bytes_max: usize::MAX,
-            feed: history,
-            page_bytes: 64 * 1024,
-            pages_bytes_max: 1 << 20,
-            sends_per_visit: 256,
-            authority: Authority::Open,
-            authority_timeout: Duration::from_secs(1),
-            engine_timeout: Duration::from_secs(1),
-            key_window: Duration::from_secs(120),
-            keys_max: 3,
-            channels_max: 3,
-            subscriptions_max: 64,
-            depth: Depth::Ring,
-        };
+        let mut settings = settings(count, Presence::Off);
         change(&mut settings);
         Self { shard: Shard::new(settings), now: Now { millis: 1_000, unix: 1_000_000 } }
     }
@@ -135,6 +111,37 @@ impl Hub {
             Answer::Resolved(resolved) => resolved,
             other => panic!("{other:?}"),
         }
+    }
+}
+
+/// The only shard, which keeps so many publications of each channel.
+pub(super) fn settings(count: usize, presence: Presence) -> ShardSettings {
+    let history = Retention { count, bytes: 1 << 20, age: Duration::from_secs(60) };
+    let slow_reader = SlowReader::Recover;
+    let rules = NamespaceRules { history, slow_reader, presence };
+    ShardSettings {
+        shard: 0,
+        shards: 1,
+        generation: Epoch::from_bits(GENERATION),
+        mark: 0,
+        seed: 1,
+        encode: |_: &Publication, _: Offset, _: Format| Frame::default(),
+        encode_news: |_: &News, _: Format| Frame::default(),
+        namespaces: Arc::new(Namespaces::only(rules)),
+        ring: Retention { count: 100, bytes: 1 << 20, age: Duration::MAX },
+        rings_bytes_max: usize::MAX,
+        feed: history,
+        page_bytes: 64 * 1024,
+        pages_bytes_max: 1 << 20,
+        sends_per_visit: 256,
+        authority: Authority::Open,
+        authority_timeout: Duration::from_secs(1),
+        engine_timeout: Duration::from_secs(1),
+        key_window: Duration::from_secs(120),
+        keys_max: 3,
+        channels_max: 3,
+        subscriptions_max: 64,
+        depth: Depth::Ring,
     }
 }
 
@@ -369,10 +376,11 @@ fn open(hub: &mut Hub, index: u32, channel: &str) -> Option<Code> {
     let channel = ChannelName::new(channel).unwrap();
     let opening = Opening {
         format: Format::Sse,
-        subscriptions: vec![Subscription { channel, start: Start::Now }],
+        subscriptions: vec![Subscription::new(channel, Start::Now)],
         carried: Cursor::new(),
         session: SessionId(u128::from(index)),
         echo: Echo::On,
+        attendance: Attendance::default(),
     };
     let mut effects = Vec::new();
     let input = Input::Open { connection, opening: Box::new(opening) };

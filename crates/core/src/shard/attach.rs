@@ -14,6 +14,7 @@ use crate::frame::Format;
 use crate::gap::{Gap, GapReason};
 use crate::name::ChannelName;
 use crate::position::Position;
+use crate::presence::Notices;
 use crate::shard::interest::{Interest, history_entry};
 use crate::shard::reader::{Away, AwayState, Flow, OpeningState, Reader, Slot};
 use crate::shard::{
@@ -68,6 +69,9 @@ impl Shard {
         if opening.subscriptions.len() > self.settings.subscriptions_max {
             return self.refuse_opening(connection, Code::ChannelsTooMany, effects);
         }
+        if opening.subscriptions.iter().any(|subscription| self.asks_in_vain(subscription)) {
+            return self.refuse_opening(connection, Code::PresenceOff, effects);
+        }
         for (at, subscription) in opening.subscriptions.into_iter().enumerate() {
             self.attach(connection, subscription, Purpose::Opening(at), effects);
         }
@@ -88,12 +92,17 @@ impl Shard {
         let full = reader.slots.used() >= most;
         let refused = if self.slot_of(connection, &subscription.channel).is_some() {
             Some(Code::AlreadySubscribed)
+        } else if self.asks_in_vain(&subscription) {
+            Some(Code::PresenceOff)
         } else {
             full.then_some(Code::ChannelsTooMany)
         };
         if let Some(code) = refused {
             effects.push(Effect::Refused { connection, request: Some(request), code });
             return;
+        }
+        if let (Notices::On, Some(reader)) = (subscription.notices, self.reader_mut(connection)) {
+            reader.know_itself();
         }
         self.attach(connection, subscription, Purpose::Subscribe(request), effects);
     }
@@ -152,13 +161,14 @@ impl Shard {
         purpose: Purpose,
         effects: &mut Vec<Effect>,
     ) {
-        let Subscription { channel, start } = subscription;
+        let Subscription { channel, start, notices } = subscription;
         let Some(reader) = self.reader_mut(connection) else {
             return;
         };
         let state = AwayState::Attaching { ticket: 0 };
-        let slot = reader.slots.insert(Away { channel: channel.clone(), state });
+        let slot = reader.slots.insert(Away { channel: channel.clone(), state, notices });
         self.figures.readers += 1;
+        self.post_join(connection, &channel, effects);
         self.attach_slot(Ticket { connection, slot, channel, start, purpose }, effects);
     }
 
@@ -249,6 +259,7 @@ impl Shard {
             {
                 interest.head = Some(attachment.to);
                 interest.ended = false;
+                interest.members = attachment.members;
             }
         }
         let waits = self.reader_mut(ticket.connection).is_some_and(|reader| {
@@ -275,7 +286,7 @@ impl Shard {
         attachment: Attachment,
         effects: &mut Vec<Effect>,
     ) {
-        let Attachment { channel, from, gap, history, to, ended, coverage } = attachment;
+        let Attachment { channel, from, gap, history, to, ended, coverage, .. } = attachment;
         let (connection, slot) = (ticket.connection, ticket.slot);
         let Some(format) = self.reader_mut(connection).map(|reader| reader.format) else {
             return;
@@ -349,8 +360,13 @@ impl Shard {
         channel: &ChannelName,
         position: Position,
     ) {
-        let Some(format) = self.reader_mut(connection).map(|reader| reader.format) else {
+        let Some(reader) = self.reader_mut(connection) else {
             return;
+        };
+        let format = reader.format;
+        let notices = match reader.slots.get_mut(slot) {
+            Some(Slot::Away(away)) => away.notices,
+            _ => Notices::Off,
         };
         let Some(id) = self.feed_of(channel, format) else {
             return;
@@ -359,8 +375,9 @@ impl Shard {
             return;
         };
         let next = feed.locate(position).unwrap_or(feed.end());
-        let since = feed.end();
-        let place = feed.add(FeedReader { connection: connection.index, slot, next, since });
+        let (connection_at, since) = (connection.index, feed.end());
+        let reader = FeedReader { connection: connection_at, slot, next, since, notices };
+        let place = feed.add(reader);
         self.settle_in(connection, slot, id, place);
     }
 
@@ -375,7 +392,7 @@ impl Shard {
 
     /// Tells a reader where it stands, in the way that fits what it attached for.
     fn stand(&mut self, ticket: Ticket, stand: Stand, effects: &mut Vec<Effect>) {
-        let Ticket { connection, mut channel, start, purpose, .. } = ticket;
+        let Ticket { connection, slot, mut channel, start, purpose } = ticket;
         // Whoever keeps the name shares it with the others who read the channel here.
         if let Some((shared, _)) = self.interests.get_key_value(&channel) {
             channel = shared.clone();
@@ -431,6 +448,7 @@ impl Shard {
                         None => self.tell_gap(connection, gap, effects),
                     }
                 }
+                self.tell_members(connection, slot, effects);
             }
         }
         self.make_ready(connection);
@@ -555,22 +573,32 @@ impl Shard {
         };
         let left = std::mem::replace(slot, Slot::Free);
         self.figures.readers -= u64::from(!matches!(left, Slot::Free));
-        match left {
-            Slot::Free => {}
+        let channel = match left {
+            Slot::Free => return,
             Slot::Live { feed: id, place } => {
                 let Some(feed) = self.feeds.get_mut(id) else {
                     return;
                 };
+                let channel = feed.channel.clone();
                 let moved = feed.remove(place);
                 self.replace(moved);
                 self.close_feed_if_unread(id, effects);
+                channel
             }
             Slot::Away(away) => {
+                #[cfg(test)]
+                if matches!(away.state, AwayState::Attaching { .. })
+                    && crate::simulation::makes(crate::simulation::Mistake::Ghost)
+                {
+                    return;
+                }
                 if let AwayState::Page(page) = away.state {
                     self.return_page(page.charged, effects);
                 }
+                away.channel
             }
-        }
+        };
+        self.post_leave(connection, channel, effects);
     }
 
     /// The slot of a reader that holds a channel.

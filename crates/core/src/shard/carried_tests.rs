@@ -13,6 +13,7 @@ use crate::name::{ChannelHash, ChannelName};
 use crate::namespace::{NamespaceRules, Namespaces, Presence};
 use crate::permit::Permit;
 use crate::position::{Epoch, Position};
+use crate::presence::Attendance;
 use crate::publication::{Content, Data, Draft, End, Lifetime, SessionId};
 use crate::settings::{Authority, Depth, Retention, ShardSettings, SlowReader};
 use crate::shard::{
@@ -61,6 +62,7 @@ impl Stream {
             mark: 0,
             seed: 1,
             encode: |_, _, _| Frame::whole(Bytes::from_static(b"x")),
+            encode_news: |_, _| Frame::default(),
             namespaces: Arc::new(Namespaces::only(rules)),
             ring: history,
             rings_bytes_max: usize::MAX,
@@ -78,13 +80,14 @@ impl Stream {
             depth: Depth::Ring,
         });
         let mut stream = Self { shard, taken: Taken::default() };
-        let now = |name: &&str| Subscription { channel: channel(name), start: Start::Now };
+        let now = |name: &&str| Subscription::new(channel(name), Start::Now);
         let opening = Opening {
             format: Format::Sse,
             subscriptions: channels.iter().map(now).collect(),
             carried,
             session: SessionId(1),
             echo: Echo::On,
+            attendance: Attendance::default(),
         };
         stream.input(Input::Open { connection: READER, opening: Box::new(opening) });
         stream
@@ -140,7 +143,7 @@ impl Stream {
     }
 
     fn add_from(&mut self, name: &str, start: Start, later: Later) -> Result<Opened, Code> {
-        let subscription = Subscription { channel: channel(name), start };
+        let subscription = Subscription::new(channel(name), start);
         let (connection, request) = (READER, 1);
         let told = self.input(Input::Subscribe { connection, request, subscription, later });
         let answer = told.into_iter().find_map(|effect| match effect {
@@ -254,7 +257,7 @@ fn an_end_while_another_channel_is_on_its_way_stays_in_the_ids() {
         Input::Subscribe {
             connection: READER,
             request: 1,
-            subscription: Subscription { channel: channel("b"), start: Start::Now },
+            subscription: Subscription::new(channel("b"), Start::Now),
             later: Later::Carried,
         },
         Now { millis: 1, unix: 1 },

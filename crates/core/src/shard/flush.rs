@@ -174,7 +174,7 @@ impl Shard {
         while reader.flow == Flow::Open
             && let Some(entry) = feed.entry(next)
         {
-            if at.passes(entry, next, reader.session) {
+            if at.passes(entry, next, reader.eyes()) {
                 next += 1;
                 move_cursor(reader, entry.after);
                 continue;
@@ -187,7 +187,7 @@ impl Shard {
                 self.held.push(connection);
                 break;
             }
-            let count = feed.run_length(&FeedReader { next, ..at }, reader.session);
+            let count = feed.run_length(&FeedReader { next, ..at }, reader.eyes());
             let cursor = reader.extra.as_ref().and_then(|extra| extra.cursor.as_ref());
             let run = Run { entries: feed.entries(next, count), cursor };
             let delivery = sink.deliver(connection, run);

@@ -22,6 +22,8 @@ pub(super) struct Interest {
     /// The head as this shard knows it, once the owner has answered an attach.
     pub(super) head: Option<Position>,
     pub(super) ended: bool,
+    /// Members of the channel, as far as this shard has heard.
+    pub(super) members: usize,
 }
 
 /// The feeds of a shard, by number.
@@ -33,7 +35,7 @@ pub(super) struct Feeds {
 
 impl Interest {
     pub(super) fn new() -> Self {
-        Self { feeds: [None; Format::COUNT], attaching: 0, head: None, ended: false }
+        Self { feeds: [None; Format::COUNT], attaching: 0, head: None, ended: false, members: 0 }
     }
 
     fn unread(&self) -> bool {
@@ -183,7 +185,7 @@ impl Shard {
     }
 
     /// Appends to a feed; readers that it passes thereby are behind from then on.
-    fn push_entry(&mut self, id: FeedId, entry: Entry, effects: &mut Vec<Effect>) {
+    pub(super) fn push_entry(&mut self, id: FeedId, entry: Entry, effects: &mut Vec<Effect>) {
         let Some(feed) = self.feeds.get_mut(id) else {
             return;
         };
@@ -247,7 +249,9 @@ impl Shard {
             return;
         };
         let channel = feed.channel.clone();
-        *slot = Slot::Away(Box::new(Away { channel, state: AwayState::Lagging(position) }));
+        let notices = feed.readers.get(place as usize).map(|reader| reader.notices);
+        let (state, notices) = (AwayState::Lagging(position), notices.unwrap_or_default());
+        *slot = Slot::Away(Box::new(Away { channel, state, notices }));
         let moved = feed.remove(place);
         self.replace(moved);
     }

@@ -14,6 +14,7 @@ use crate::gap::Gap;
 use crate::name::ChannelName;
 use crate::permit::Permit;
 use crate::position::{Offset, Position};
+use crate::presence::{Attendance, Linger, Member, News, PresencePage, PresenceQuery};
 use crate::publication::{Draft, Publication, Published, SessionId};
 use crate::settings::{ShardId, SlowReader};
 use crate::shard::storage::{Completion, EngineCommand};
@@ -62,6 +63,8 @@ pub enum Request {
     History(HistoryQuery),
     /// Say where a reader with this start would start, without attaching it.
     Resolve(Start),
+    /// List the channel's members.
+    Presence(PresenceQuery),
 }
 
 /// A part of a channel's history.
@@ -118,6 +121,8 @@ pub enum Answer {
     History(Box<HistoryPage>),
     /// Where a reader would start.
     Resolved(Resolved),
+    /// The members that were asked for.
+    Presence(Box<PresencePage>),
     /// It was refused, failed, or nobody knows.
     Refused(Refusal),
 }
@@ -234,6 +239,8 @@ pub struct Opening {
     pub session: SessionId,
     /// Whether the reader gets its own publications back.
     pub echo: Echo,
+    /// As what it takes part in presence, where there is any.
+    pub attendance: Attendance,
 }
 
 /// Whether a reader gets its own publications back.
@@ -298,6 +305,23 @@ pub enum Message {
         /// What came of it.
         outcome: Result<Box<Attachment>, Code>,
     },
+    /// To the owner: a connection has begun to read the channel. Comes before the reader's `Attach`,
+    /// and for each of them there is one `Leave` behind it.
+    Join {
+        /// The channel.
+        channel: ChannelName,
+        /// As whom.
+        member: Arc<Member>,
+    },
+    /// To the owner: a connection has stopped reading the channel.
+    Leave {
+        /// The channel.
+        channel: ChannelName,
+        /// As whom it read.
+        member: Arc<Member>,
+        /// How long it may take to come back unnoticed.
+        linger: Linger,
+    },
     /// To the owner: the shard has no reader of the channel any more.
     Detach {
         /// The shard.
@@ -312,6 +336,8 @@ pub enum Message {
         /// Given back when the last interested shard has it.
         permit: Permit,
     },
+    /// From the owner: who has come or gone, or how many there are.
+    Presence(Arc<News>),
     /// From the owner: the channel was removed under its readers.
     Removed(Gap),
     /// From the owner: the channel ended at this position.
@@ -344,6 +370,8 @@ pub struct Attachment {
     pub ended: bool,
     /// Whether the reader is attached at `to`, or has to attach again from there.
     pub coverage: Coverage,
+    /// Members that the channel has; known where the reader is attached.
+    pub members: usize,
 }
 
 /// How far an [`Attachment`] brings its reader.
@@ -430,6 +458,14 @@ pub enum Effect {
         gap: Gap,
         /// The reader's cursor after it.
         cursor: Cursor,
+    },
+    /// The reader has to be told how many members a channel has, here in its stream: it has missed
+    /// who came and went.
+    Presence {
+        /// The connection.
+        connection: ConnectionId,
+        /// The number.
+        news: News,
     },
     /// The reader has to be told that a channel has ended, here in its stream.
     End {

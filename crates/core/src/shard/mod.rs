@@ -7,6 +7,7 @@
 //! - `carried`: what a reader's own cursor holds beside the channels that it reads
 //! - `flush`: how frames come from feeds to sinks
 //! - `page`: history that comes to one reader at a time
+//! - `presence`: readers as members, and what they are told of others
 //! - `authorise`: requests that wait for an answer from elsewhere
 
 mod attach;
@@ -18,6 +19,7 @@ mod flush;
 mod interest;
 mod interface;
 mod page;
+mod presence;
 mod reader;
 mod slab;
 mod storage;
@@ -105,6 +107,12 @@ pub struct Figures {
     pub feed_bytes: u64,
     /// Bytes of pages on their way.
     pub page_bytes: u64,
+    /// Members of owned channels.
+    pub members: u64,
+    /// Members that have come.
+    pub joins: u64,
+    /// Members that have gone.
+    pub leaves: u64,
     /// The most entries that a reader was behind the head of its feed when it was visited, since
     /// [`Shard::snapshot`] was last taken.
     pub lag_max: u64,
@@ -261,6 +269,7 @@ impl Shard {
                 let (owner, mut out) = self.owner(now, effects);
                 owner.overdue(&mut out);
                 owner.sweep(&mut out);
+                owner.attend(&mut out);
                 self.reclaim_pages(effects);
             }
         }
@@ -292,6 +301,15 @@ impl Shard {
                 let (owner, out) = self.owner(now, effects);
                 owner.detach(&channel, shard, out.now);
             }
+            Message::Join { channel, member } => {
+                let (owner, mut out) = self.owner(now, effects);
+                owner.join(&channel, member, &mut out);
+            }
+            Message::Leave { channel, member, linger } => {
+                let (owner, mut out) = self.owner(now, effects);
+                owner.leave(&channel, &member.id, linger, &mut out);
+            }
+            Message::Presence(news) => self.feed_news(&news, effects),
             Message::Attached { ticket, outcome } => self.attached(ticket, outcome, effects),
             Message::Live { item, permit } => {
                 self.feed_live(&item, effects);
@@ -316,6 +334,8 @@ impl Shard {
     fn post_to_owner(&mut self, message: Message, effects: &mut Vec<Effect>) {
         let (Message::Ask { channel, .. }
         | Message::Attach { channel, .. }
+        | Message::Join { channel, .. }
+        | Message::Leave { channel, .. }
         | Message::Detach { channel, .. }) = &message
         else {
             return;

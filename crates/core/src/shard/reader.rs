@@ -1,13 +1,15 @@
 //! What a shard knows of one connection that reads.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 
 use crate::cursor::Cursor;
-use crate::feed::{Entry, FeedId};
+use crate::feed::{Entry, Eyes, FeedId};
 use crate::frame::Format;
 use crate::gap::Gap;
 use crate::name::ChannelName;
 use crate::position::Position;
+use crate::presence::{Attendance, Member, Notices};
 use crate::publication::SessionId;
 use crate::shard::{ConnectionId, Opened, Opening};
 use crate::time::Millis;
@@ -21,6 +23,8 @@ pub(crate) struct Reader {
     pub(crate) flow: Flow,
     /// Whether it stands in the list of readers to visit.
     pub(crate) queued: bool,
+    /// Whether it is a member of the channels that it reads, where they have members.
+    attends: bool,
     pub(crate) slots: Slots,
     pub(crate) extra: Option<Box<Extra>>,
 }
@@ -67,6 +71,8 @@ pub(crate) enum Slot {
 pub(crate) struct Away {
     pub(crate) channel: ChannelName,
     pub(crate) state: AwayState,
+    /// Whether the reader is told who comes and goes in the channel.
+    pub(crate) notices: Notices,
 }
 
 /// Why a reader is not in a feed.
@@ -105,6 +111,8 @@ pub(crate) struct Extra {
     pub(crate) cursor: Option<Cursor>,
     /// What its opening waits for.
     pub(crate) opening: Option<OpeningState>,
+    /// Who it is to other members, if it gave an id or is told of them.
+    member: Option<Arc<Member>>,
 }
 
 /// A reader whose channels have not all answered.
@@ -122,15 +130,36 @@ impl Reader {
         let carried = std::mem::take(&mut opening.carried);
         let channels = (0..count).map(|_| None).collect();
         let state = OpeningState { left: count, channels, gaps: Vec::new(), carried };
-        let extra = Extra { cursor: None, opening: Some(state) };
-        Self {
+        let (attends, member) = match std::mem::take(&mut opening.attendance) {
+            Attendance::Absent => (false, None),
+            Attendance::Unnamed { info } => {
+                let member = |info| Arc::new(Member::unnamed(opening.session, Some(info)));
+                (true, info.map(member))
+            }
+            Attendance::Named(member) => (true, Some(member)),
+        };
+        let extra = Extra { cursor: None, opening: Some(state), member };
+        let mut reader = Self {
             generation: connection.generation,
             format: opening.format,
             session: opening.session,
             flow: Flow::Opening,
             queued: false,
+            attends,
             slots: Slots::One(Slot::Free),
             extra: Some(Box::new(extra)),
+        };
+        if opening.subscriptions.iter().any(|asked| asked.notices == Notices::On) {
+            reader.know_itself();
+        }
+        reader
+    }
+
+    /// Keeps the member that it is, so that it is not told of itself.
+    pub(crate) fn know_itself(&mut self) {
+        let member = self.member();
+        if let Some(member) = member {
+            self.extra.get_or_insert_default().member = Some(member);
         }
     }
 
@@ -139,9 +168,24 @@ impl Reader {
         self.extra.as_mut()?.cursor.as_mut()
     }
 
+    /// As whom it reads.
+    pub(crate) fn eyes(&self) -> Eyes<'_> {
+        let member = self.extra.as_ref().and_then(|extra| extra.member.as_deref());
+        Eyes { session: self.session, member: member.map(|member| &member.id) }
+    }
+
+    /// The member that it is where it is one. Who gave no id is not kept as a member.
+    pub(crate) fn member(&self) -> Option<Arc<Member>> {
+        let named = self.extra.as_ref().and_then(|extra| extra.member.clone());
+        let unnamed = || Arc::new(Member::unnamed(self.session, None));
+        self.attends.then(|| named.unwrap_or_else(unnamed))
+    }
+
     /// Drops the rarer parts when nothing is in them.
     pub(crate) fn shed(&mut self) {
-        let empty = |extra: &Extra| extra.cursor.is_none() && extra.opening.is_none();
+        let empty = |extra: &Extra| {
+            extra.cursor.is_none() && extra.opening.is_none() && extra.member.is_none()
+        };
         if self.extra.as_deref().is_some_and(empty) {
             self.extra = None;
         }

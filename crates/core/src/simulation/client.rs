@@ -1,16 +1,19 @@
 //! A client as the checkers see it: what it has been told, and whether that was the truth.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
+use super::presence::{Attended, Ears, Heard};
 use super::truth::Truth;
 use crate::cursor::{Cursor, CursorEntry};
 use crate::frame::Format;
 use crate::gap::Gap;
 use crate::name::ChannelName;
 use crate::position::{Offset, Position};
+use crate::presence::{MemberId, Notices};
 use crate::publication::SessionId;
 use crate::shard::{ConnectionId, Opened};
 use crate::start::Start;
+use crate::time::Millis;
 
 /// One frame as the plain encoder of the simulation writes it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -45,6 +48,14 @@ pub(super) struct Client {
     live: VecDeque<String>,
     pub(super) publications: usize,
     pub(super) gaps: usize,
+    /// The member that it is in the channels that it reads.
+    pub(super) member: Option<MemberId>,
+    /// Whether it asks who comes and goes.
+    pub(super) listens: bool,
+    /// Channels whose members it has asked for, before they answer.
+    pricked: BTreeSet<ChannelName>,
+    /// What it has heard of members.
+    pub(super) ears: BTreeMap<ChannelName, Ears>,
 }
 
 impl Client {
@@ -64,7 +75,27 @@ impl Client {
             live: VecDeque::new(),
             publications: 0,
             gaps: 0,
+            member: None,
+            listens: false,
+            pricked: BTreeSet::new(),
+            ears: BTreeMap::new(),
         }
+    }
+
+    /// It asks to read a channel.
+    pub(super) fn ask(&mut self, channel: &ChannelName, start: Start, notices: Notices) {
+        self.starts.insert(channel.clone(), start);
+        // Where a format has no words for news, none come.
+        if notices == Notices::On && self.format.tells_gaps() {
+            self.pricked.insert(channel.clone());
+        }
+    }
+
+    /// What it asked for was refused.
+    pub(super) fn refused(&mut self) {
+        self.asked -= 1;
+        self.starts.clear();
+        self.pricked.clear();
     }
 
     /// The stream began, or a channel was added.
@@ -91,11 +122,15 @@ impl Client {
         let position = opened.entry.map_or(opened.head, |entry| entry.position);
         let entry = CursorEntry { hash, position, ended: opened.over };
         self.seen.insert(opened.channel.clone(), entry);
+        if self.pricked.remove(&opened.channel) && !opened.over {
+            self.ears.insert(opened.channel.clone(), Ears::default());
+        }
         Ok(())
     }
 
     /// A channel is not read any more; in a cursor of its own the reader keeps its place.
     pub(super) fn dropped(&mut self, channel: &ChannelName) {
+        self.ears.remove(channel);
         if let Some(entry) = self.seen.remove(channel).filter(|_| self.format.composes()) {
             self.carried.insert(channel.clone(), entry);
         }
@@ -193,6 +228,23 @@ impl Client {
         Ok(())
     }
 
+    /// News of a channel's members came.
+    pub(super) fn hear(
+        &mut self,
+        channel: &ChannelName,
+        heard: Heard,
+        attended: Option<(&Attended, Millis)>,
+    ) -> Result<(), String> {
+        if !self.opened {
+            return Err(format!("{heard:?} came before the opening"));
+        }
+        let own = self.member.as_ref();
+        match self.ears.get_mut(channel) {
+            Some(ears) => ears.hear(channel, heard, own, attended),
+            None => Err(format!("{heard:?} of {channel}, which nobody asked for")),
+        }
+    }
+
     /// A gap was told.
     pub(super) fn gap(&mut self, gap: &Gap) -> Result<(), String> {
         let Some(seen) = self.seen.get_mut(&gap.channel) else {
@@ -220,6 +272,7 @@ impl Client {
         }
         truth.nothing_between(channel, (last, end.offset + 1), session)?;
         *seen = entry;
+        self.ears.remove(channel);
         Ok(())
     }
 }

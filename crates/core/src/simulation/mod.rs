@@ -5,12 +5,14 @@
 //! readers stall, leave and come back elsewhere from what they saw; channels are trimmed, removed,
 //! ended and forgotten. The checkers hold what a client was told against everything that was
 //! stored: nothing lost, doubled or out of order unless a gap said so, every publish answered once
-//! and truly.
+//! and truly. Of members, that lists show who is there and nobody else, and that whoever listens
+//! knows the same.
 
 #![expect(clippy::cast_possible_truncation, reason = "the numbers of a simulated run are small")]
 
 mod client;
 mod engine;
+mod presence;
 mod random;
 mod sabotage;
 mod truth;
@@ -66,6 +68,10 @@ fn a_thousand_seeds_lose_double_and_reorder_nothing() {
         ("refusals by the authority", total.unauthorised),
         ("restarts", total.restarts),
         ("channels added from a carried entry", total.carried),
+        ("members at rest", total.members),
+        ("joins and leaves told", total.news),
+        ("numbers of members told", total.counts),
+        ("refusals where nobody counts members", total.uncounted),
     ] {
         assert!(count > 100, "too few {what}: {total:?}");
     }
@@ -81,6 +87,25 @@ fn the_wrong_order_of_attach_is_found() {
 fn attaching_at_an_uncommitted_head_is_found() {
     let found = found_by(Mistake::CommittedHead, 0..1000);
     assert!(found.is_some(), "no seed noticed that readers saw what was not stored");
+}
+
+#[test]
+fn a_member_that_stays_behind_is_found() {
+    let found = found_by(Mistake::Ghost, 0..1000);
+    assert!(found.is_some(), "no seed noticed a member that nobody is any more");
+}
+
+#[test]
+fn a_reload_that_is_told_is_found() {
+    let found = found_by(Mistake::NoGrace, 0..1000);
+    let found = found.filter(|(_, violation)| violation.contains("longer than the grace"));
+    assert!(found.is_some(), "no seed noticed that a page was loaded again");
+}
+
+#[test]
+fn news_that_a_slow_reader_missed_in_silence_are_found() {
+    let found = found_by(Mistake::MissedNews, 0..1000);
+    assert!(found.is_some(), "no seed noticed that a reader knows others than are there");
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! Three mistakes that the simulation has to find. Each is switched on for one test's thread only,
+//! Six mistakes that the simulation has to find. Each is switched on for one test's thread only,
 //! and exists in test builds only.
 
 use std::cell::Cell;
@@ -12,6 +12,12 @@ pub(crate) enum Mistake {
     CommittedHead,
     /// A forgotten channel leaves no mark.
     ForgottenMark,
+    /// Whoever goes before the owner has answered its attach stays a member.
+    Ghost,
+    /// A member has gone as soon as its last connection has.
+    NoGrace,
+    /// A reader that was behind is not told that it has missed who came and went.
+    MissedNews,
 }
 
 thread_local! {

@@ -1,6 +1,7 @@
 //! Everything around the shards of one run, and what happens to it.
 
 mod clients;
+mod presence;
 mod told;
 
 use std::collections::{BTreeMap, VecDeque};
@@ -11,6 +12,7 @@ use bytes::Bytes;
 
 use super::client::{Client, Told as ClientTold};
 use super::engine::{Faults, SimEngine};
+use super::presence::{Attended, Heard};
 use super::random::Random;
 use super::truth::Truth;
 use crate::code::Code;
@@ -18,9 +20,10 @@ use crate::cursor::CursorEntry;
 use crate::feed::Run;
 use crate::frame::{Format, Frame};
 use crate::name::ChannelName;
-use crate::namespace::{NamespaceRules, Namespaces, Presence};
+use crate::namespace::NamespaceRules;
 use crate::permit::Permit;
 use crate::position::{Epoch, Offset, Position};
+use crate::presence::{MemberId, News};
 use crate::publication::{
     Content, Data, Detail, Draft, End, Expect, Lifetime, Publication, SessionId,
 };
@@ -28,7 +31,7 @@ use crate::settings::{Authority, Depth, Retention, ShardSettings, SlowReader};
 use crate::shard::{
     Backlog, ConnectionId, Delivery, Input, Message, Origin, Request, Room, Shard, Sink, Verdict,
 };
-use crate::time::Now;
+use crate::time::{Millis, Now};
 
 /// How much happened, so that a run in which nothing does is noticed.
 #[derive(Debug, Default, Clone)]
@@ -47,6 +50,10 @@ pub(super) struct Tally {
     pub(super) unauthorised: usize,
     pub(super) restarts: usize,
     pub(super) carried: usize,
+    pub(super) members: usize,
+    pub(super) news: usize,
+    pub(super) counts: usize,
+    pub(super) uncounted: usize,
 }
 
 /// A request of a publisher.
@@ -79,6 +86,7 @@ pub(super) struct World {
     faults: Faults,
     fleeting: usize,
     keys: bool,
+    house: presence::House,
     tally: Tally,
     violation: Option<String>,
     /// Whether nothing goes wrong any more.
@@ -90,6 +98,8 @@ struct Clients<'a> {
     shard: usize,
     clients: &'a mut BTreeMap<(usize, u32), Client>,
     truth: &'a Truth,
+    /// Who was away when, where the world knows it to the millisecond.
+    attended: Option<(&'a Attended, Millis)>,
     tally: &'a mut Tally,
     violation: &'a mut Option<String>,
 }
@@ -110,6 +120,10 @@ impl Tally {
         self.unauthorised += other.unauthorised;
         self.restarts += other.restarts;
         self.carried += other.carried;
+        self.members += other.members;
+        self.news += other.news;
+        self.counts += other.counts;
+        self.uncounted += other.uncounted;
     }
 }
 
@@ -133,7 +147,13 @@ impl Sink for Clients<'_> {
             client.room -= 1;
             taken += 1;
             self.tally.deliveries += 1;
-            let told = client.told(&parse(entry.frame.bytes()), self.truth);
+            let told = match parse_news(entry.frame.bytes()) {
+                Some((channel, heard)) => {
+                    self.tally.news += 1;
+                    client.hear(&channel, heard, self.attended)
+                }
+                None => client.told(&parse(entry.frame.bytes()), self.truth),
+            };
             if let Err(violation) = told {
                 let format = client.format;
                 self.violation.get_or_insert(format!("{connection:?} {format:?}: {violation}"));
@@ -163,8 +183,10 @@ impl World {
             if random.percent(25) { SlowReader::Disconnect } else { SlowReader::Recover };
         let evicts = random.percent(25);
         let history = Retention { count, bytes: 4000, age: Duration::from_secs(30) };
-        let rules = NamespaceRules { history, slow_reader, presence: Presence::Off };
-        let namespaces = Arc::new(Namespaces::only(rules));
+        let mut house = presence::House::new(seed);
+        house.strict = shards == 1 && !seed.is_multiple_of(4) && !evicts;
+        let rules = NamespaceRules { history, slow_reader, presence: house.presence };
+        let namespaces = presence::namespaces(rules);
         let ring = Retention { count: 1 + random.below(count), bytes: 3000, age: Duration::MAX };
         let rings_bytes_max = if random.percent(50) { 1500 } else { usize::MAX };
         let settings = |shard| ShardSettings {
@@ -174,6 +196,7 @@ impl World {
             mark: 0,
             seed: seed.wrapping_mul(31) ^ u64::from(shard) << 40,
             encode,
+            encode_news,
             namespaces: Arc::clone(&namespaces),
             ring,
             rings_bytes_max,
@@ -201,6 +224,7 @@ impl World {
             channels: names.iter().filter_map(|name| ChannelName::new(name).ok()).collect(),
             fleeting: if random.percent(30) { 20 } else { 0 },
             keys: !evicts,
+            house,
             faults,
             random,
             now: Now { millis: 1, unix: 1_000_000 },
@@ -239,6 +263,8 @@ impl World {
             if self.random.below(400) == 0 {
                 self.restart();
             }
+            self.attend();
+            self.note_attendance();
             self.check()?;
         }
         Ok(())
@@ -257,6 +283,7 @@ impl World {
         }
         self.links.clear();
         self.questions.clear();
+        self.house.restart();
         // Who waits for an answer gets none, and cannot know.
         self.asked.values_mut().for_each(|asked| asked.answered = true);
         // After a stop that was not clean the offsets go on far above.
@@ -275,6 +302,12 @@ impl World {
     pub(super) fn settle_down(mut self) -> Result<Tally, String> {
         self.faults = Faults::default();
         self.settling = true;
+        self.quiet()?;
+        self.settle_members();
+        self.quiet()?;
+        self.check_members()?;
+        self.now.millis += super::presence::LEASE;
+        self.now.unix += super::presence::LEASE;
         for last in [false, true] {
             if last {
                 for channel in self.channels.clone() {
@@ -303,6 +336,9 @@ impl World {
                 }
             }
         }
+        self.settle_members();
+        self.quiet()?;
+        self.check_members()?;
         self.leave_nothing()?;
         self.tally.slow +=
             self.shards.iter().map(|shard| shard.figures().slow_readers as usize).sum::<usize>();
@@ -351,6 +387,7 @@ impl World {
             for shard in 0..self.shards.len() {
                 busy |= self.flush_shard(shard) == Backlog::More;
             }
+            self.note_attendance();
             self.check()?;
             let idle = self.engines.iter().all(SimEngine::idle);
             let linked = self.links.values().any(|link| !link.is_empty());
@@ -556,8 +593,9 @@ impl World {
     fn flush_shard(&mut self, shard: usize) -> Backlog {
         let budget = 1 + self.random.below(20);
         let mut effects = Vec::new();
-        let Self { shards, clients, truth, tally, violation, now, .. } = self;
-        let mut sink = Clients { shard, clients, truth, tally, violation };
+        let Self { shards, clients, truth, house, tally, violation, now, .. } = self;
+        let attended = house.strict.then_some((&house.attended, now.millis));
+        let mut sink = Clients { shard, clients, truth, attended, tally, violation };
         let backlog = shards[shard].flush(&mut sink, *now, budget, &mut effects);
         self.carry_out(shard, effects);
         backlog
@@ -568,6 +606,38 @@ impl World {
         self.shards[shard].handle(input, self.now, &mut effects);
         self.carry_out(shard, effects);
     }
+}
+
+/// News as fields; nothing where a format has no words for them.
+fn encode_news(news: &News, format: Format) -> Frame {
+    if !format.tells_gaps() {
+        return Frame::default();
+    }
+    let (user, client, info) = match Heard::of(news) {
+        Heard::Joined(member, info) => {
+            (member.user, member.client, format!("+{}", info.unwrap_or_default()))
+        }
+        Heard::Left(member) => (member.user, member.client, "-".to_owned()),
+        Heard::Counted(count) => (None, "".into(), count.to_string()),
+    };
+    let user = user.unwrap_or_default();
+    Frame::whole(Bytes::from(format!("!{}|{user}|{client}|{info}", news.channel)))
+}
+
+fn parse_news(bytes: &Bytes) -> Option<(ChannelName, Heard)> {
+    let text = String::from_utf8_lossy(bytes);
+    let mut fields = text.strip_prefix('!')?.split('|');
+    let channel = ChannelName::new(fields.next()?).ok()?;
+    let user = fields.next().filter(|user| !user.is_empty()).map(Into::into);
+    let member = MemberId { user, client: fields.next()?.into() };
+    let what = fields.next()?;
+    let heard = match what.strip_prefix('+') {
+        Some("") => Heard::Joined(member, None),
+        Some(info) => Heard::Joined(member, Some(info.to_owned())),
+        None if what == "-" => Heard::Left(member),
+        None => Heard::Counted(what.parse().ok()?),
+    };
+    Some((channel, heard))
 }
 
 /// The plain encoder: fields that the checkers can read back.

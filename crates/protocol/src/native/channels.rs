@@ -24,8 +24,8 @@ pub(crate) enum Target {
     Channels(Vec<Named>),
     /// The history of channels.
     History(Vec<Named>),
-    /// The presence of a channel.
-    Presence,
+    /// The presence of channels.
+    Presence(Vec<Named>),
     /// `/publish`.
     Batch,
     /// `/sessions/{id}`.
@@ -47,8 +47,8 @@ pub(crate) fn target(path: &str, query: Query<'_>) -> Result<Target, Problem> {
     let Some(list) = path.strip_prefix("/c/") else {
         return Ok(Target::Other);
     };
-    if list.strip_suffix("/presence").is_some() {
-        return Ok(Target::Presence);
+    if let Some(list) = list.strip_suffix("/presence") {
+        return Ok(Target::Presence(channels(list, query)?));
     }
     match list.strip_suffix("/history") {
         Some(list) => Ok(Target::History(channels(list, query)?)),

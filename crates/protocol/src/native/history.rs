@@ -161,7 +161,7 @@ fn until(channel: &ChannelName, text: &str, now: UnixMillis) -> Result<Until, Pr
 }
 
 /// Out of range is clamped.
-fn limit(text: &str) -> Result<usize, Problem> {
+pub(crate) fn limit(text: &str) -> Result<usize, Problem> {
     match parse_whole(text) {
         Some(limit) => Ok(usize::try_from(limit).unwrap_or(LIMIT_MAX).clamp(1, LIMIT_MAX)),
         None => Err(invalid(
@@ -187,10 +187,10 @@ fn invalid(detail: String, hint: &'static str) -> Problem {
 }
 
 /// Publications of one answer, unless `limit=` says otherwise.
-const LIMIT: usize = 100;
+pub(crate) const LIMIT: usize = 100;
 
 /// Publications of one answer, at most.
 const LIMIT_MAX: usize = 1_000;
 
 /// Bytes of one answer's publications, at most, but one publication always.
-const BYTES_MAX: usize = 1 << 20;
+pub(crate) const BYTES_MAX: usize = 1 << 20;

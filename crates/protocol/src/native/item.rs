@@ -293,7 +293,7 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
 );
 
 /// The names of members that mean something, in an item or in a command.
-const NAMES: [&str; 18] = [
+const NAMES: [&str; 20] = [
     "id",
     "type",
     "channel",
@@ -312,6 +312,8 @@ const NAMES: [&str; 18] = [
     "conflate",
     "expect",
     "end",
+    "presence",
+    "after",
 ];
 
 /// The places of those that say how to publish, of which most publishes have none.

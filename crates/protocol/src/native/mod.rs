@@ -25,6 +25,7 @@ mod negotiate;
 pub mod opening;
 mod options;
 pub mod poll;
+pub mod presence;
 pub mod problem;
 pub mod publish;
 pub mod query;

@@ -12,6 +12,7 @@ use fanfare_core::time::UnixMillis;
 use crate::native::channels;
 use crate::native::head::Head;
 use crate::native::moment::parse_seconds;
+use crate::native::presence;
 use crate::native::problem::Problem;
 use crate::native::query::Query;
 use crate::native::reading::{
@@ -54,7 +55,8 @@ pub(crate) fn read(
     };
     let polls = query.switch("poll")? == Some(true);
     let fallback = if polls { Start::All } else { Start::Now };
-    let starts = starts(channels, head, fallback, now)?;
+    let notices = presence::notices(query)?;
+    let starts = starts(channels, head, fallback, now)?.with(notices);
     reading(head, rules, transport, format)
         .map(|reading| Route::Read(Box::new(with_starts(reading, starts))))
 }
@@ -75,10 +77,11 @@ fn read_socket(
         Subprotocol::V1 => channels,
     };
     socket.pong = pong(head.query())?;
+    let notices = presence::notices(head.query())?;
     let reading = reading(head, rules, Transport::WebSocket(socket), format)?;
     // Browsers hide HTTP refusals of a handshake, so that this one is told behind it.
     let reading = match starts(channels.clone(), head, Start::Now, now) {
-        Ok(starts) => with_starts(reading, starts),
+        Ok(starts) => with_starts(reading, starts.with(notices)),
         Err(refusal) => {
             Reading { subscriptions: from_now(channels), refusal: Some(refusal), ..reading }
         }
@@ -96,7 +99,7 @@ fn with_starts(reading: Reading, starts: Starts) -> Reading {
 }
 
 fn from_now(channels: Vec<ChannelName>) -> Vec<Subscription> {
-    let now = |channel| Subscription { channel, start: Start::Now };
+    let now = |channel| Subscription::new(channel, Start::Now);
     channels.into_iter().map(now).collect()
 }
 
@@ -116,6 +119,7 @@ fn reading(
         carried: fanfare_core::cursor::Cursor::new(),
         from: "now".into(),
         echo: if off("echo")? { Echo::Off } else { Echo::On },
+        attendance: presence::attendance(query)?,
         heartbeat: heartbeat(query, rules)?,
         opening: if off("open")? { OpeningEvent::Silent } else { OpeningEvent::Told },
         body: body_wanted(head),

@@ -219,6 +219,10 @@ fn general_hint(code: Code) -> &'static str {
         Code::AlreadySubscribed => "Unsubscribe from the channel first to read it from elsewhere.",
         Code::NotSubscribed => "Subscribe to the channel first.",
         Code::SessionGone => "Open the stream again; its URL says which channels it reads.",
+        Code::PresenceOff => {
+            "Set `presence = true` at the top of the configuration or for the channel's namespace, or \
+             leave out `presence=1`."
+        }
         Code::Internal => "Repeat the request; if it fails again, the server's log says why.",
         _ => "See the protocol's documentation for what this request takes.",
     }

@@ -20,7 +20,7 @@ use crate::native::problem::Problem;
 use crate::native::query::read_switch;
 use crate::native::route::Rules;
 use crate::native::session::parse_session;
-use crate::native::{cursor, history, json};
+use crate::native::{cursor, history, json, presence};
 
 /// A request to publish its body.
 #[derive(Debug, Clone)]
@@ -222,6 +222,7 @@ pub(crate) fn append_members(out: &mut Vec<u8>, channel: &ChannelName, answer: &
             }
         }
         Answer::History(page) => history::append_members(out, page),
+        Answer::Presence(page) => presence::append_members(out, page),
         Answer::Refused(_) => append_channel(out, channel),
     }
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use fanfare_core::cursor::Cursor;
 use fanfare_core::frame::Format;
 use fanfare_core::name::ChannelName;
+use fanfare_core::presence::Attendance;
 use fanfare_core::shard::Echo;
 use fanfare_core::start::Subscription;
 
@@ -28,6 +29,8 @@ pub struct Reading {
     pub from: Cow<'static, str>,
     /// Whether the reader gets its own publications back.
     pub echo: Echo,
+    /// As whom the reader comes, where it is known who reads. A poller that gives no id is no member.
+    pub attendance: Attendance,
     /// What is sent when nothing else is.
     pub heartbeat: Heartbeat,
     /// Whether the stream begins with an opening event.

@@ -11,6 +11,7 @@ use crate::native::channels::{self, Named, Target};
 use crate::native::head::Head;
 use crate::native::history::{self, HistoryRequest};
 use crate::native::negotiate::read;
+use crate::native::presence::{self, PresenceRequest};
 use crate::native::problem::Problem;
 use crate::native::publish::{self, Publishing};
 use crate::native::reading::Reading;
@@ -49,6 +50,8 @@ pub enum Route {
     Remove(Vec<Named>),
     /// To read a part of a history once.
     History(Box<HistoryRequest>),
+    /// To list the members of a channel.
+    Presence(Box<PresenceRequest>),
     /// To publish a list of items.
     Batch(BatchRequest),
     /// Whether a browser may ask something else (`OPTIONS`).
@@ -82,11 +85,6 @@ pub fn route(head: &Head<'_>, rules: &Rules, now: UnixMillis) -> Result<Route, P
     }
     match (target?, head.method) {
         (Target::Other, _) => Ok(Route::Other),
-        (Target::Presence, _) => Err(Problem::new(
-            Code::NotImplemented,
-            "This version serves no presence; it comes with a later one.",
-            "Leave out `/presence`; a channel of that name is read as `/c?channel=…/presence`.",
-        )),
         (Target::Session, _) => Err(Problem::new(
             Code::NotImplemented,
             "This version cannot change a live stream; that comes with a later one.",
@@ -99,7 +97,13 @@ pub fn route(head: &Head<'_>, rules: &Rules, now: UnixMillis) -> Result<Route, P
             history::request(channels::all(channels)?, head, now)
                 .map(|request| Route::History(Box::new(request)))
         }
-        (Target::History(_), _) => Err(not_allowed(head, "GET, HEAD, OPTIONS")),
+        (Target::Presence(channels), "GET" | "HEAD") => {
+            presence::request(channels::all(channels)?, head)
+                .map(|request| Route::Presence(Box::new(request)))
+        }
+        (Target::History(_) | Target::Presence(_), _) => {
+            Err(not_allowed(head, "GET, HEAD, OPTIONS"))
+        }
         (Target::Channels(channels), "GET" | "HEAD") => {
             read(channels::all(channels)?, head, rules, now)
         }

@@ -6,6 +6,7 @@ use fanfare_core::code::Code;
 use fanfare_core::cursor::{CURSOR_ENTRIES_MAX, Cursor, CursorEntry};
 use fanfare_core::name::{ChannelHash, ChannelName};
 use fanfare_core::position::Position;
+use fanfare_core::presence::Notices;
 use fanfare_core::start::{Start, Subscription};
 use fanfare_core::time::UnixMillis;
 
@@ -45,6 +46,16 @@ pub struct Starts {
     pub carried: Cursor,
     /// `since=` as it was written, or `a cursor`.
     pub from: Cow<'static, str>,
+}
+
+impl Starts {
+    /// The same, with the readers told of others or not.
+    pub(crate) fn with(mut self, notices: Notices) -> Self {
+        for subscription in &mut self.subscriptions {
+            subscription.notices = notices;
+        }
+        self
+    }
 }
 
 /// Reads a `since`.
@@ -275,7 +286,7 @@ impl Known {
                 } else {
                     start_of(entry.copied(), self.marked, fallback)
                 };
-                Subscription { channel, start }
+                Subscription::new(channel, start)
             })
             .collect();
         let mut carried = Cursor::new();
@@ -309,7 +320,7 @@ fn all_unreadable(channels: Vec<ChannelName>) -> Starts {
     Starts {
         subscriptions: channels
             .into_iter()
-            .map(|channel| Subscription { channel, start: Start::Unreadable })
+            .map(|channel| Subscription::new(channel, Start::Unreadable))
             .collect(),
         ..Starts::default()
     }

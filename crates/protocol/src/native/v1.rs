@@ -6,6 +6,7 @@ use fanfare_core::code::Code;
 use fanfare_core::cursor::CursorEntry;
 use fanfare_core::gap::Gap;
 use fanfare_core::name::ChannelName;
+use fanfare_core::presence::{Notices, PresenceQuery};
 use fanfare_core::publication::{Draft, Publisher};
 use fanfare_core::shard::{Answer, HistoryQuery, Opened};
 use fanfare_core::start::Start;
@@ -17,7 +18,7 @@ use crate::native::opening::Open;
 use crate::native::problem::Problem;
 use crate::native::route::Rules;
 use crate::native::starts::{Since, parse_since, start_of_since, unreadable};
-use crate::native::{cursor, envelope, json, ndjson, publish};
+use crate::native::{cursor, envelope, json, ndjson, presence, publish};
 
 /// A client's name for a command: a JSON number or string of at most 64 bytes, as it was sent, or
 /// `null` if it gave none.
@@ -42,6 +43,8 @@ pub enum Ask {
         channel: ChannelName,
         /// Where from, if the client said so.
         since: Option<Since>,
+        /// Whether its reader is told who comes and goes.
+        notices: Notices,
     },
     /// To stop reading a channel.
     Unsubscribe(ChannelName),
@@ -49,6 +52,8 @@ pub enum Ask {
     Publish(ChannelName, Box<Draft>),
     /// To read a part of a channel's history once.
     History(ChannelName, Box<HistoryQuery>),
+    /// To list a channel's members.
+    Presence(ChannelName, Box<PresenceQuery>),
     /// Whether anybody is there.
     Ping,
 }
@@ -137,7 +142,7 @@ pub fn append_ponged(out: &mut Vec<u8>, id: &CommandId) {
     out.push(b'}');
 }
 
-/// Appends the reply to a `publish` or a `history`, an error included.
+/// Appends the reply to a `publish`, a `history` or a `presence`, an error included.
 pub fn append_answer(out: &mut Vec<u8>, id: &CommandId, channel: &ChannelName, answer: &Answer) {
     if let Answer::Refused(refusal) = answer {
         return append_error(out, Some(id), &Problem::refused(channel, *refusal));
@@ -185,7 +190,9 @@ fn ask(
     let kind = members.string("type")?.unwrap_or_default();
     match &*kind {
         "subscribe" => {
-            Ok(Ask::Subscribe { channel: members.channel()?, since: since(members, now)? })
+            let (channel, since) = (members.channel()?, since(members, now)?);
+            let notices = presence::notices_of(members.raw("presence"))?;
+            Ok(Ask::Subscribe { channel, since, notices })
         }
         "unsubscribe" => members.channel().map(Ask::Unsubscribe),
         "publish" => {
@@ -199,22 +206,19 @@ fn ask(
         }
         "history" => history(members, now),
         "ping" => Ok(Ask::Ping),
-        "presence" => Err(Problem::new(
-            Code::NotImplemented,
-            "This version serves no presence; it comes with a later one.",
-            "Leave the command out.",
-        )),
-        "" => Err(Problem::new(
-            Code::CommandInvalid,
-            "The command has no `type`.",
-            "Use `subscribe`, `unsubscribe`, `publish`, `history` or `ping`.",
-        )),
+        "presence" => {
+            let channel = members.channel()?;
+            let (after, limit) = (members.string("after")?, members.text("limit")?);
+            let query = presence::query(after.as_deref(), limit.as_deref())?;
+            Ok(Ask::Presence(channel, Box::new(query)))
+        }
+        "" => Err(Problem::new(Code::CommandInvalid, "The command has no `type`.", KINDS)),
         other => {
             let shown: String = other.chars().take(64).collect();
             Err(Problem::new(
                 Code::CommandUnknown,
                 format!("`type` is `{}`, which is no command.", shown.escape_debug()),
-                "Use `subscribe`, `unsubscribe`, `publish`, `history` or `ping`.",
+                KINDS,
             ))
         }
     }
@@ -254,6 +258,9 @@ fn append_ok(out: &mut Vec<u8>, id: &CommandId) {
 /// Bytes of a command's `since`: as many as a URL can bring, and several times what the entries of
 /// one cursor need.
 const SINCE_BYTES_MAX: usize = 16 * 1024;
+
+/// What a command can be.
+const KINDS: &str = "Use `subscribe`, `unsubscribe`, `publish`, `history`, `presence` or `ping`.";
 
 /// Bytes of a command's id, without the quotes.
 const ID_BYTES_MAX: usize = 64;

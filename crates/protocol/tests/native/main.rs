@@ -6,6 +6,7 @@ mod aliases;
 mod asking;
 mod encoding;
 mod places;
+mod presence;
 mod publishing;
 mod reading;
 mod refusing;

@@ -26,6 +26,7 @@ fn kind(target: &str, headers: &[(&str, &str)]) -> String {
         },
         Ok(Route::ChannelPage(_)) => "page".to_owned(),
         Ok(Route::History(_)) => "history".to_owned(),
+        Ok(Route::Presence(_)) => "presence".to_owned(),
         Ok(other) => format!("{other:?}"),
         Err(problem) => format!("{} {}", problem.status(), problem.code().name()),
     }
@@ -82,7 +83,7 @@ fn the_first_row_that_matches_decides_the_transport() {
         ("/c/error?event=channel", &[], "400 parameter-conflict"),
         ("/c/a/history", sse, "history"),
         ("/c/a?history", browser, "history"),
-        ("/c/a/presence", sse, "501 not-implemented"),
+        ("/c/a/presence", sse, "presence"),
     ];
     for (target, headers, expected) in rows {
         assert_eq!(kind(target, headers), *expected, "{target} {headers:?}");

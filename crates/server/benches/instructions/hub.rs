@@ -12,6 +12,7 @@ use fanfare_core::name::ChannelName;
 use fanfare_core::namespace::{NamespaceRules, Namespaces, Presence};
 use fanfare_core::permit::{Permit, PermitPool};
 use fanfare_core::position::{Epoch, Position};
+use fanfare_core::presence::Attendance;
 use fanfare_core::publication::{Content, Data, Draft, End, Lifetime, Publication, SessionId};
 use fanfare_core::settings::{Authority, Depth, Retention, ShardSettings, SlowReader};
 use fanfare_core::shard::{
@@ -58,6 +59,7 @@ impl Hub {
             mark: 0,
             seed: 1,
             encode,
+            encode_news: fanfare_protocol::native::presence::encode_news,
             namespaces: Arc::new(Namespaces::only(rules)),
             ring: history,
             rings_bytes_max: usize::MAX,
@@ -87,12 +89,13 @@ impl Hub {
     /// Opens readers of the channel.
     pub(crate) fn open(&mut self, format: Format, readers: usize) {
         for index in (0..).take(readers) {
-            let subscription = Subscription { channel: self.channel.clone(), start: Start::Now };
+            let subscription = Subscription::new(self.channel.clone(), Start::Now);
             let opening = Box::new(Opening {
                 format,
                 subscriptions: vec![subscription],
                 carried: Cursor::new(),
                 session: SessionId(u128::from(index)),
+                attendance: Attendance::default(),
                 echo: Echo::On,
             });
             let connection = ConnectionId { index, generation: 1 };

@@ -347,7 +347,7 @@ pub(crate) static PRESENCE_MEMBERS_MAX: Key = Key {
     kind: Kind::Count { min: 1, max: 1_000_000 },
     default: Standard::Value("10000"),
     about: "Members of one channel that are listed. Beyond it: further ones are counted and not \
-            listed; no client is refused. Watch `fanfare_readers`.",
+            listed; no client is refused. Watch `fanfare_members`.",
 };
 
 pub(crate) static HISTORY_COUNT: Key = Key {

@@ -72,6 +72,13 @@ impl Shared {
                 };
                 outcome.unwrap_or_else(|problem| self.refused(&problem, &allowed))
             }
+            Route::Presence(request) => {
+                let outcome = match self.access.may_subscribe(&caller, &request.channel) {
+                    Ok(()) => self.presence(*request, &allowed).await,
+                    Err(problem) => Err(problem),
+                };
+                outcome.unwrap_or_else(|problem| self.refused(&problem, &allowed))
+            }
             Route::Preflight => preflight(&head, &allowed),
             Route::ChannelPage(channels) => match alias.zip(aliased) {
                 Some((alias, aliased)) => {
@@ -159,6 +166,7 @@ impl Shared {
             return self.upgrade(reading, caller, (upgrade, from), allowed).await;
         }
         self.access.may_open(&caller, reading.channels())?;
+        self.check_presence(&reading)?;
         if reading.body == BodyWanted::No {
             return self.head_only(&reading, allowed).await;
         }

@@ -8,6 +8,7 @@
 mod alias;
 mod answer;
 mod ask;
+mod attend;
 mod batch;
 mod body;
 mod connection;
@@ -30,6 +31,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use fanfare_core::name::ChannelName;
+use fanfare_core::namespace::Namespaces;
 use fanfare_core::publication::Draft;
 use fanfare_core::shard::Answer;
 use fanfare_protocol::native::alias::Aliases;
@@ -78,6 +80,8 @@ pub(crate) struct Shared {
     pub node: Arc<Node>,
     /// How many connections there are, and where.
     pub load: Arc<Load>,
+    /// What holds for the channels of each namespace.
+    pub namespaces: Arc<Namespaces>,
     /// Who may do what.
     pub access: Arc<Access>,
     /// Which hosts and origins are served.

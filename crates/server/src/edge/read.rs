@@ -43,6 +43,7 @@ impl Shared {
                 carried: reading.carried,
                 session,
                 echo: reading.echo,
+                attendance: reading.attendance,
             }),
             pipe: writer,
         });

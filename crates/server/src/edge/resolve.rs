@@ -52,6 +52,7 @@ fn stand(resolved: &[(&Subscription, Resolved)], carried: &Cursor) -> Standing {
     let entries: Vec<_> = resolved.iter().map(|(_, one)| one.entry).collect();
     let subscriptions = resolved.iter().map(|(subscription, one)| Subscription {
         channel: subscription.channel.clone(),
+        notices: subscription.notices,
         start: match (&one.gap, one.entry) {
             (None, Some(entry)) => Start::of_entry(entry),
             _ => subscription.start,
@@ -91,7 +92,7 @@ mod tests {
     use super::stand;
 
     fn asked(name: &str, start: Start) -> Subscription {
-        Subscription { channel: ChannelName::new(name).unwrap(), start }
+        Subscription::new(ChannelName::new(name).unwrap(), start)
     }
 
     fn entry(of: &Subscription, offset: u64) -> CursorEntry {

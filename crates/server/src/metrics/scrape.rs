@@ -154,6 +154,9 @@ impl Total {
         sum.feed_bytes += core.feed_bytes;
         sum.page_bytes += core.page_bytes;
         sum.keys += core.keys;
+        sum.members += core.members;
+        sum.joins += core.joins;
+        sum.leaves += core.leaves;
         sum.lag_max = sum.lag_max.max(core.lag_max);
         for (gaps, more) in sum.gaps.iter_mut().zip(core.gaps) {
             *gaps += more;
@@ -193,7 +196,11 @@ impl Total {
                 "Bytes of payload in committed publications",
                 self.core.publication_bytes,
             ),
-            counter("fanfare_deliveries", "Publications handed to readers", self.core.deliveries),
+            counter(
+                "fanfare_deliveries",
+                "Publications and news of members handed to readers",
+                self.core.deliveries,
+            ),
             counter("fanfare_written_bytes", "Bytes written to clients", self.written_bytes),
             counter("fanfare_received_bytes", "Bytes read by shards", self.received_bytes),
             Sample {
@@ -242,6 +249,13 @@ impl Total {
             ),
             gauge("fanfare_feeds", "Channels being read, per shard and format", self.core.feeds),
             gauge("fanfare_readers", "Subscriptions to channels", self.core.readers),
+            gauge(
+                "fanfare_members",
+                "Members of channels, counted for each channel",
+                self.core.members,
+            ),
+            counter("fanfare_joins", "Members that have come", self.core.joins),
+            counter("fanfare_leaves", "Members that have gone", self.core.leaves),
             gauge("fanfare_history_bytes", "Bytes that history holds", self.core.ring_bytes),
             gauge("fanfare_feed_bytes", "Bytes that feeds hold", self.core.feed_bytes),
             gauge(

@@ -51,6 +51,8 @@ pub(crate) enum PipeItem {
         /// The reader's cursor after it.
         cursor: Cursor,
     },
+    /// Something else of the channels, in the words of the reader's format.
+    Notice(Bytes),
     /// A channel has ended.
     End {
         /// The channel.

@@ -89,10 +89,12 @@ pub(super) fn rules(settings: &Settings) -> Rules {
 /// # Errors
 ///
 /// The system has no randomness to give.
-pub(super) fn shards(settings: &Settings) -> Result<Vec<ShardSettings>> {
+pub(super) fn shards(
+    settings: &Settings,
+    namespaces: &Arc<Namespaces>,
+) -> Result<Vec<ShardSettings>> {
     let shards = ShardId::try_from(settings.shards.max(1)).context("too many shards")?;
     let generation = Epoch::from_bits(random()?);
-    let namespaces = Arc::new(namespaces(settings));
     let feed = Retention { count: FEED_COUNT, bytes: FEED_BYTES, age: oldest(settings) };
     let share = |of: usize| of.div_ceil(usize::from(shards)).max(1);
     (0..shards)
@@ -104,7 +106,8 @@ pub(super) fn shards(settings: &Settings) -> Result<Vec<ShardSettings>> {
                 mark: 0,
                 seed: random()?,
                 encode: shard::encoder(),
-                namespaces: Arc::clone(&namespaces),
+                encode_news: fanfare_protocol::native::presence::encode_news,
+                namespaces: Arc::clone(namespaces),
                 ring: feed,
                 rings_bytes_max: usize::MAX,
                 feed,
@@ -125,7 +128,7 @@ pub(super) fn shards(settings: &Settings) -> Result<Vec<ShardSettings>> {
 }
 
 /// What holds for the channels of each namespace.
-fn namespaces(settings: &Settings) -> Namespaces {
+pub(super) fn namespaces(settings: &Settings) -> Namespaces {
     let bounds = PresenceBounds {
         told_max: settings.presence_told_max,
         listed_max: settings.limits.presence_members_max,

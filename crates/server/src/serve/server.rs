@@ -65,7 +65,7 @@ impl Server {
             shared.arrivals = Some(arrivals);
         }
         let mut shards = Vec::new();
-        for (seat, core) in seats.into_iter().zip(parts::shards(settings)?) {
+        for (seat, core) in seats.into_iter().zip(parts::shards(settings, &shared.namespaces)?) {
             let started = seat.start(shard::Parts {
                 settings: core,
                 options: shard_options(settings),
@@ -154,6 +154,7 @@ fn shared(
     edge::Shared {
         node: Arc::clone(node),
         load: Arc::clone(load),
+        namespaces: Arc::new(parts::namespaces(settings)),
         access: Arc::new(parts::access(settings)),
         policy: Arc::new(parts::policy(settings)),
         rules: parts::rules(settings),

@@ -1,7 +1,10 @@
 //! Effects: what the core wants done, in the order in which it wants it.
 
 use fanfare_core::name::ChannelName;
+use fanfare_core::presence::News;
 use fanfare_core::shard::{Answer, ConnectionId, Disconnect, Effect, Input, Origin, Verdict};
+use fanfare_protocol::native::encode::append_frame;
+use fanfare_protocol::native::presence::encode_news;
 use fanfare_protocol::native::problem::Problem;
 use fanfare_protocol::native::publish;
 use fanfare_protocol::native::response::{
@@ -72,6 +75,7 @@ impl EventLoop {
                 self.take(connection, step);
                 self.push(connection, PipeItem::Gap { gap, cursor });
             }
+            Effect::Presence { connection, news } => self.tell_news(connection, &news),
             Effect::End { connection, channel, entry, cursor } => {
                 let step = self.converse(connection, |place, out| {
                     match &place.state {
@@ -89,6 +93,28 @@ impl EventLoop {
             Effect::Disconnect { connection, why } => self.disconnect(connection, &why),
             // The others are carried out above.
             _ => {}
+        }
+    }
+
+    /// Tells a reader of its own how many members there are.
+    fn tell_news(&mut self, connection: ConnectionId, news: &News) {
+        let step = self.converse(connection, |place, out| {
+            match &place.state {
+                State::Stream(stream) => {
+                    append_frame(out, &encode_news(news, stream.format), stream.framing());
+                }
+                State::Socket(session) => {
+                    out.extend_from_slice(encode_news(news, session.format()).bytes());
+                }
+                _ => {}
+            }
+            Step::Wait
+        });
+        self.take(connection, step);
+        let place = self.sockets.slab.find(connection);
+        if let Some(State::Pipe(piped)) = place.map(|place| &place.state) {
+            let words = encode_news(news, piped.format).body();
+            self.push(connection, PipeItem::Notice(words));
         }
     }
 

@@ -2,6 +2,7 @@
 
 use fanfare_core::cursor::Cursor;
 use fanfare_core::frame::Format;
+use fanfare_core::presence::Attendance;
 use fanfare_core::publication::SessionId;
 use fanfare_core::shard::{Echo, Opening};
 use fanfare_core::start::Subscription;
@@ -22,6 +23,8 @@ pub(crate) struct SocketRequest {
     pub session: SessionId,
     /// Whether it gets its own publications back.
     pub echo: Echo,
+    /// As whom it comes.
+    pub attendance: Attendance,
     /// How often it is pinged.
     pub heartbeat: Heartbeat,
     /// How a raw socket's text `ping` is answered.
@@ -43,6 +46,7 @@ impl SocketRequest {
             carried: reading.carried,
             session,
             echo: reading.echo,
+            attendance: reading.attendance,
             heartbeat: reading.heartbeat,
             pong,
             caller,
@@ -57,6 +61,7 @@ impl SocketRequest {
             carried: self.carried.clone(),
             session: self.session,
             echo: self.echo,
+            attendance: std::mem::take(&mut self.attendance),
         })
     }
 }

@@ -39,22 +39,27 @@ impl World {
         }
         client.marked = format.composes() && self.random.percent(5);
         let carried = client.cursor_carried();
+        let session = SessionId(u128::from(self.generations));
+        let guise = self.draw_guise(session);
+        client.member.clone_from(&guise.member);
+        client.listens = guise.listens;
         let mut subscriptions = Vec::new();
         for channel in channels {
             let start = memory.get(&channel).map(|entry| Start::of_entry(*entry));
             let start = start.unwrap_or_else(|| self.pick_start());
-            subscriptions.push(Subscription { channel, start });
+            let notices = self.draw_notices(&channel, guise.listens);
+            subscriptions.push(Subscription { channel, start, notices });
         }
-        for Subscription { channel, start } in &subscriptions {
-            client.starts.insert(channel.clone(), *start);
+        for Subscription { channel, start, notices } in &subscriptions {
+            client.ask(channel, *start, *notices);
         }
         if self.random.percent(20) {
             client.room = self.random.below(5);
         }
         self.clients.insert((shard, index), client);
-        let session = SessionId(u128::from(self.generations));
-        let echo = Echo::On;
-        let opening = Opening { format, subscriptions, carried, session, echo };
+        self.note_attendance();
+        let (echo, attendance) = (Echo::On, guise.attendance);
+        let opening = Opening { format, subscriptions, carried, session, echo, attendance };
         self.input(shard, Input::Open { connection, opening: Box::new(opening) });
     }
 
@@ -118,6 +123,7 @@ impl World {
         let start = self.pick_start();
         let again = self.random.percent(40);
         let later = if self.random.percent(60) { Later::Carried } else { Later::Said };
+        let listens = self.clients.get(&key).is_some_and(|client| client.listens);
         let Some(client) = self.clients.get_mut(&key) else { return };
         if client.format == Format::Text || !client.opened || client.gone {
             return;
@@ -135,10 +141,15 @@ impl World {
         } else {
             let carried = client.carried_start(&channel).filter(|_| later == Later::Carried);
             self.tally.carried += usize::from(carried.is_some());
-            client.starts.insert(channel.clone(), carried.unwrap_or(start));
-            let subscription = Subscription { channel, start };
+            let start_known = carried.unwrap_or(start);
+            let notices = self.draw_notices(&channel, listens);
+            if let Some(client) = self.clients.get_mut(&key) {
+                client.ask(&channel, start_known, notices);
+            }
+            let subscription = Subscription { channel, start, notices };
             Input::Subscribe { connection, request, subscription, later }
         };
+        self.note_attendance();
         self.input(shard, input);
     }
 }

@@ -5,6 +5,7 @@ use crate::code::Code;
 use crate::frame::Format;
 use crate::publication::{Repeat, Stored};
 use crate::shard::{Answer, Disconnect, Effect, EngineCommand, Origin};
+use crate::simulation::presence::Heard;
 
 impl World {
     pub(super) fn carry_out(&mut self, shard: usize, effects: Vec<Effect>) {
@@ -46,6 +47,10 @@ impl World {
     }
 
     fn answered(&mut self, number: u64, answer: &Answer) -> Result<(), String> {
+        if let Answer::Presence(page) = answer {
+            self.house.page = Some((**page).clone());
+            return Ok(());
+        }
         let Some(asked) = self.asked.get_mut(&number) else {
             return Err(format!("{answer:?} to nobody"));
         };
@@ -80,6 +85,7 @@ impl World {
         | Effect::Unsubscribed { connection, .. }
         | Effect::Refused { connection, .. }
         | Effect::Gap { connection, .. }
+        | Effect::Presence { connection, .. }
         | Effect::End { connection, .. }
         | Effect::Finished(connection)
         | Effect::Disconnect { connection, .. }) = &effect
@@ -111,14 +117,19 @@ impl World {
             }
             Effect::Refused { request, code, .. } => {
                 self.tally.unauthorised += usize::from(code == Code::Forbidden);
+                self.tally.uncounted += usize::from(code == Code::PresenceOff);
                 match request {
-                    Some(_) => client.asked -= 1,
+                    Some(_) => client.refused(),
                     None => client.gone = true,
                 }
             }
             Effect::Gap { gap, .. } => {
                 self.tally.gaps += 1;
                 return client.gap(&gap);
+            }
+            Effect::Presence { news, .. } => {
+                self.tally.counts += 1;
+                return client.hear(&news.channel, Heard::of(&news), None);
             }
             Effect::End { channel, entry, .. } => {
                 self.tally.ended += 1;

@@ -153,7 +153,8 @@ impl Collector {
     /// the subscriber.
     pub(crate) fn take(&mut self, item: Option<PipeItem>) -> Step {
         match item {
-            Some(PipeItem::Opened { .. }) => Step::More,
+            // A poll asks for no notices, so that none come.
+            Some(PipeItem::Opened { .. } | PipeItem::Notice(_)) => Step::More,
             Some(PipeItem::Refused(code)) => Step::Refuse(code),
             Some(PipeItem::Frame { body, after }) => {
                 let end = body.len() - usize::from(body.ends_with(b"\n"));

@@ -38,12 +38,13 @@ impl Shared {
     /// Answers a poll that waits up to `wait`.
     pub(super) async fn poll(
         &self,
-        reading: Reading,
+        mut reading: Reading,
         wait: Duration,
         from: &Origin,
         origin: &AllowedOrigin,
     ) -> Result<Answered, Problem> {
         let until = Instant::now() + wait;
+        let _attending = self.attend(&mut reading);
         let standing = self.standing(&reading).await?;
         let mut collector = Collector::new(standing.entries, reading.carried.clone());
         for (place, subscription) in standing.subscriptions.iter().enumerate() {

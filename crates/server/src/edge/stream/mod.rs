@@ -215,6 +215,7 @@ impl Reader {
             Some(PipeItem::Frame { body, .. }) => out.extend_from_slice(&body),
             // A stream begins once; what comes before it was read already.
             Some(PipeItem::Opened { .. }) => {}
+            Some(PipeItem::Notice(words)) => out.extend_from_slice(&words),
             Some(PipeItem::Gap { gap, cursor }) => self.gap(out, &gap, &cursor),
             Some(PipeItem::End { channel, cursor, .. }) => self.end(out, &channel, &cursor),
             Some(PipeItem::Finished) => self.next = Next::End,

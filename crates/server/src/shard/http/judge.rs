@@ -205,6 +205,7 @@ impl Judge {
             carried: reading.carried,
             session: given.session,
             echo: reading.echo,
+            attendance: reading.attendance,
         };
         Some(Becoming::Stream(stream, opening))
     }

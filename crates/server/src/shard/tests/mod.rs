@@ -162,6 +162,7 @@ fn settings(shard: ShardId, wishes: &Wishes) -> ShardSettings {
         mark: 0,
         seed: 1 + u64::from(shard),
         encode: super::encoder(),
+        encode_news: fanfare_protocol::native::presence::encode_news,
         namespaces: Arc::new(Namespaces::only(rules)),
         ring: history,
         rings_bytes_max: usize::MAX,

@@ -252,6 +252,7 @@ fn subscribers_of_the_edge_count_where_they_are() {
             carried: fanfare_core::cursor::Cursor::new(),
             session: fanfare_core::publication::SessionId(1),
             echo: fanfare_core::shard::Echo::On,
+            attendance: fanfare_core::presence::Attendance::default(),
         }),
         pipe: writer,
     });

@@ -99,7 +99,7 @@ impl Session {
                 append_text(out, &payload);
                 Step::Wait
             }
-            Ask::Subscribe { channel, since } => {
+            Ask::Subscribe { channel, since, notices } => {
                 let start = match &self.language {
                     Language::V1(Some(carried)) => start_later(&channel, since.as_ref(), carried),
                     Language::V1(None) => start_later(&channel, since.as_ref(), &Cursor::new()),
@@ -107,7 +107,7 @@ impl Session {
                 };
                 Step::Subscribe {
                     request: self.wait_for(Some(command.id)),
-                    subscription: Subscription { channel, start },
+                    subscription: Subscription { channel, start, notices },
                 }
             }
             Ask::Unsubscribe(channel) => {
@@ -119,6 +119,12 @@ impl Session {
                 question: Request::History(*query),
                 bytes: 0,
             },
+            Ask::Presence(channel, query) => Step::Ask {
+                request: self.wait_for(Some(command.id)),
+                channel,
+                question: Request::Presence(*query),
+                bytes: 0,
+            },
             Ask::Publish(channel, draft) => self.publish(Some(command.id), channel, draft),
         }
     }
@@ -126,9 +132,9 @@ impl Session {
     /// Whether the client may have what it asks for.
     fn may(&self, ask: &Ask, access: &Access) -> Result<(), Problem> {
         match ask {
-            Ask::Subscribe { channel, .. } | Ask::History(channel, _) => {
-                access.may_subscribe(&self.caller, channel)
-            }
+            Ask::Subscribe { channel, .. }
+            | Ask::History(channel, _)
+            | Ask::Presence(channel, _) => access.may_subscribe(&self.caller, channel),
             Ask::Publish(channel, draft) => access.may_send(&self.caller, channel, draft.end),
             // Whoever has subscribed may leave.
             Ask::Unsubscribe(_) | Ask::Ping => Ok(()),

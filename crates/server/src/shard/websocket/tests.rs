@@ -52,14 +52,14 @@ fn anonymous(format: Format, echo: Echo, judge: &Judge) -> Session {
 }
 
 fn with(credentials: Credentials<'_>, format: Format, echo: Echo, judge: &Judge) -> Session {
-    let subscriptions =
-        vec![Subscription { channel: ChannelName::new("a").unwrap(), start: Start::Now }];
+    let subscriptions = vec![Subscription::new(ChannelName::new("a").unwrap(), Start::Now)];
     let request = SocketRequest {
         format,
         subscriptions: Vec::new(),
         carried: Cursor::new(),
         session: SessionId(9),
         echo,
+        attendance: fanfare_core::presence::Attendance::default(),
         heartbeat: Heartbeat {
             every: std::time::Duration::from_secs(15),
             form: HeartbeatForm::Comment,

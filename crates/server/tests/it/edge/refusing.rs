@@ -9,7 +9,7 @@ fn what_is_not_there_and_what_is_not_taken() {
     let mut wire = server.connect();
     for (line, status, allow) in [
         ("GET /nowhere HTTP/1.1", "404", None),
-        ("GET /c/x/presence HTTP/1.1", "501", None),
+        ("POST /c/x/presence HTTP/1.1", "405", Some("GET, HEAD, OPTIONS")),
         ("POST /health HTTP/1.1", "405", Some("GET, HEAD")),
         ("PATCH /c/x HTTP/1.1", "405", Some("GET, HEAD, POST, PUT, DELETE, OPTIONS")),
     ] {

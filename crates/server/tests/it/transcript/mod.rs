@@ -23,7 +23,7 @@ const KEYED: Given = ("/c/news?key=order-17", "text/plain", "Hello");
 const GOODBYE: Given = ("/c/news?end=1", "text/plain", "Goodbye");
 
 /// What has been published before a transcript begins, and what is while its stream is open.
-const REQUESTS: [(&str, &[Given], &[Given]); 22] = [
+const REQUESTS: [(&str, &[Given], &[Given]); 24] = [
     ("upgrade-required", &[], &[]),
     ("sse", &[], &[HELLO, PRICE]),
     ("sse-two-channels", &[], &[("/c/news", "", "Hello"), STARTED]),
@@ -36,6 +36,8 @@ const REQUESTS: [(&str, &[Given], &[Given]); 22] = [
     ("raw", &[HELLO, VALUE], &[]),
     ("poll", &[HELLO], &[]),
     ("history", &[HELLO, PRICE], &[]),
+    ("sse-presence", &[], &[]),
+    ("presence", &[], &[]),
     ("websocket-handshake", &[], &[]),
     ("v1-handshake", &[], &[]),
     ("publish", &[], &[]),
@@ -47,6 +49,16 @@ const REQUESTS: [(&str, &[Given], &[Given]); 22] = [
     ("cors-preflight", &[], &[]),
     ("cors", &[], &[]),
 ];
+
+/// Readers who are there before a transcript begins.
+const PRESENT: [(&str, &[&str]); 1] =
+    [("presence", &["/c/lobby?client=cleo", "/c/lobby?client=ada", BOB])];
+
+/// Readers who come and go while its stream is open.
+const VISITORS: [(&str, &[&str]); 1] = [("sse-presence", &[BOB])];
+
+/// The reader whom transcripts tell of.
+const BOB: &str = "/c/lobby?client=bob&info=%7B%22name%22:%22Bob%22%7D";
 
 /// Frames of the page as one conversation.
 struct Conversation {
@@ -60,7 +72,7 @@ struct Conversation {
     during: &'static [Given],
 }
 
-const CONVERSATIONS: [Conversation; 3] = [
+const CONVERSATIONS: [Conversation; 4] = [
     Conversation {
         target: "/c/echo",
         protocol: "fanfare.raw",
@@ -74,6 +86,13 @@ const CONVERSATIONS: [Conversation; 3] = [
         before: &[],
         titles: &["v1-open"],
         during: &[HELLO],
+    },
+    Conversation {
+        target: "/c?client=ada",
+        protocol: "fanfare.v1",
+        before: &[],
+        titles: &["v1-presence"],
+        during: &[],
     },
     Conversation {
         target: "/c",
@@ -163,11 +182,15 @@ fn converse(
     Conversation { titles, during, .. }: &Conversation,
 ) {
     let mut during = Some(*during);
+    let mut present = Vec::new();
     for turn in titles.iter().flat_map(|title| transcript(title).turns()) {
         match turn {
             Turn::Sent(lines) => lines.iter().for_each(|line| socket.send(&epochs.sent(line))),
             Turn::Told(lines) => {
                 for line in lines {
+                    if line.contains("\"type\":\"join\"") {
+                        present.push(enter(server, BOB));
+                    }
                     assert_eq!(epochs.told(&socket.text()), plain(line), "{titles:?}");
                     give(server, during.take().unwrap_or_default());
                 }
@@ -184,6 +207,7 @@ fn exchange(server: &Server, epochs: &Epochs, title: &str, during: &[Given]) {
     };
     let end = sent.iter().position(|line| line.is_empty()).unwrap();
     let (head, body) = (sent[..end].join("\r\n"), sent[end + 1..].join("\n"));
+    let _present = enter_all(server, &PRESENT, title);
     let mut wire = server.connect();
     wire.send(format!("{}\r\n\r\n{}", epochs.sent(&head), epochs.sent(&body)));
 
@@ -200,12 +224,28 @@ fn exchange(server: &Server, epochs: &Epochs, title: &str, during: &[Given]) {
         return;
     }
     let body = if header(&answer, "transfer-encoding") == Some("chunked") {
-        stream(&mut wire, expected.len(), || give(server, during))
+        stream(&mut wire, expected.len(), || {
+            give(server, during);
+            drop(enter_all(server, &VISITORS, title));
+        })
     } else {
         wire.take(header(&answer, "content-length").unwrap().parse().unwrap()) + "\n"
     };
     let lines: Vec<String> = body.lines().map(|line| epochs.told(line)).collect();
     assert_eq!(lines.join("\n"), expected.join("\n"), "{title}");
+}
+
+/// The readers of a transcript, each when its stream has begun.
+fn enter_all(server: &Server, of: &[(&str, &[&str])], title: &str) -> Vec<Wire> {
+    let readers = of.iter().filter(|(known, _)| *known == title).flat_map(|(_, all)| *all);
+    readers.map(|target| enter(server, target)).collect()
+}
+
+fn enter(server: &Server, target: &str) -> Wire {
+    let mut wire = server.connect();
+    wire.ask(&format!("GET {target} HTTP/1.1"), &["Accept: text/event-stream"]);
+    wire.until("event: fanfare.open");
+    wire
 }
 
 /// So many lines of a chunked body. Something is published when its first part has come.
