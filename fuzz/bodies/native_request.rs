@@ -10,6 +10,7 @@ use fanfare_core::cursor::CURSOR_ENTRIES_MAX;
 use fanfare_core::frame::Format;
 use fanfare_core::presence::{Attendance, Change, Member, News};
 use fanfare_core::publication::SessionId;
+use fanfare_protocol::native::alias::{Alias, Posting};
 use fanfare_protocol::native::batch::ITEMS_MAX;
 use fanfare_protocol::native::cors::{
     AllowedOrigin, Hosts, OriginPolicy, Origins, check, preflight_headers,
@@ -57,6 +58,7 @@ pub(crate) fn run(data: &[u8]) -> Seen {
     for (_, value) in preflight_headers(&head) {
         assert!(!value.contains(['\r', '\n']));
     }
+    check_aliases(&head, target, &rules);
     match route(&head, &rules, 1_700_000_000_000) {
         Ok(route) => {
             follow(route, Bytes::from(body), &rules);
@@ -66,6 +68,31 @@ pub(crate) fn run(data: &[u8]) -> Seen {
             check_answer(&problem);
             Seen::Refused
         }
+    }
+}
+
+/// What is accepted as an alias is answered, and whatever a request adds to one, the channels stay
+/// those of the alias.
+fn check_aliases(head: &Head<'_>, target: &str, rules: &Rules) {
+    if let Ok(alias) = Alias::new("/alias", target, Posting::Reads, None, rules) {
+        let get = Head { method: "GET", ..Head::default() };
+        assert!(route(&alias.resolve(None, 7).head(&get), rules, 1_700_000_000_000).is_ok());
+    }
+    let Ok(alias) = Alias::new("/alias", "/c/own?since=last", Posting::Publishes, None, rules)
+    else {
+        unreachable!("it is a URL");
+    };
+    let aliased = alias.resolve(head.query, 7);
+    assert!(aliased.target().bytes().all(|byte| byte.is_ascii_graphic()));
+    match route(&aliased.head(head), rules, 1_700_000_000_000) {
+        Ok(Route::Read(reading)) => {
+            assert!(reading.channels().all(|channel| channel.as_str() == "own"));
+        }
+        Ok(Route::History(history)) => assert_eq!(history.channel.as_str(), "own"),
+        Ok(Route::Publish(publishing)) => assert_eq!(publishing.channels.len(), 1),
+        Ok(Route::Remove(channels)) => assert_eq!(channels.len(), 1),
+        Ok(route) => assert!(matches!(route, Route::Preflight | Route::ChannelPage(_))),
+        Err(problem) => check_answer(&problem),
     }
 }
 

@@ -226,10 +226,10 @@ impl Aliased {
         Head { method, path: &self.path, query, ..*asked }
     }
 
-    /// The URL's path and query.
+    /// The URL's path and query, as they can stand in a header.
     #[must_use]
     pub fn target(&self) -> String {
-        joined(&self.path, &self.query)
+        ascii(&joined(&self.path, &self.query))
     }
 }
 

@@ -26,6 +26,11 @@ fn pages_are_served_as_what_they_are() {
         assert!(body(&answer).contains(content), "{path}: {answer}");
     }
     assert!(get(&server, "/favicon.ico").starts_with("HTTP/1.1 204 "));
+    for path in ["/seeds", "/seeds?x=1"] {
+        let answer = get(&server, path);
+        assert!(answer.starts_with("HTTP/1.1 307 "), "{path}: {answer}");
+        assert_eq!(header(&answer, "location"), Some("/seeds/"));
+    }
     for path in ["/nothing/", "/../README.md", "/style.css/"] {
         assert!(get(&server, path).starts_with("HTTP/1.1 404 "), "{path}");
     }
