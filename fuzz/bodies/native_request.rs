@@ -89,6 +89,7 @@ fn check_aliases(head: &Head<'_>, target: &str, rules: &Rules) {
             assert!(reading.channels().all(|channel| channel.as_str() == "own"));
         }
         Ok(Route::History(history)) => assert_eq!(history.channel.as_str(), "own"),
+        Ok(Route::Presence(request)) => assert_eq!(request.channel.as_str(), "own"),
         Ok(Route::Publish(publishing)) => assert_eq!(publishing.channels.len(), 1),
         Ok(Route::Remove(channels)) => assert_eq!(channels.len(), 1),
         Ok(route) => assert!(matches!(route, Route::Preflight | Route::ChannelPage(_))),

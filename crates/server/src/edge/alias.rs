@@ -28,16 +28,17 @@ impl Shared {
         Ok(alias.resolve(query, bits))
     }
 
-    /// What comes before a reader that an alias leads to. Nothing does for `HEAD`, and
-    /// for who is refused.
+    /// What comes before a reader that an alias leads to. Nothing does for `HEAD`, and for who
+    /// is refused.
     pub(super) async fn prepare(
         &self,
         alias: &Alias,
         (reading, caller): (&Reading, &Caller),
         incoming: &mut Incoming,
     ) -> Result<(), Problem> {
-        let refused =
-            reading.refusal.is_some() || self.access.may_open(caller, reading.channels()).is_err();
+        let refused = reading.refusal.is_some()
+            || self.access.may_open(caller, reading.channels()).is_err()
+            || self.check_presence(reading).is_err();
         if reading.body == BodyWanted::No || refused {
             return Ok(());
         }
