@@ -22,6 +22,7 @@ use fanfare_protocol::native::problem::{CLOSE_REASON_BYTES_MAX, Problem};
 use fanfare_protocol::native::reading::Reading;
 use fanfare_protocol::native::response::{Persistence, append_problem};
 use fanfare_protocol::native::route::{Route, Rules, route};
+use fanfare_protocol::native::session::SESSION_TEXT;
 
 /// What came of one input.
 #[derive(Debug, PartialEq, Eq)]
@@ -120,6 +121,11 @@ fn follow(route: Route, body: Bytes, rules: &Rules) {
         Route::Presence(presence) => assert!((1..=1_000).contains(&presence.query.limit)),
         Route::Remove(channels) => assert!(!channels.is_empty()),
         Route::ChannelPage(channels) => assert!(!channels.is_empty()),
+        Route::Change(session) => {
+            let mut text = Vec::new();
+            session.append(&mut text);
+            assert_eq!(text.len(), SESSION_TEXT);
+        }
         Route::Preflight | Route::Other => {}
     }
 }
@@ -141,7 +147,7 @@ fn check_member(reading: Reading) {
 /// A problem's answer is one head, whose headers nothing of the request can forge, and a JSON text.
 fn check_answer(problem: &Problem) {
     let status = problem.status();
-    assert!((400..=426).contains(&status) || status == 501, "{problem:?}");
+    assert!((400..=426).contains(&status), "{problem:?}");
     assert!(problem.close_reason().len() <= CLOSE_REASON_BYTES_MAX);
     let mut answer = Vec::new();
     append_problem(&mut answer, problem, &AllowedOrigin::None, Persistence::Close);

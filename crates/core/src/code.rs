@@ -29,7 +29,7 @@ pub enum Code {
     TextInvalid = 9,
     /// The batch is neither a JSON array nor NDJSON of items.
     BatchInvalid = 10,
-    /// The frame is not a command.
+    /// The frame, or the body, is not a command.
     CommandInvalid = 11,
     /// There is no such command.
     CommandUnknown = 12,
@@ -79,26 +79,24 @@ pub enum Code {
     HeadTooLarge = 34,
     /// Something in the server broke.
     Internal = 35,
-    /// This version does not have this yet.
-    NotImplemented = 36,
     /// The server holds as many connections as it may.
-    ConnectionsFull = 37,
+    ConnectionsFull = 36,
     /// Too much is on its way.
-    Overloaded = 38,
+    Overloaded = 37,
     /// The publication was certainly not stored.
-    NotApplied = 39,
+    NotApplied = 38,
     /// Nobody knows whether the publication was stored; repeat it with the same key.
-    OutcomeUnknown = 40,
+    OutcomeUnknown = 39,
     /// The server is shutting down.
-    Draining = 41,
+    Draining = 40,
     /// Who decides on the request did not answer in time.
-    AuthorityTimeout = 42,
+    AuthorityTimeout = 41,
     /// The server holds as many channels as it may.
-    ChannelsFull = 43,
+    ChannelsFull = 42,
     /// The disk has no room for what would have to be stored.
-    StorageFull = 44,
+    StorageFull = 43,
     /// The channel does not tell who reads it.
-    PresenceOff = 45,
+    PresenceOff = 44,
 }
 
 /// Whether the same request may succeed later.
@@ -219,7 +217,13 @@ pub static TABLE: &[Row] = &[
         Never,
         "The batch is neither a JSON array nor NDJSON of items.",
     ),
-    row(Code::CommandInvalid, "command-invalid", 400, Never, "The frame is not a command."),
+    row(
+        Code::CommandInvalid,
+        "command-invalid",
+        400,
+        Never,
+        "The frame, or the body, is not a command.",
+    ),
     row(Code::CommandUnknown, "command-unknown", 400, Never, "There is no such command."),
     row(
         Code::HandshakeInvalid,
@@ -341,13 +345,6 @@ pub static TABLE: &[Row] = &[
     ),
     row(Code::Internal, "internal", 500, Later, "Something in the server broke."),
     row(
-        Code::NotImplemented,
-        "not-implemented",
-        501,
-        Never,
-        "This version does not have this yet.",
-    ),
-    row(
         Code::ConnectionsFull,
         "connections-full",
         503,
@@ -395,7 +392,7 @@ mod tests {
     const DOCS: &str = include_str!("../../../docs/protocol.md");
 
     /// What the documentation marks as coming: nothing of this version is refused with these.
-    const LATER: [Code; 3] = [Code::SessionGone, Code::AuthorityTimeout, Code::StorageFull];
+    const LATER: [Code; 2] = [Code::AuthorityTimeout, Code::StorageFull];
 
     #[test]
     fn every_code_finds_its_own_row() {

@@ -211,6 +211,14 @@ impl Publication {
     }
 }
 
+impl SessionId {
+    /// Whether both are the same, in a time that says nothing of where they differ.
+    #[must_use]
+    pub fn matches(self, other: Self) -> bool {
+        std::hint::black_box(self.0 ^ other.0) == 0
+    }
+}
+
 impl std::fmt::Debug for SessionId {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("SessionId(…)")

@@ -1,5 +1,7 @@
 //! A short seeded run of every fuzz target of the native protocol on the ordinary toolchain.
 
+#[path = "../../../fuzz/bodies/native_change.rs"]
+mod native_change;
 #[path = "../../../fuzz/bodies/native_command.rs"]
 mod native_command;
 #[path = "../../../fuzz/bodies/native_cursor.rs"]
@@ -80,7 +82,7 @@ const TARGETS: &[&str] = &[
     "/c/a?info=%5B%0D%0A%22a%22%0A%5D&client=%22%5C",
     "/c/a?event=channel&as=sse",
     "http://localhost/c/a?pong=x&ping=off",
-    "/sessions/x",
+    "/sessions/AAAAAAAAAAAAAAAAAAAAAQACAAAAAwAAAAQ",
     "/c/a?event=e&tags=a,b&ttl=30s&key=k&conflate=c&expect=none&end=1&binary=1",
     "*",
 ];
@@ -100,7 +102,7 @@ const VALUES: &[&str] = &[
     "localhost:8300",
     "[::1]",
     "30",
-    "AAAAAAAAAAAAAAAAAAAAAQ",
+    "AAAAAAAAAAAAAAAAAAAAAQACAAAAAwAAAAQ",
     "authorization, fanfare-event",
 ];
 
@@ -136,6 +138,24 @@ const OBJECTS: &[&str] = &[
     "{\"id\":2,\"type\":\"ping\"}",
     "{\"id\":2,\"type\":\"unsubscribe\",\"channel\":\"a\"}",
 ];
+
+const CHANGES: &[&str] = &[
+    "{\"subscribe\":[{\"channel\":\"a\",\"since\":\"all\"},{\"channel\":\"b\"}],\"unsubscribe\":[\"c\"]}",
+    "{\"subscribe\":[{\"channel\":\"a\",\"since\":1700000000},{\"channel\":\"$x\",\"since\":null}]}",
+    "{\"unsubscribe\":[\"a\",\"\\u00e9\"],\"subscribe\":null}",
+    "{\"subscribe\":[{\"since\":\"~aungWv48BEjRWeJq83vAB\",\"channel\":\"a\"}]}",
+    "{}",
+];
+
+#[test]
+fn native_change_keeps_its_promises() {
+    let mut dice = Dice(0x5eed_0004);
+    let mut seen = [0, 0];
+    for _ in 0..ROUNDS {
+        seen[native_change::run(&dice.mutate(CHANGES)) as usize] += 1;
+    }
+    check_reached(&seen);
+}
 
 #[test]
 fn native_cursor_keeps_its_promises() {

@@ -20,8 +20,10 @@ use fanfare_core::shard::{
 };
 use tokio::sync::oneshot;
 
+use crate::auth::Identity;
 use crate::load::Counted;
 use crate::pipe::PipeWriter;
+use crate::shard::Change;
 
 /// What a shard can find in its mailbox.
 #[derive(Debug)]
@@ -56,9 +58,13 @@ pub(crate) enum Letter {
     Subscriber {
         /// What it reads.
         opening: Box<Opening>,
+        /// Who may change it; nobody, if it is no stream that can be.
+        opener: Option<Identity>,
         /// Where its frames go; learns the connection's id from the shard.
         pipe: PipeWriter,
     },
+    /// A stream's channels are to be changed.
+    Change(Box<Change>),
     /// The pipe of this connection has room again.
     PipeReady(ConnectionId),
     /// The reader of this connection's pipe is gone.

@@ -6,6 +6,7 @@ use fanfare_core::name::ChannelName;
 
 use crate::native::problem::Problem;
 use crate::native::query::{Plus, Query, decode};
+use crate::native::session::Session;
 
 /// Channels of one request, at most: as many as a cursor has entries.
 pub const CHANNELS_MAX: usize = CURSOR_ENTRIES_MAX;
@@ -28,8 +29,8 @@ pub(crate) enum Target {
     Presence(Vec<Named>),
     /// `/publish`.
     Batch,
-    /// `/sessions/{id}`.
-    Session,
+    /// `/sessions/{id}`; none if the id is none.
+    Session(Option<Session>),
     /// Nothing of the native protocol.
     Other,
 }
@@ -41,8 +42,8 @@ pub(crate) fn target(path: &str, query: Query<'_>) -> Result<Target, Problem> {
         "/c" => return with_query("", query),
         _ => {}
     }
-    if path.starts_with("/sessions/") {
-        return Ok(Target::Session);
+    if let Some(id) = path.strip_prefix("/sessions/") {
+        return Ok(Target::Session(Session::parse(id)));
     }
     let Some(list) = path.strip_prefix("/c/") else {
         return Ok(Target::Other);

@@ -3,11 +3,12 @@
 //! Everything here is a function from bytes to values or from values to bytes. Requests are read
 //! by [`route`] out of a borrowed [`head`], to which an [`alias`] was applied first; publications are written by [`encode`]; the rest of a
 //! stream by [`sse`], [`ndjson`] and [`v1`]; whole answers by [`poll`], [`history`], [`publish`],
-//! [`batch`] and [`problem`], below a [`response`] head. Nothing here knows a socket, a clock or
+//! [`batch`], [`change`] and [`problem`], below a [`response`] head. Nothing here knows a socket, a clock or
 //! the hub.
 
 pub mod alias;
 pub mod batch;
+pub mod change;
 pub mod channels;
 pub mod chunk;
 pub mod cors;

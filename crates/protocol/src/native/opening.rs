@@ -1,17 +1,17 @@
 //! What a stream says when it opens, for each protocol to write in its own words.
 
 use fanfare_core::cursor::Cursor;
-use fanfare_core::publication::SessionId;
 use fanfare_core::settings::SlowReader;
 use fanfare_core::shard::Opened;
 
-use crate::native::{cursor, json, session};
+use crate::native::session::Session;
+use crate::native::{cursor, json};
 
 /// The opening of a stream.
 #[derive(Debug, Clone, Copy)]
 pub struct Open<'a> {
-    /// The identity of the stream.
-    pub session: SessionId,
+    /// The stream.
+    pub session: Session,
     /// Where each channel stands, in the order of the request.
     pub channels: &'a [Opened],
     /// The reader's whole cursor.
@@ -23,7 +23,7 @@ pub struct Open<'a> {
 /// Appends the members that every opening has: `"session":…,"channels":[…],"policy":…`.
 pub(crate) fn append_members(out: &mut Vec<u8>, open: &Open<'_>) {
     out.extend_from_slice(b"\"session\":\"");
-    session::append_session(out, open.session);
+    open.session.append(out);
     out.extend_from_slice(b"\",\"channels\":[");
     // A reader of nothing yet is told what holds for most.
     let policy = open.channels.first().map_or_else(SlowReader::default, |first| first.policy);

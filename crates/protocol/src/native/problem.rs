@@ -218,7 +218,10 @@ fn general_hint(code: Code) -> &'static str {
         Code::NotFound => "Channels are read and written under `/c/{channel}`.",
         Code::AlreadySubscribed => "Unsubscribe from the channel first to read it from elsewhere.",
         Code::NotSubscribed => "Subscribe to the channel first.",
-        Code::SessionGone => "Open the stream again; its URL says which channels it reads.",
+        Code::SessionGone => {
+            "Send the `session` of the stream's opening event, with the credentials that opened it; \
+             if the stream is gone, open it again."
+        }
         Code::PresenceOff => {
             "Set `presence = true` at the top of the configuration or for the channel's namespace, or \
              leave out `presence=1`."

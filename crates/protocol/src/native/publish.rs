@@ -19,7 +19,7 @@ use crate::native::options::{Options, invalid};
 use crate::native::problem::Problem;
 use crate::native::query::read_switch;
 use crate::native::route::Rules;
-use crate::native::session::parse_session;
+use crate::native::session::Session;
 use crate::native::{cursor, history, json, presence};
 
 /// A request to publish its body.
@@ -98,7 +98,7 @@ pub(crate) fn publishing(channels: Vec<Named>, head: &Head<'_>) -> Result<Publis
 
 /// The session that does not want its own publication back.
 pub(crate) fn exclude(head: &Head<'_>) -> Option<SessionId> {
-    parse_session(head.text("fanfare-session")?)
+    Session::parse(head.text("fanfare-session")?).map(|session| session.secret)
 }
 
 /// Takes a payload as its kind says.

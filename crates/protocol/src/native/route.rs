@@ -7,6 +7,7 @@ use fanfare_core::name::ChannelName;
 use fanfare_core::time::UnixMillis;
 
 use crate::native::batch::{self, BatchRequest};
+use crate::native::change::CHANGE_BYTES_MAX;
 use crate::native::channels::{self, Named, Target};
 use crate::native::head::Head;
 use crate::native::history::{self, HistoryRequest};
@@ -15,6 +16,7 @@ use crate::native::presence::{self, PresenceRequest};
 use crate::native::problem::Problem;
 use crate::native::publish::{self, Publishing};
 use crate::native::reading::Reading;
+use crate::native::session::Session;
 
 /// What requests are read by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,11 +56,13 @@ pub enum Route {
     Presence(Box<PresenceRequest>),
     /// To publish a list of items.
     Batch(BatchRequest),
+    /// To change the channels of a live stream.
+    Change(Session),
     /// Whether a browser may ask something else (`OPTIONS`).
     Preflight,
     /// A page that shows channels to a person.
     ChannelPage(Vec<ChannelName>),
-    /// Something that is not under `/c` and `/publish`: the edge knows.
+    /// Something that is not under `/c`, `/publish` and `/sessions`: the edge knows.
     Other,
 }
 
@@ -69,6 +73,7 @@ impl Route {
         match self {
             Self::Publish(_) => rules.payload_bytes_max,
             Self::Batch(_) => rules.batch_bytes_max(),
+            Self::Change(_) => CHANGE_BYTES_MAX,
             _ => 0,
         }
     }
@@ -85,12 +90,10 @@ pub fn route(head: &Head<'_>, rules: &Rules, now: UnixMillis) -> Result<Route, P
     }
     match (target?, head.method) {
         (Target::Other, _) => Ok(Route::Other),
-        (Target::Session, _) => Err(Problem::new(
-            Code::NotImplemented,
-            "This version cannot change a live stream; that comes with a later one.",
-            "Open another stream with all channels in its URL, or use a WebSocket with \
-             `fanfare.v1`.",
-        )),
+        (Target::Session(session), "POST") => {
+            session.map(Route::Change).ok_or_else(|| Problem::of(Code::SessionGone))
+        }
+        (Target::Session(_), _) => Err(not_allowed(head, "POST, OPTIONS")),
         (Target::Batch, "POST" | "PUT") => batch::request(head).map(Route::Batch),
         (Target::Batch, _) => Err(not_allowed(head, "POST, PUT, OPTIONS")),
         (Target::History(channels), "GET" | "HEAD") => {
@@ -119,6 +122,7 @@ pub fn route(head: &Head<'_>, rules: &Rules, now: UnixMillis) -> Result<Route, P
 fn not_allowed(head: &Head<'_>, allow: &'static str) -> Problem {
     let headers: &'static [(&'static str, &'static str)] = match allow {
         "POST, PUT, OPTIONS" => &[("Allow", "POST, PUT, OPTIONS")],
+        "POST, OPTIONS" => &[("Allow", "POST, OPTIONS")],
         "GET, HEAD, OPTIONS" => &[("Allow", "GET, HEAD, OPTIONS")],
         _ => &[("Allow", "GET, HEAD, POST, PUT, DELETE, OPTIONS")],
     };

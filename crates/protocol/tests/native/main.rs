@@ -4,6 +4,7 @@
 
 mod aliases;
 mod asking;
+mod changing;
 mod encoding;
 mod places;
 mod presence;

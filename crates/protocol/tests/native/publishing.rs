@@ -111,7 +111,7 @@ fn the_query_wins_over_the_headers() {
         ("Fanfare-Conflate", "header"),
         ("Fanfare-Expect", "none"),
         ("Fanfare-End", "1"),
-        ("Fanfare-Session", "AAAAAAAAAAAAAAAAAAAAAQ"),
+        ("Fanfare-Session", "AAAAAAAAAAAAAAAAAAAAAQACAAAAAwAAAAQ"),
     ];
     let by_header = draft("/c/a", &headers, "x");
     let detail = by_header.content.unwrap().detail.unwrap();

@@ -199,6 +199,8 @@ fn methods_lead_where_they_belong() {
         ("OPTIONS", "/c/a", "Preflight"),
         ("OPTIONS", "/publish", "Preflight"),
         ("POST", "/publish", "Batch"),
+        ("POST", "/sessions/AAAAAAAAAAAAAAAAAAAAAQACAAAAAwAAAAQ", "Change"),
+        ("OPTIONS", "/sessions/x", "Preflight"),
         ("GET", "/", "Other"),
         ("GET", "/health", "Other"),
         ("GET", "/cc", "Other"),
@@ -206,12 +208,17 @@ fn methods_lead_where_they_belong() {
         let route = ask(method, target, &[]).unwrap();
         assert!(format!("{route:?}").starts_with(expected), "{method} {target} {route:?}");
     }
-    for (method, target) in [("PATCH", "/c/a"), ("GET", "/publish"), ("POST", "/c/a/history")] {
+    for (method, target) in
+        [("PATCH", "/c/a"), ("GET", "/publish"), ("POST", "/c/a/history"), ("GET", "/sessions/x")]
+    {
         let problem = refused(ask(method, target, &[]));
         assert_eq!(problem.code(), Code::MethodNotAllowed);
         assert!(problem.headers().iter().any(|(name, _)| *name == "Allow"));
     }
-    assert_eq!(refused(ask("POST", "/sessions/x", &[])).status(), 501);
+    for id in ["x", "", "%41", "AAAAAAAAAAAAAAAAAAAAAQ", &"A".repeat(10_000)] {
+        let problem = refused(ask("POST", &format!("/sessions/{id}"), &[]));
+        assert_eq!(problem.code(), Code::SessionGone, "{id}");
+    }
     assert_eq!(refused(ask("DELETE", "/c", &[])).code(), Code::ChannelMissing);
 }
 

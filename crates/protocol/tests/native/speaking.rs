@@ -9,7 +9,9 @@ use fanfare_core::cursor::{Cursor, CursorEntry};
 use fanfare_core::gap::{Gap, GapReason};
 use fanfare_core::publication::{Content, Data, Publication, Published, Repeat, SessionId, Stored};
 use fanfare_core::settings::SlowReader;
-use fanfare_core::shard::{Answer, HistoryPage, Opened, Order, Refusal, Served, Until};
+use fanfare_core::shard::{
+    Answer, ConnectionId, HistoryPage, Opened, Order, Refusal, Served, Until,
+};
 use fanfare_core::start::Start;
 use fanfare_protocol::native::batch::{self, ItemResult};
 use fanfare_protocol::native::cursor::{entry_text, position_text};
@@ -18,6 +20,7 @@ use fanfare_protocol::native::poll::{self, PollAnswer, PollEnd};
 use fanfare_protocol::native::problem::Problem;
 use fanfare_protocol::native::reading::{HeartbeatForm, OpeningEvent};
 use fanfare_protocol::native::route::{Route, Rules};
+use fanfare_protocol::native::session::Session;
 use fanfare_protocol::native::v1::{self, Ask, BadCommand, Command};
 use fanfare_protocol::native::{history, ndjson, publish, sse};
 use serde_json::{Value, json};
@@ -55,21 +58,27 @@ fn gap() -> Gap {
     }
 }
 
+/// Its text is `AAAAAAAAAAAAAAAAAAAAAQACAAAAAwAAAAQ`.
+const SESSION: Session = Session {
+    secret: SessionId(1),
+    shard: 2,
+    connection: ConnectionId { index: 3, generation: 4 },
+};
+
 #[test]
 fn a_stream_opens_as_the_protocol_says() {
     let channels = [opened("news", Some(7)), opened("b", Some(3)), opened("c", None)];
     let mut cursor = Cursor::new();
     cursor.set(entry("news", 7));
     cursor.mark();
-    let open =
-        Open { session: SessionId(1), channels: &channels, cursor: &cursor, from: "last:20" };
+    let open = Open { session: SESSION, channels: &channels, cursor: &cursor, from: "last:20" };
     let retry = Duration::from_millis(2731);
     let text = written(|out| sse::append_open(out, &open, retry, OpeningEvent::Told));
     let lines = "retry: 2731\n: listening to news, b, c, from last:20\n";
     let news = entry_text(entry("news", 7));
     let b = entry_text(entry("b", 3));
     let data = format!(
-        "{{\"session\":\"AAAAAAAAAAAAAAAAAAAAAQ\",\"channels\":[\
+        "{{\"session\":\"AAAAAAAAAAAAAAAAAAAAAQACAAAAAwAAAAQ\",\"channels\":[\
          {{\"channel\":\"news\",\"cursor\":\"{news}\"}},{{\"channel\":\"b\",\"cursor\":\"{b}\"}},\
          {{\"channel\":\"c\",\"cursor\":\"~!\"}}],\"policy\":\"recover\"}}"
     );

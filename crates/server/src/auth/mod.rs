@@ -15,6 +15,9 @@ use fanfare_core::prefix::Prefixes;
 use fanfare_core::publication::{End, Publisher};
 use fanfare_protocol::native::problem::Problem;
 
+pub(crate) use identity::Identity;
+
+mod identity;
 #[cfg(test)]
 pub(crate) mod tests;
 

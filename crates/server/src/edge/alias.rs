@@ -111,7 +111,7 @@ impl Shared {
     pub(super) fn payload_rules(&self) -> BodyRules {
         BodyRules {
             bytes_max: self.rules.payload_bytes_max,
-            too_large: Code::PayloadTooLarge,
+            too_large: (Code::PayloadTooLarge, "Send less, or raise `limits.payload_bytes_max`."),
             progress_bytes: self.options.body_progress_bytes,
             progress_within: self.options.body_progress_within,
         }

@@ -14,8 +14,8 @@ use tokio::time::{Instant, timeout, timeout_at};
 pub(super) struct BodyRules {
     /// Bytes at most.
     pub bytes_max: usize,
-    /// What a larger one is refused with.
-    pub too_large: Code,
+    /// What a larger one is refused with, and what to do about it.
+    pub too_large: (Code, &'static str),
     /// Bytes that have to come in every `progress_within`, or the end.
     pub progress_bytes: usize,
     /// See `progress_bytes`.
@@ -83,9 +83,9 @@ where
 
 fn too_large(rules: BodyRules) -> Problem {
     Problem::new(
-        rules.too_large,
+        rules.too_large.0,
         format!("The body is larger than {} bytes.", rules.bytes_max),
-        "Send less, or raise `limits.payload_bytes_max`.",
+        rules.too_large.1,
     )
 }
 
@@ -125,7 +125,7 @@ mod tests {
 
     const RULES: BodyRules = BodyRules {
         bytes_max: 10,
-        too_large: Code::PayloadTooLarge,
+        too_large: (Code::PayloadTooLarge, "Send less."),
         progress_bytes: 4,
         progress_within: Duration::from_secs(30),
     };

@@ -52,7 +52,7 @@ impl Shared {
         };
         let caller = self.caller(&head);
         match route {
-            Route::Publish(_) | Route::Batch(_) | Route::Remove(_) => {
+            Route::Publish(_) | Route::Batch(_) | Route::Remove(_) | Route::Change(_) => {
                 self.write(route, &caller, incoming, (&parts, &allowed)).await
             }
             Route::Read(reading) => {
@@ -93,7 +93,7 @@ impl Shared {
         }
     }
 
-    /// What changes channels: who may is decided before a byte of the body is read.
+    /// What changes channels or streams: who may is decided before a byte of the body is read.
     async fn write(
         &self,
         route: Route,
@@ -107,6 +107,8 @@ impl Shared {
                 self.access.may_publish_to_any(caller, channels, publishing.end())
             }
             Route::Remove(_) => self.access.may_remove(caller),
+            // Whose the stream is, only its shard knows.
+            Route::Change(_) => self.access.may_open(caller, []),
             _ => self.access.may_publish_somewhere(caller),
         };
         let outcome = match may {
@@ -126,14 +128,7 @@ impl Shared {
         incoming: &mut Incoming,
         allowed: &AllowedOrigin,
     ) -> Result<Answered, Problem> {
-        let rules = BodyRules {
-            bytes_max: route.body_bytes_max(&self.rules),
-            too_large: match route {
-                Route::Batch(_) => Code::BatchTooLarge,
-                _ => Code::PayloadTooLarge,
-            },
-            ..self.payload_rules()
-        };
+        let rules = self.body_rules(&route);
         match route {
             Route::Publish(publishing) => {
                 let body = body::read(incoming, rules).await?;
@@ -143,11 +138,30 @@ impl Shared {
                 let body = body::read(incoming, rules).await?;
                 self.batch(request, &body, caller, allowed).await
             }
+            Route::Change(session) => {
+                let body = body::read(incoming, rules).await?;
+                self.change_stream(session, &body, caller, allowed).await
+            }
             Route::Remove(channels) => {
                 body::discard(incoming).await;
                 self.remove(channels, allowed).await
             }
             _ => Err(Problem::of(Code::Internal)),
+        }
+    }
+
+    /// What a request's body is held to.
+    fn body_rules(&self, route: &Route) -> BodyRules {
+        let rules =
+            BodyRules { bytes_max: route.body_bytes_max(&self.rules), ..self.payload_rules() };
+        let (_, hint) = rules.too_large;
+        match route {
+            Route::Batch(_) => BodyRules { too_large: (Code::BatchTooLarge, hint), ..rules },
+            Route::Change(_) => {
+                let hint = "Change fewer channels at once.";
+                BodyRules { too_large: (Code::BatchTooLarge, hint), ..rules }
+            }
+            _ => rules,
         }
     }
 
@@ -173,7 +187,7 @@ impl Shared {
         if let Transport::Poll { wait } = reading.transport {
             return self.poll(reading, wait, from, allowed).await;
         }
-        let answered = self.stream(reading, &from.ending, allowed).await?;
+        let answered = self.stream(reading, caller.identity(), &from.ending, allowed).await?;
         from.leave_with_client();
         Ok(answered)
     }
@@ -247,7 +261,7 @@ fn preflight(head: &Head<'_>, allowed: &AllowedOrigin) -> Answered {
 }
 
 /// Now, in Unix milliseconds.
-fn unix_millis() -> UnixMillis {
+pub(super) fn unix_millis() -> UnixMillis {
     let since = SystemTime::now().duration_since(UNIX_EPOCH);
     since.map_or(0, |since| u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
 }

@@ -24,6 +24,7 @@ mod random;
 mod read;
 mod resolve;
 mod rewound;
+mod session;
 mod stream;
 mod upgrade;
 

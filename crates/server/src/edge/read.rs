@@ -5,6 +5,7 @@ use fanfare_core::code::{Code, Retry};
 use fanfare_core::cursor::Cursor;
 use fanfare_core::frame::Format;
 use fanfare_core::publication::SessionId;
+use fanfare_core::settings::ShardId;
 use fanfare_core::shard::{Answer, Opened, Opening, Request};
 use fanfare_protocol::native::cors::AllowedOrigin;
 use fanfare_protocol::native::head::Version;
@@ -13,6 +14,7 @@ use fanfare_protocol::native::opening::Open;
 use fanfare_protocol::native::problem::Problem;
 use fanfare_protocol::native::reading::{OpeningEvent, Reading, Transport};
 use fanfare_protocol::native::response::{Media, ResponseHead};
+use fanfare_protocol::native::session::Session;
 use fanfare_protocol::native::{ndjson, sse};
 use std::borrow::Cow;
 
@@ -22,13 +24,18 @@ use super::ask;
 use super::connection::Origin;
 use super::rewound::Ending;
 use super::stream::{Cut, Streaming, Words};
+use crate::auth::Identity;
 use crate::node::Letter;
 use crate::pipe::{PipeItem, PipeReader, pipe};
 
 impl Shared {
-    /// Makes a subscriber on the shard with the fewest connections.
-    pub(super) fn subscribe(&self, reading: Reading) -> Result<(PipeReader, SessionId), Problem> {
-        let session = super::random::session()?;
+    /// Makes a subscriber on the shard with the fewest connections, which `opener` may change.
+    pub(super) fn subscribe(
+        &self,
+        reading: Reading,
+        opener: Option<Identity>,
+    ) -> Result<Subscriber, Problem> {
+        let secret = super::random::session()?;
         let shard = self.load.lightest();
         let Some(mailbox) = self.node.mailboxes().get(usize::from(shard)) else {
             return Err(Problem::of(Code::NotApplied));
@@ -41,25 +48,27 @@ impl Shared {
                 format: reading.format,
                 subscriptions: reading.subscriptions,
                 carried: reading.carried,
-                session,
+                session: secret,
                 echo: reading.echo,
                 attendance: reading.attendance,
             }),
+            opener,
             pipe: writer,
         });
-        Ok((reader, session))
+        Ok(Subscriber { pipe: reader, secret, shard })
     }
 
     /// Answers with a stream.
     pub(super) async fn stream(
         &self,
         reading: Reading,
+        opener: Identity,
         ending: &Ending,
         origin: &AllowedOrigin,
     ) -> Result<Answered, Problem> {
         let (words, form) = self.words(&reading, ending);
         let format = reading.format;
-        let begun = match self.begin(reading).await {
+        let begun = match self.begin(reading, opener).await {
             Ok(begun) => begun,
             Err(problem) => return Ok(self.refuse_stream(&problem, words, origin)),
         };
@@ -74,15 +83,18 @@ impl Shared {
     }
 
     /// Subscribes, and waits until every channel has said where it stands.
-    async fn begin(&self, mut reading: Reading) -> Result<Begun, Problem> {
+    async fn begin(&self, mut reading: Reading, opener: Identity) -> Result<Begun, Problem> {
         if self.draining() {
             return Err(Problem::of(Code::Draining));
         }
         let from = std::mem::take(&mut reading.from);
-        let (pipe, session) = self.subscribe(reading)?;
-        match pipe.next().await {
+        // Bare payloads do not say which channel they are of.
+        let opener = Some(opener).filter(|_| reading.format != Format::Text);
+        let subscriber = self.subscribe(reading, opener)?;
+        match subscriber.pipe.next().await {
             Some(PipeItem::Opened { channels, cursor }) => {
-                Ok(Begun { pipe, session, channels, cursor, from })
+                let session = subscriber.session()?;
+                Ok(Begun { pipe: subscriber.pipe, session, channels, cursor, from })
             }
             Some(PipeItem::Refused(code)) => Err(Problem::of(code)),
             // The shard drains or ended before the stream began.
@@ -187,10 +199,26 @@ impl Shared {
     }
 }
 
+/// A reader whose channels have not answered yet.
+pub(super) struct Subscriber {
+    /// What it gets.
+    pub pipe: PipeReader,
+    secret: SessionId,
+    shard: ShardId,
+}
+
+impl Subscriber {
+    /// The stream, once its shard has bound it, which comes before anything is in the pipe.
+    fn session(&self) -> Result<Session, Problem> {
+        let connection = self.pipe.connection().ok_or_else(|| Problem::of(Code::Internal))?;
+        Ok(Session { secret: self.secret, shard: self.shard, connection })
+    }
+}
+
 /// A stream that stands.
 struct Begun {
     pipe: PipeReader,
-    session: SessionId,
+    session: Session,
     channels: Vec<Opened>,
     cursor: Cursor,
     from: Cow<'static, str>,

@@ -133,6 +133,7 @@ struct Total {
     accepted: u64,
     handed_over: u64,
     publishes: u64,
+    changes: [u64; 2],
     unanswered: u64,
     shards: u64,
     silent: u64,
@@ -173,6 +174,8 @@ impl Total {
         self.handed_over += sockets.handed_over;
         self.publishes += sockets.publishes;
         self.unanswered += sockets.silent;
+        let changes = [sockets.changes_made, sockets.changes_refused];
+        self.changes.iter_mut().zip(changes).for_each(|(sum, more)| *sum += more);
     }
 
     /// What happens to messages and to those who read them.
@@ -183,6 +186,8 @@ impl Total {
         let gaps = reasons.map(str::to_owned).zip(self.core.gaps).collect();
         let refusals = self.refusals.named();
         let refusals = refusals.map(|(name, count)| (name.to_owned(), count));
+        let outcomes = ["made", "refused"].map(str::to_owned);
+        let changes = outcomes.into_iter().zip(self.changes).collect();
         let counter = |name, help, value| Sample { name, help, value: Value::Counter(value) };
         vec![
             Sample {
@@ -223,6 +228,11 @@ impl Total {
                 "Publishes that an owner refused or could not store",
                 self.core.publishes_refused,
             ),
+            Sample {
+                name: "fanfare_session_changes",
+                help: "Channels that POST /sessions added to streams or dropped, or was refused",
+                value: Value::Counters("outcome", changes),
+            },
             Sample {
                 name: "fanfare_publish_to_write_seconds",
                 help: "From a publication's time to the write of its frame to a socket",

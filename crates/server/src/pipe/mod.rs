@@ -92,6 +92,8 @@ struct Shared {
 #[derive(Debug, Default)]
 struct State {
     items: VecDeque<PipeItem>,
+    /// Items that are no frames.
+    words: usize,
     bytes: usize,
     /// Of these, what the edge has taken and may not have passed on.
     taken: usize,
@@ -140,8 +142,16 @@ impl PipeWriter {
     /// Puts in what is no frame. There is room for it always: a stream has few of these, and each
     /// is told once.
     pub(crate) fn push(&self, item: PipeItem) {
-        self.shared.lock().items.push_back(item);
+        let mut state = self.shared.lock();
+        state.words += 1;
+        state.items.push_back(item);
+        drop(state);
         self.shared.filled.notify_one();
+    }
+
+    /// Whether something that is no frame has not been taken yet.
+    pub(crate) fn holds_words(&self) -> bool {
+        self.shared.lock().words > 0
     }
 }
 
@@ -153,6 +163,11 @@ impl Drop for PipeWriter {
 }
 
 impl PipeReader {
+    /// Which connection of its shard this is, once the shard has bound it.
+    pub(crate) fn connection(&self) -> Option<ConnectionId> {
+        self.shared.lock().connection
+    }
+
     /// The next item; none when the shard has dropped the subscriber.
     pub(crate) async fn next(&self) -> Option<PipeItem> {
         self.pass_on();
@@ -176,8 +191,9 @@ impl PipeReader {
         let Some(item) = state.items.pop_front() else {
             return if state.writer_gone { Ok(None) } else { Err(Empty) };
         };
-        if let PipeItem::Frame { body, .. } = &item {
-            state.taken += body.len();
+        match &item {
+            PipeItem::Frame { body, .. } => state.taken += body.len(),
+            _ => state.words -= 1,
         }
         Ok(Some(item))
     }

@@ -14,6 +14,7 @@ use super::output::{Control, Pending};
 use super::stream::Stream;
 use super::websocket::Session;
 use super::wheel::Tick;
+use crate::auth::Identity;
 use crate::load::Counted;
 use crate::metrics::Transport;
 use crate::pipe::PipeWriter;
@@ -56,11 +57,15 @@ pub(super) enum State {
     Closing,
 }
 
-/// How the frames of a reader on the edge are made.
-#[derive(Debug, Clone, Copy)]
+/// A reader on the edge, and how its frames are made.
+#[derive(Debug)]
 pub(super) struct Piped {
     pub format: Format,
     pub session: SessionId,
+    /// Who may change it; nobody, if it is no stream.
+    pub opener: Option<Identity>,
+    /// Whether it has been told where its channels stand.
+    pub open: bool,
 }
 
 /// What is known of a connection, a bit each.
@@ -122,6 +127,28 @@ impl Connection {
             State::Socket(session) => session.listens(),
             State::Stream(_) | State::Closing => true,
             State::Pipe(_) => false,
+        }
+    }
+
+    /// Whether it is a stream that who shows this secret and these credentials may change.
+    pub(super) fn is_changed_by(&self, secret: SessionId, asker: &Identity) -> bool {
+        match &self.state {
+            State::Stream(stream) => stream.is_changed_by(secret, asker),
+            State::Pipe(piped) => {
+                let owned = piped.session.matches(secret) && piped.opener.as_ref() == Some(asker);
+                owned && piped.open
+            }
+            State::Http(_) | State::Socket(_) | State::Closing => false,
+        }
+    }
+
+    /// Whether something that is no frame waits to be taken by the client.
+    pub(super) fn holds_words(&self) -> bool {
+        match &self.link {
+            Link::Socket(_) => {
+                self.pending.as_ref().is_some_and(|pending| pending.control() == Control::Waits)
+            }
+            Link::Pipe(pipe) => pipe.holds_words(),
         }
     }
 

@@ -133,7 +133,7 @@ impl EventLoop {
             return;
         }
         let at = match &connection.state {
-            State::Stream(stream) => now.saturating_add(ticks(stream.heartbeat.every)),
+            State::Stream(stream) => now.saturating_add(ticks(stream.beat_every())),
             State::Socket(session) if !session.is_closing() => {
                 let every = ticks(session.beat_every());
                 let next = now.saturating_add(every);

@@ -158,6 +158,9 @@ impl EventLoop {
     }
 
     fn reply(&mut self, id: ConnectionId, request: u64, reply: &Reply<'_>) {
+        if self.changes.contains_key(&id) {
+            return self.changed(id, request, reply);
+        }
         let step = self.converse(id, |place, out| match &mut place.state {
             State::Socket(session) => session.reply(request, reply, out),
             _ => Step::Wait,

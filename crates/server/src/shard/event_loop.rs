@@ -12,6 +12,7 @@ use fanfare_core::time::{Millis, Now};
 use mio::{Events, Poll};
 
 use super::batch::Batches;
+use super::change::Changing;
 use super::connection::id_of;
 use super::http::Judge;
 use super::options::ShardOptions;
@@ -41,6 +42,8 @@ pub(super) struct EventLoop {
     pub(super) questions: std::collections::HashMap<ConnectionId, u64>,
     /// Publishes that came together and are not all answered.
     pub(super) batches: Batches,
+    /// Changes of streams that are not all made, by connection.
+    pub(super) changes: std::collections::HashMap<ConnectionId, Changing>,
     /// The connection whose visit is under way.
     pub(super) visiting: Option<ConnectionId>,
     pub(super) course: Course,
@@ -95,6 +98,7 @@ impl EventLoop {
             letters: seat.letters,
             questions: std::collections::HashMap::new(),
             batches: Batches::default(),
+            changes: std::collections::HashMap::new(),
             visiting: None,
             course: Course::Running,
             drain_ends: 0,

@@ -25,6 +25,10 @@ pub(crate) struct SocketFigures {
     pub handed_over: u64,
     /// Publishes that this shard answered in place.
     pub publishes: u64,
+    /// Channels added to streams and dropped by `POST /sessions/{id}`.
+    pub changes_made: u64,
+    /// The same, refused.
+    pub changes_refused: u64,
     /// WebSockets ended because nobody answered their pings.
     pub silent: u64,
 }

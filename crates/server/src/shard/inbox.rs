@@ -9,6 +9,7 @@ use super::connection::{Connection, Link, Piped, State};
 use super::event_loop::{Course, EventLoop, Idle};
 use super::http::Http;
 use super::websocket::Session;
+use crate::auth::Identity;
 use crate::load::Counted;
 use crate::node::{Adoption, Letter, ShardSnapshot};
 use crate::pipe::{PipeItem, PipeWriter};
@@ -41,7 +42,10 @@ impl EventLoop {
                 self.welcome(socket, Http::new(peer), counted);
             }
             Letter::Adopted(adoption) => self.adopt(*adoption),
-            Letter::Subscriber { opening, pipe } => self.subscribe_pipe(opening, pipe),
+            Letter::Subscriber { opening, opener, pipe } => {
+                self.subscribe_pipe(opening, opener, pipe);
+            }
+            Letter::Change(change) => self.change(*change),
             Letter::PipeReady(id) => {
                 if let Some(connection) = self.sockets.slab.find_mut(id) {
                     connection.marks.told_full = false;
@@ -96,8 +100,14 @@ impl EventLoop {
         }
     }
 
-    fn subscribe_pipe(&mut self, opening: Box<Opening>, pipe: PipeWriter) {
-        let piped = Piped { format: opening.format, session: opening.session };
+    fn subscribe_pipe(
+        &mut self,
+        opening: Box<Opening>,
+        opener: Option<Identity>,
+        pipe: PipeWriter,
+    ) {
+        let (format, session) = (opening.format, opening.session);
+        let piped = Piped { format, session, opener, open: false };
         let state = State::Pipe(Box::new(piped));
         let connection = Connection::new(Link::Pipe(pipe), state, None);
         let Some(id) = self.sockets.admit(connection) else {

@@ -7,6 +7,7 @@
 
 mod batch;
 mod catch;
+mod change;
 mod connection;
 mod deadline;
 mod drain;
@@ -35,6 +36,7 @@ mod wheel;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use change::{Alteration, Change};
 pub(crate) use figures::SocketFigures;
 pub(crate) use options::ShardOptions;
 pub(crate) use request::SocketRequest;

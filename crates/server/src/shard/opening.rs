@@ -5,6 +5,7 @@ use fanfare_core::cursor::Cursor;
 use fanfare_core::shard::{ConnectionId, Input, Opened};
 use fanfare_protocol::native::opening::Open;
 use fanfare_protocol::native::problem::Problem;
+use fanfare_protocol::native::session::Session;
 
 use super::connection::State;
 use super::event_loop::EventLoop;
@@ -56,6 +57,8 @@ impl EventLoop {
     /// The core has attached the reader: its stream begins.
     pub(super) fn opened(&mut self, id: ConnectionId, channels: Vec<Opened>, cursor: Cursor) {
         let retry = self.draw_retry(self.judge.options.retry.clone());
+        let shard = self.shard;
+        let known = |secret| Session { secret, shard, connection: id };
         let step = self.converse(id, |place, out| match &mut place.state {
             State::Stream(stream) => {
                 let over = !channels.is_empty() && channels.iter().all(|opened| opened.over);
@@ -64,7 +67,7 @@ impl EventLoop {
                     return Step::Finish;
                 }
                 let open = Open {
-                    session: stream.session,
+                    session: known(stream.session),
                     channels: &channels,
                     cursor: &cursor,
                     from: "",
@@ -73,9 +76,13 @@ impl EventLoop {
                 Step::Wait
             }
             State::Socket(session) => {
-                let open =
-                    Open { session: session.id(), channels: &channels, cursor: &cursor, from: "" };
+                let (channels, known) = (channels.as_slice(), known(session.id()));
+                let open = Open { session: known, channels, cursor: &cursor, from: "" };
                 session.open(&open, out);
+                Step::Wait
+            }
+            State::Pipe(piped) => {
+                piped.open = true;
                 Step::Wait
             }
             _ => Step::Wait,
@@ -107,6 +114,7 @@ impl EventLoop {
     /// Takes the reader out of the core, which delivers nothing more to it.
     pub(super) fn detach(&mut self, id: ConnectionId) {
         self.questions.remove(&id);
+        self.give_up_changes(id);
         let attached = self
             .sockets
             .slab

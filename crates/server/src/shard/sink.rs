@@ -11,7 +11,7 @@ use fanfare_core::shard::{ConnectionId, Delivery, Room, Sink};
 use fanfare_protocol::native::chunk::Framing;
 use fanfare_protocol::native::encode::{append_composed, append_frame};
 
-use super::connection::{Connection, Link, Piped, State};
+use super::connection::{Connection, Link, State};
 use super::output::{Pending, write_once};
 use super::sockets::{SCRATCH_BYTES, Sockets};
 
@@ -36,8 +36,9 @@ impl Sink for Sockets {
         }
         let wire = match &place.state {
             State::Pipe(piped) => {
-                let piped = **piped;
-                return self.deliver_to_pipe(connection, &run, piped);
+                let (format, session) = (piped.format, piped.session);
+                let wire = Wire { format, framing: Framing::Bare, session };
+                return self.deliver_to_pipe(connection, &run, wire);
             }
             State::Stream(stream) => {
                 Wire { format: stream.format, framing: stream.framing(), session: stream.session }
@@ -171,7 +172,7 @@ impl Sockets {
         Delivery { taken, room }
     }
 
-    fn deliver_to_pipe(&mut self, id: ConnectionId, run: &Run<'_>, piped: Piped) -> Delivery {
+    fn deliver_to_pipe(&mut self, id: ConnectionId, run: &Run<'_>, wire: Wire) -> Delivery {
         let mut cursor = run.cursor().cloned();
         let Some(Connection { link: Link::Pipe(pipe), marks, .. }) = self.slab.find_mut(id) else {
             return NOTHING;
@@ -179,12 +180,12 @@ impl Sockets {
         let mut taken = 0;
         for entry in run.entries() {
             let body = match (&mut cursor, entry.after) {
-                _ if entry.exclude == Some(piped.session) => Bytes::new(),
+                _ if entry.exclude == Some(wire.session) => Bytes::new(),
                 (Some(cursor), Some(after)) => {
                     cursor.set(after);
                     self.scratch.clear();
                     let out = &mut self.scratch;
-                    append_composed(out, &entry.frame, piped.format, cursor, Framing::Bare);
+                    append_composed(out, &entry.frame, wire.format, cursor, wire.framing);
                     Bytes::copy_from_slice(out)
                 }
                 _ => entry.frame.body(),
@@ -214,7 +215,7 @@ impl Sockets {
             && !place.marks.draining
             && !place.marks.asking
         {
-            let millis = u64::try_from(stream.heartbeat.every.as_millis()).unwrap_or(u64::MAX);
+            let millis = u64::try_from(stream.beat_every().as_millis()).unwrap_or(u64::MAX);
             let ticks = millis / super::wheel::TICK_MILLIS;
             place.due = tick.saturating_add(u32::try_from(ticks).unwrap_or(u32::MAX));
         }

@@ -13,13 +13,14 @@ use fanfare_protocol::native::cors::AllowedOrigin;
 use fanfare_protocol::native::head::Version;
 use fanfare_protocol::native::opening::Open;
 use fanfare_protocol::native::problem::Problem;
-use fanfare_protocol::native::reading::{Heartbeat, OpeningEvent, Reading};
+use fanfare_protocol::native::reading::{HeartbeatForm, OpeningEvent, Reading};
 use fanfare_protocol::native::response::{
     BodyLength, Media, Persistence, ResponseHead, append_head, append_problem, stream_length,
 };
 use fanfare_protocol::native::{ndjson, sse};
 
 use super::step::Step;
+use crate::auth::Identity;
 
 /// A reader of a stream.
 #[derive(Debug)]
@@ -27,7 +28,11 @@ pub(super) struct Stream {
     pub session: SessionId,
     pub format: Format,
     pub version: Version,
-    pub heartbeat: Heartbeat,
+    /// Who opened it, and alone may change it.
+    pub opener: Identity,
+    /// Seconds between heartbeats; 5 to 60.
+    beat_secs: u8,
+    beat_form: HeartbeatForm,
     stage: Stage,
 }
 
@@ -48,12 +53,19 @@ struct Unopened {
 
 impl Stream {
     /// The stream that `reading` asks for.
-    pub(super) fn new(reading: &Reading, origin: AllowedOrigin, session: SessionId) -> Self {
+    pub(super) fn new(
+        reading: &Reading,
+        origin: AllowedOrigin,
+        session: SessionId,
+        opener: Identity,
+    ) -> Self {
         Self {
             session,
             format: reading.format,
             version: reading.version,
-            heartbeat: reading.heartbeat,
+            opener,
+            beat_secs: u8::try_from(reading.heartbeat.every.as_secs()).unwrap_or(u8::MAX),
+            beat_form: reading.heartbeat.form,
             stage: Stage::Opening(Box::new(Unopened {
                 origin,
                 opening: reading.opening,
@@ -65,6 +77,18 @@ impl Stream {
     /// Whether its head is written.
     pub(super) fn is_open(&self) -> bool {
         matches!(self.stage, Stage::Open)
+    }
+
+    /// Whether it may be changed by who shows this secret and these credentials. Bare payloads do
+    /// not say which channel they are of.
+    pub(super) fn is_changed_by(&self, secret: SessionId, asker: &Identity) -> bool {
+        let owned = self.session.matches(secret) && self.opener == *asker;
+        owned && self.is_open() && self.format != Format::Text
+    }
+
+    /// The time between heartbeats.
+    pub(super) fn beat_every(&self) -> Duration {
+        Duration::from_secs(u64::from(self.beat_secs.max(1)))
     }
 
     /// How the parts of its body are framed.
@@ -148,7 +172,7 @@ impl Stream {
     /// Says that the server is still there; nothing where the format has no words for it.
     pub(super) fn beat(&self, out: &mut Vec<u8>) {
         if self.is_sse() {
-            append_part(out, sse::heartbeat(self.heartbeat.form), self.framing());
+            append_part(out, sse::heartbeat(self.beat_form), self.framing());
         } else if self.format == Format::Ndjson {
             append_part(out, ndjson::KEEPALIVE, self.framing());
         }

@@ -21,6 +21,7 @@ mod nginx;
 mod reader;
 mod routes;
 mod server;
+mod session;
 mod soak;
 mod tidy;
 mod transcript;

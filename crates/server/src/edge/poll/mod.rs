@@ -114,7 +114,8 @@ impl Shared {
         }
         let _counted = self.cells.enter(metrics::Transport::Poll);
         let mut drain = self.drain.clone();
-        let (pipe, _session) = self.subscribe(reading)?;
+        // A poll never learns its session, so nobody changes it.
+        let pipe = self.subscribe(reading, None)?.pipe;
         let mut waiting = true;
         loop {
             let item = tokio::select! {

@@ -198,7 +198,7 @@ impl Judge {
     ) -> Option<Becoming> {
         let caller = self.access.caller(credentials(head));
         self.access.may_open(&caller, reading.channels()).ok()?;
-        let stream = Stream::new(&reading, origin, given.session);
+        let stream = Stream::new(&reading, origin, given.session, caller.identity());
         let opening = Opening {
             format: reading.format,
             subscriptions: reading.subscriptions,

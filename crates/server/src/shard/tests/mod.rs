@@ -1,6 +1,7 @@
 //! Shards and the acceptor on real sockets, without the edge: what reaches it is counted.
 
 mod allocations;
+mod changes;
 mod client;
 mod limits;
 mod sockets;

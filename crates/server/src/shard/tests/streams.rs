@@ -254,6 +254,7 @@ fn subscribers_of_the_edge_count_where_they_are() {
             echo: fanfare_core::shard::Echo::On,
             attendance: fanfare_core::presence::Attendance::default(),
         }),
+        opener: None,
         pipe: writer,
     });
     running.snapshots();

@@ -7,12 +7,13 @@ use fanfare_core::cursor::Cursor;
 use fanfare_core::frame::Format;
 use fanfare_core::name::ChannelName;
 use fanfare_core::publication::{Data, SessionId};
-use fanfare_core::shard::{Answer, Echo, Refusal, Request};
+use fanfare_core::shard::{Answer, ConnectionId, Echo, Refusal, Request};
 use fanfare_core::start::{Start, Subscription};
 use fanfare_protocol::native::cors::OriginPolicy;
 use fanfare_protocol::native::opening::Open;
 use fanfare_protocol::native::reading::{Heartbeat, HeartbeatForm, Pong};
 use fanfare_protocol::native::route::Rules;
+use fanfare_protocol::native::session::Session as Known;
 use fanfare_protocol::websocket::{Decoder, Event, Frame, MessageKind, Role, append_frame};
 
 use super::{Reply, Session};
@@ -69,7 +70,9 @@ fn with(credentials: Credentials<'_>, format: Format, echo: Echo, judge: &Judge)
     };
     let mut session = Session::new(request, &subscriptions, judge);
     let mut out = Vec::new();
-    let open = Open { session: SessionId(9), channels: &[], cursor: &Cursor::new(), from: "now" };
+    let connection = ConnectionId { index: 0, generation: 0 };
+    let known = Known { secret: SessionId(9), shard: 0, connection };
+    let open = Open { session: known, channels: &[], cursor: &Cursor::new(), from: "now" };
     session.open(&open, &mut out);
     session
 }

@@ -30,16 +30,16 @@ slow_reader = \"disconnect\"
 ";
 
 /// What the holder of the key sends.
-const KEY: &str = "Authorization: Bearer secret";
+pub(crate) const KEY: &str = "Authorization: Bearer secret";
 
 /// A running server of [`FILE`].
-struct Serving {
+pub(crate) struct Serving {
     server: Server,
     _file: Folder,
 }
 
 impl Serving {
-    fn start() -> Self {
+    pub(crate) fn start() -> Self {
         let file = Folder::new();
         let path = file.path().join("fanfare.toml");
         fs::write(&path, FILE).unwrap();

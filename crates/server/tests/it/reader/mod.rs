@@ -1,5 +1,6 @@
 //! Readers of one channel over each transport: what came, item by item, whatever carried it.
 
+mod body;
 mod incoming;
 mod item;
 mod place;
@@ -9,6 +10,7 @@ mod websocket;
 
 use std::time::Duration;
 
+pub(crate) use body::{Body, Framing};
 pub(crate) use incoming::{Broken, Incoming};
 pub(crate) use item::{Ending, Gap, Item, Message};
 pub(crate) use place::Place;

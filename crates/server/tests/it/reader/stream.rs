@@ -1,7 +1,8 @@
 //! Server-Sent Events and NDJSON out of a chunked body.
 
 use super::Carrier;
-use super::incoming::{Broken, Incoming};
+use super::body::{Body, Framing};
+use super::incoming::Incoming;
 use super::item::{Ending, Item, Message, read};
 use super::place::Place;
 
@@ -10,14 +11,6 @@ use super::place::Place;
 pub(super) struct Stream {
     body: Body,
     carrier: Carrier,
-}
-
-/// A chunked body as lines.
-#[derive(Debug)]
-struct Body {
-    incoming: Incoming,
-    plain: Vec<u8>,
-    at: usize,
 }
 
 #[derive(Debug, Default)]
@@ -29,11 +22,11 @@ struct Block {
 
 impl Stream {
     pub(super) fn new(incoming: Incoming, carrier: Carrier) -> Self {
-        Self { body: Body { incoming, plain: Vec::new(), at: 0 }, carrier }
+        Self { body: Body::new(incoming, Framing::Chunked), carrier }
     }
 
     pub(super) fn incoming(&mut self) -> &mut Incoming {
-        &mut self.body.incoming
+        self.body.incoming()
     }
 
     pub(super) fn next(&mut self) -> Item {
@@ -94,36 +87,5 @@ impl Block {
                 Some(Item::Message(Message { offset, prev: None, cursor: self.id, data }))
             }
         }
-    }
-}
-
-impl Body {
-    fn line(&mut self) -> Result<Vec<u8>, Ending> {
-        let mut searched = self.at;
-        loop {
-            if let Some(found) = self.plain[searched..].iter().position(|byte| *byte == b'\n') {
-                let end = searched + found;
-                let line = self.plain[self.at..end].to_vec();
-                self.at = end + 1;
-                return Ok(line);
-            }
-            let waiting = self.plain.len() - self.at;
-            self.plain.drain(..self.at);
-            self.at = 0;
-            searched = waiting;
-            match self.chunk() {
-                Ok(chunk) if chunk.is_empty() => return Err(Ending::Whole),
-                Ok(chunk) => self.plain.extend_from_slice(&chunk),
-                Err(Broken) => return Err(Ending::Cut),
-            }
-        }
-    }
-
-    fn chunk(&mut self) -> Result<Vec<u8>, Broken> {
-        let size = String::from_utf8(self.incoming.line()?).unwrap();
-        let size = usize::from_str_radix(&size, 16).unwrap_or_else(|_| panic!("chunk {size:?}"));
-        let chunk = self.incoming.take(size)?;
-        assert_eq!(self.incoming.take(2)?, b"\r\n");
-        Ok(chunk)
     }
 }

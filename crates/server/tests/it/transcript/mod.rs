@@ -114,6 +114,9 @@ const CONVERSATIONS: [Conversation; 4] = [
     },
 ];
 
+/// A stream, and what changes it while it is open.
+const STREAM_AND_CHANGE: [&str; 2] = ["session-stream", "session-change"];
+
 /// Requests to a server that asks for a key.
 const GUARDED_REQUESTS: [&str; 1] = ["unauthorized"];
 
@@ -132,8 +135,23 @@ fn every_request_of_the_page_gets_the_answer_that_stands_there() {
         let server = Server::dev(&[("FANFARE_HEARTBEAT", "5s")]);
         let epochs = epochs(&server);
         give(&server, before);
-        exchange(&server, &epochs, title, during);
+        exchange(&server, &epochs, title, |_| {
+            give(&server, during);
+            drop(enter_all(&server, &VISITORS, title));
+        });
     }
+}
+
+#[test]
+fn the_stream_of_the_page_is_changed_as_it_stands_there() {
+    let server = Server::dev(&[]);
+    let epochs = epochs(&server);
+    give(&server, &[STARTED]);
+    exchange(&server, &epochs, STREAM_AND_CHANGE[0], |opening| {
+        let (_, session) = opening.split_once("\"session\":\"").unwrap();
+        let epochs = epochs.with_session(session.split('"').next().unwrap());
+        exchange(&server, &epochs, STREAM_AND_CHANGE[1], |_| {});
+    });
 }
 
 #[test]
@@ -155,7 +173,7 @@ fn every_refusal_of_a_guarded_server_is_the_one_that_stands_there() {
     let server = Server::of(command);
     let epochs = epochs(&server);
     for title in GUARDED_REQUESTS {
-        exchange(&server, &epochs, title, &[]);
+        exchange(&server, &epochs, title, |_| {});
     }
     let Conversation { target, protocol, .. } = GUARDED_CONVERSATION;
     let mut socket = socket::Socket::open(&server, target, protocol);
@@ -165,7 +183,8 @@ fn every_refusal_of_a_guarded_server_is_the_one_that_stands_there() {
 
 #[test]
 fn no_conversation_of_the_page_is_left_out() {
-    let requests = REQUESTS.iter().map(|(title, ..)| *title).chain(GUARDED_REQUESTS);
+    let requests = REQUESTS.iter().map(|(title, ..)| *title);
+    let requests = requests.chain(GUARDED_REQUESTS).chain(STREAM_AND_CHANGE);
     let conversations = CONVERSATIONS.iter().chain([&GUARDED_CONVERSATION]);
     let frames = conversations.flat_map(|talk| talk.titles.iter().copied());
     let replayed: Vec<&str> = requests.chain(frames).collect();
@@ -200,7 +219,7 @@ fn converse(
 }
 
 /// Sends the request of a transcript and holds the answer against it.
-fn exchange(server: &Server, epochs: &Epochs, title: &str, during: &[Given]) {
+fn exchange(server: &Server, epochs: &Epochs, title: &str, during: impl FnOnce(&str)) {
     let turns = transcript(title).turns();
     let [Turn::Sent(sent), Turn::Told(told)] = &turns[..] else {
         panic!("{title} is no request with its answer");
@@ -224,10 +243,7 @@ fn exchange(server: &Server, epochs: &Epochs, title: &str, during: &[Given]) {
         return;
     }
     let body = if header(&answer, "transfer-encoding") == Some("chunked") {
-        stream(&mut wire, expected.len(), || {
-            give(server, during);
-            drop(enter_all(server, &VISITORS, title));
-        })
+        stream(&mut wire, expected.len(), during)
     } else {
         wire.take(header(&answer, "content-length").unwrap().parse().unwrap()) + "\n"
     };
@@ -248,17 +264,17 @@ fn enter(server: &Server, target: &str) -> Wire {
     wire
 }
 
-/// So many lines of a chunked body. Something is published when its first part has come.
-fn stream(wire: &mut Wire, lines: usize, publish: impl FnOnce()) -> String {
+/// So many lines of a chunked body. Something happens when its first part has come.
+fn stream(wire: &mut Wire, lines: usize, during: impl FnOnce(&str)) -> String {
     let mut body = String::new();
-    let mut publish = Some(publish);
+    let mut during = Some(during);
     while body.lines().count() < lines {
         let size = wire.until("\r\n");
         let size = usize::from_str_radix(size.trim(), 16).unwrap();
         assert_ne!(size, 0, "the stream ended after {body}");
         body.push_str(wire.take(size + 2).trim_end_matches("\r\n"));
-        if let Some(publish) = publish.take() {
-            publish();
+        if let Some(during) = during.take() {
+            during(&body);
         }
     }
     body

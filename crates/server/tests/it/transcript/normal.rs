@@ -9,23 +9,33 @@ const OWN: &str = "goJ5mfzvMkI";
 /// The epoch that it shows for any other.
 const OTHER: &str = "ltnroWEyqc7";
 
-/// The two epochs of the page and the one of a server.
+/// The session that it shows for any.
+const SESSION: &str = "k3JxVQm8T1e0a9ZrWcYpLgABAAAABwAAAAI";
+
+/// The two epochs of the page and the one of a server, and a session of that server.
 #[derive(Debug)]
 pub(super) struct Epochs {
     server: Epoch,
+    session: String,
 }
 
 impl Epochs {
     /// Of the server that gave a reader this cursor.
     pub(super) fn of(cursor: &str) -> Self {
         let cursor = parse_cursor(cursor).unwrap();
-        Self { server: cursor.entries[0].position.epoch }
+        Self { server: cursor.entries[0].position.epoch, session: SESSION.to_owned() }
+    }
+
+    /// The same, where the client of the page has this session.
+    pub(super) fn with_session(&self, session: &str) -> Self {
+        Self { server: self.server, session: session.to_owned() }
     }
 
     /// What a client of the page sends, as this server has to get it.
     pub(super) fn sent(&self, text: &str) -> String {
         let own = parse_epoch(OWN).unwrap();
-        replaced(text, |epoch| if epoch == own { self.server } else { epoch })
+        let text = text.replace(SESSION, &self.session);
+        replaced(&text, |epoch| if epoch == own { self.server } else { epoch })
     }
 
     /// What this server tells, as the page has it.
@@ -37,7 +47,7 @@ impl Epochs {
 
 /// A text without what no two runs have in common but epochs.
 pub(super) fn plain(text: &str) -> String {
-    let text = valued(text, "\"session\":\"", "k3JxVQm8T1e0a9ZrWcYpLg");
+    let text = valued(text, "\"session\":\"", SESSION);
     let text = valued(&text, "\"time\":", "1777887000123");
     valued(&text, "retry: ", "2731")
 }

@@ -1,0 +1,65 @@
+//! Changing a live stream: `POST /sessions/{id}`, whose id says where the stream lives.
+
+use fanfare_core::code::Code;
+use fanfare_core::cursor::Cursor;
+use fanfare_core::start::{Later, Start, Subscription};
+use fanfare_protocol::native::change::{self, ChangeItem};
+use fanfare_protocol::native::cors::AllowedOrigin;
+use fanfare_protocol::native::problem::Problem;
+use fanfare_protocol::native::response::Media;
+use fanfare_protocol::native::session::Session;
+use fanfare_protocol::native::starts::start_later;
+use tokio::sync::oneshot;
+
+use super::Shared;
+use super::answer::{self, Answered};
+use super::handle::unix_millis;
+use crate::auth::Caller;
+use crate::node::Letter;
+use crate::shard::{Alteration, Change};
+
+impl Shared {
+    /// Adds channels to a stream and drops others, as the body says.
+    pub(super) async fn change_stream(
+        &self,
+        session: Session,
+        body: &[u8],
+        caller: &Caller,
+        origin: &AllowedOrigin,
+    ) -> Result<Answered, Problem> {
+        let items = change::parse(body, unix_millis())?;
+        let wanted = items.into_iter().map(|item| self.alteration(item, caller)).collect();
+        let mailbox = self.node.mailboxes().get(usize::from(session.shard));
+        let mailbox = mailbox.ok_or_else(|| Problem::of(Code::SessionGone))?;
+        let (outcome, told) = oneshot::channel();
+        let Session { secret, connection, .. } = session;
+        let asker = caller.identity();
+        let change = Change { connection, secret, asker, wanted, outcome };
+        mailbox.put(Letter::Change(Box::new(change)));
+        match told.await {
+            Ok(Ok(results)) => {
+                Ok(answer::whole(Media::Json, change::answer(&results), None, origin))
+            }
+            Ok(Err(code)) => Err(Problem::of(code)),
+            // The shard has ended, and every stream with it.
+            Err(_ended) => Err(Problem::of(Code::Draining)),
+        }
+    }
+
+    /// What the stream is to do about one channel.
+    fn alteration(&self, item: ChangeItem, caller: &Caller) -> Alteration {
+        let (channel, since, notices) = match item {
+            ChangeItem::Drop(channel) => return Alteration::Drop(channel),
+            ChangeItem::Refused(problem) => return Alteration::Refused(problem),
+            ChangeItem::Add { channel, since, notices } => (channel, since, notices),
+        };
+        if let Err(problem) = self.access.may_subscribe(caller, &channel) {
+            return Alteration::Refused(problem);
+        }
+        let (start, later) = match since {
+            Some(since) => (start_later(&channel, Some(&since), &Cursor::new()), Later::Said),
+            None => (Start::Now, Later::Carried),
+        };
+        Alteration::Add(Subscription { channel, start, notices }, later)
+    }
+}
