@@ -51,6 +51,9 @@ pub(crate) struct Flags {
     /// Idempotency key; the letter n in double braces becomes the running number.
     #[arg(long, value_name = "KEY")]
     key: Option<String>,
+    /// Close the channel when everything is published.
+    #[arg(long)]
+    end: bool,
     /// The payload's content type.
     #[arg(long, value_name = "TYPE", conflicts_with = "json")]
     content_type: Option<String>,
@@ -88,9 +91,21 @@ pub(crate) fn run(flags: &Flags) -> Result<Exit> {
 
 async fn publish_all(flags: &Flags, target: Target) -> Result<Exit> {
     let mut publisher = Publisher::new(flags, target);
-    let Some(payload) = repeated(flags)? else {
-        return publish_lines(flags, &mut publisher).await;
-    };
+    match repeated(flags)? {
+        Some(payload) => publish_repeatedly(flags, &mut publisher, payload).await?,
+        None => publish_lines(flags, &mut publisher).await?,
+    }
+    if flags.end {
+        publisher.end().await?;
+    }
+    Ok(Exit::Success)
+}
+
+async fn publish_repeatedly(
+    flags: &Flags,
+    publisher: &mut Publisher<'_>,
+    payload: Bytes,
+) -> Result<()> {
     let count = match (flags.count, flags.every) {
         (Some(count), _) => count,
         (None, Some(_)) => u64::MAX,
@@ -104,10 +119,10 @@ async fn publish_all(flags: &Flags, target: Target) -> Result<Exit> {
         };
         publisher.publish(payload, number).await?;
     }
-    Ok(Exit::Success)
+    Ok(())
 }
 
-async fn publish_lines(flags: &Flags, publisher: &mut Publisher<'_>) -> Result<Exit> {
+async fn publish_lines(flags: &Flags, publisher: &mut Publisher<'_>) -> Result<()> {
     // A blocking read would keep Ctrl-C and the connection waiting.
     let (lines, mut reading) = tokio::sync::mpsc::channel(1);
     std::thread::spawn(move || {
@@ -128,7 +143,7 @@ async fn publish_lines(flags: &Flags, publisher: &mut Publisher<'_>) -> Result<E
         pause(flags, number).await;
         publisher.publish(numbered(&line, number).into(), number).await?;
     }
-    Ok(Exit::Success)
+    Ok(())
 }
 
 fn repeated(flags: &Flags) -> Result<Option<Bytes>> {
@@ -196,6 +211,27 @@ impl<'a> Publisher<'a> {
             output::note(&format!("{place} was published before with the same key"));
         }
         output::line(&place)
+    }
+
+    /// Closes the channel, in a request of its own: nobody knows of a line that it is the last one
+    /// before the next does not come.
+    async fn end(&mut self) -> Result<()> {
+        let channel = std::slice::from_ref(&self.flags.channel);
+        let question = Question {
+            method: Method::POST,
+            path: self.target.path(channel, &[("end", "1".to_owned())]),
+            headers: Vec::new(),
+            key: self.publisher_key.clone(),
+            body: Bytes::new(),
+            patience: Duration::ZERO,
+        };
+        match self.ask(question).await {
+            Err(Failure::Lost(why)) => {
+                let what = "it is unknown whether the channel was closed";
+                Err(Failure::Lost(format!("{why}; {what}")).into())
+            }
+            answer => answer.map(|_ended| ()).map_err(Into::into),
+        }
     }
 
     async fn ask(&mut self, question: Question) -> Result<Published, Failure> {

@@ -6,6 +6,7 @@ use std::sync::mpsc::{Receiver, sync_channel};
 
 use super::fake::{Fake, Received, answer, scene};
 use super::run::{Folder, fanfare, finish, run, run_with_stdin};
+use crate::server::Server;
 
 /// A server that accepts every publication of one connection and tells what it got.
 fn accepting() -> (Fake, Receiver<Received>) {
@@ -70,6 +71,43 @@ fn stdin_is_one_message_a_line() {
     assert_eq!(outcome.code, Some(0), "{}", outcome.stderr);
     let bodies: Vec<_> = receiver.iter().map(|received| received.body).collect();
     assert_eq!(bodies, ["a".as_bytes(), b"", "ü 3".as_bytes(), b"last"]);
+}
+
+#[test]
+fn the_channel_is_closed_after_the_last_message() {
+    for (data, messages) in [(Some("only"), &["only"][..]), (None, &["one", "two"])] {
+        let (fake, receiver) = accepting();
+        let url = fake.url();
+        let mut arguments = vec!["pub", "c", "--end", "--url", &url];
+        arguments.extend(data);
+        let outcome = match data {
+            Some(_) => run(&arguments),
+            None => run_with_stdin(&arguments, b"one\ntwo\n"),
+        };
+        fake.finish();
+        assert_eq!(outcome.code, Some(0), "{}", outcome.stderr);
+        assert_eq!(outcome.text().lines().count(), messages.len(), "the end is no message");
+        let received: Vec<_> = receiver.iter().collect();
+        let (end, published) = received.split_last().unwrap();
+        let bodies: Vec<_> = published.iter().map(|received| &received.body[..]).collect();
+        assert_eq!(bodies, messages.iter().map(|text| text.as_bytes()).collect::<Vec<_>>());
+        assert!(published.iter().all(|received| !received.line.contains("end=")));
+        assert_eq!(end.line, "POST /c?channel=c&end=1 HTTP/1.1");
+        assert_eq!((&end.body[..], end.header("content-type")), (&b""[..], None));
+    }
+}
+
+#[test]
+fn a_closed_channel_refuses_to_be_closed_again() {
+    let server = Server::dev(&[]);
+    let url = format!("http://{}", server.address());
+    let first = run(&["pub", "c", "last", "--end", "--url", &url]);
+    assert_eq!(first.code, Some(0), "{}", first.stderr);
+    let read = run(&["sub", "c", "--since", "all", "--url", &url]);
+    assert_eq!((read.code, read.text()), (Some(0), "last\n".to_owned()), "{}", read.stderr);
+    let again = run(&["pub", "c", "--end", "--url", &url]);
+    assert_eq!(again.code, Some(4));
+    assert!(again.stderr.contains("channel-ended"), "{}", again.stderr);
 }
 
 #[test]
