@@ -1,5 +1,6 @@
 // A TCP proxy that stands between a client and the server and breaks their connections on command: by FIN, by reset,
-// by silence, and exactly k bytes into a message. Everything a test wants to know about what happened is counted.
+// by silence, and exactly k bytes into a message; or that lets some through and not others, as real ones do: it refuses
+// WebSockets, it buffers event streams. Everything a test wants to know about what happened is counted.
 
 import net from "node:net";
 import { once } from "node:events";
@@ -13,11 +14,24 @@ export class Proxy {
   /** Port of the server behind; may be changed at any time and then holds for new connections. */
   targetPort;
   /** What happened so far. */
-  counts = { accepted: 0, refused: 0, unanswered: 0, fin: 0, reset: 0, silenced: 0, inside: 0, bytesDown: 0 };
+  counts = {
+    accepted: 0,
+    refused: 0,
+    unanswered: 0,
+    fin: 0,
+    reset: 0,
+    silenced: 0,
+    inside: 0,
+    upgradesRefused: 0,
+    streamsBuffered: 0,
+    bytesDown: 0,
+  };
   #listener;
   #links = new Set();
   #silenced = new Set();
   #newcomers = "forward";
+  #upgrades = "forward";
+  #eventStreams = "forward";
   #armed = null;
 
   /** @param {number} targetPort */
@@ -54,13 +68,34 @@ export class Proxy {
   }
 
   /**
+   * What to do with requests for a WebSocket that are still to come. Those that are open stay; {@link cut} ends them.
+   *
+   * @param {"forward"|"refuse"} what `refuse` answers 403, as a proxy does that knows nothing of them.
+   */
+  upgrades(what) {
+    this.#upgrades = what;
+  }
+
+  /**
+   * What to do with event streams, those that are open included.
+   *
+   * @param {"forward"|"buffer"} what `buffer` holds them back whole, head and all, as a proxy does that waits for the
+   *   end of an answer. What was held back goes on when it is `forward` again.
+   */
+  eventStreams(what) {
+    this.#eventStreams = what;
+    if (what === "forward") for (const link of this.#links) link.forward(link.received);
+  }
+
+  /**
    * Cuts every connection that is being forwarded, now.
    *
    * @param {"fin"|"reset"|"silence"} way `silence` keeps both sockets open and forwards nothing any more.
+   * @param {"everything"|"websocket"|"event-stream"} what only those that carry this
    * @returns {number} how many were cut
    */
-  cut(way) {
-    const links = [...this.#links];
+  cut(way, what = "everything") {
+    const links = [...this.#links].filter((link) => what === "everything" || link.carries === what);
     for (const link of links) this.#cutLink(link, way);
     return links.length;
   }
@@ -104,15 +139,22 @@ export class Proxy {
       return;
     }
     this.counts.accepted += 1;
-    const link = new Link(client, this.targetPort, (link, bytes) => this.#receive(link, bytes));
+    const link = new Link(client, this.targetPort, {
+      receive: (link, bytes) => this.#receive(link, bytes),
+      mayUpgrade: () => this.#upgrades === "forward",
+    });
     this.#links.add(link);
     link.onGone = () => this.#links.delete(link);
+    link.onRefused = () => (this.counts.upgradesRefused += 1);
   }
 
   #receive(link, bytes) {
     const pieces = link.hold(bytes);
     const before = link.forwarded;
-    if (this.#armed === null) {
+    if (this.#eventStreams === "buffer" && link.carries === "event-stream") {
+      this.counts.streamsBuffered += link.isBuffered ? 0 : 1;
+      link.isBuffered = true;
+    } else if (this.#armed === null) {
       link.forward(link.received);
     } else {
       const found = pieces.find(({ kind, text }) =>
@@ -154,17 +196,23 @@ class Link {
   received = 0;
   forwarded = 0;
   onGone = () => {};
+  onRefused = () => {};
+  isBuffered = false;
   #client;
   #server;
   #stream = new ServerStream();
   #held = Buffer.alloc(0);
   #state = "forwarding";
+  #mayUpgrade;
+  /** What the client has sent of its first request, until its head is whole. */
+  #asked = Buffer.alloc(0);
 
-  constructor(client, port, receive) {
+  constructor(client, port, { receive, mayUpgrade }) {
     this.#client = client;
+    this.#mayUpgrade = mayUpgrade;
     this.#server = net.connect({ port, host: "127.0.0.1", allowHalfOpen: true, noDelay: true });
     client.setNoDelay(true);
-    client.on("data", (bytes) => this.#state === "forwarding" && this.#server.write(bytes));
+    client.on("data", (bytes) => this.#state === "forwarding" && this.#ask(bytes));
     this.#server.on("data", (bytes) => this.#state === "forwarding" && receive(this, bytes));
     client.on("end", () => this.#state === "forwarding" && this.#server.end());
     this.#server.on("end", () => this.#state === "forwarding" && this.#client.end());
@@ -177,6 +225,11 @@ class Link {
 
   get unfinishedFrom() {
     return this.#stream.unfinishedFrom;
+  }
+
+  /** What the server answers on this connection now: `websocket`, `event-stream` or `other`. */
+  get carries() {
+    return this.#stream.carries;
   }
 
   /** Takes bytes from the server without sending them on; returns the pieces they complete. */
@@ -219,6 +272,36 @@ class Link {
     this.#state = "cut";
     this.#client.destroy();
     this.#server.destroy();
+  }
+
+  /** A browser asks for a WebSocket on a connection of its own, so only the first request can be one. */
+  #ask(bytes) {
+    if (this.#asked === null) {
+      this.#server.write(bytes);
+      return;
+    }
+    this.#asked = Buffer.concat([this.#asked, bytes]);
+    if (this.#mayUpgrade()) {
+      this.#passOn();
+      return;
+    }
+    const end = this.#asked.indexOf("\r\n\r\n");
+    if (end < 0) return;
+    const isUpgrade = /^upgrade: *websocket/im.test(this.#asked.subarray(0, end).toString());
+    if (!isUpgrade) {
+      this.#passOn();
+      return;
+    }
+    this.#state = "cut";
+    this.#server.destroy();
+    this.#client.end("HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
+    this.onRefused();
+    this.onGone();
+  }
+
+  #passOn() {
+    this.#server.write(this.#asked);
+    this.#asked = null;
   }
 
   #gone(hadError, other) {

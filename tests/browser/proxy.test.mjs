@@ -75,6 +75,53 @@ describe("the proxy", { concurrency: true, timeout: 20_000 }, () => {
     });
   });
 
+  test("refuses WebSockets alone, and cuts them alone", async () => {
+    await withProxy(async (proxy, server, connect) => {
+      const upgrade = "GET /c/x HTTP/1.1\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n";
+      const [open, refused, other] = [await connect(), await connect(), await connect()];
+      open.write(upgrade);
+      await until("the first upgrade", deadline(5_000), () => server.received === upgrade);
+      server.sockets[0].write("HTTP/1.1 101 Switching Protocols\r\n\r\n");
+      assert.match(await heard(open), / 101 /);
+
+      proxy.upgrades("refuse");
+      refused.write(upgrade.slice(0, 50));
+      refused.write(upgrade.slice(50));
+      assert.match(await heard(refused), / 403 /);
+      other.write("GET / HTTP/1.1\r\n\r\n");
+      await until("the request", deadline(5_000), () => server.received === `${upgrade}GET / HTTP/1.1\r\n\r\n`);
+
+      const cut = once(open, "error");
+      assert.equal(proxy.cut("reset", "websocket"), 1);
+      assert.equal((await within("the cut", deadline(5_000), cut))[0].code, "ECONNRESET");
+      server.sockets[2].write("HTTP/1.1 204 No Content\r\n\r\n");
+      assert.match(await heard(other), / 204 /);
+      assert.deepEqual([proxy.counts.upgradesRefused, proxy.counts.reset], [1, 1]);
+    });
+  });
+
+  test("holds event streams back, those that are open too, until it is told to let them go", async () => {
+    await withProxy(async (proxy, server, connect) => {
+      const [early, late, other] = [await connect(), await connect(), await connect()];
+      const received = { early: "", late: "" };
+      early.on("data", (bytes) => (received.early += bytes));
+      late.on("data", (bytes) => (received.late += bytes));
+      server.sockets[0].write(HEAD);
+      await until("the first head", deadline(5_000), () => received.early === HEAD);
+
+      proxy.eventStreams("buffer");
+      server.sockets[0].write(chunked(BLOCK, 1_000));
+      server.sockets[1].write(HEAD);
+      await until("both to be held", deadline(5_000), () => proxy.counts.streamsBuffered === 2);
+      server.sockets[2].write("HTTP/1.1 204 No Content\r\n\r\n");
+      assert.match(await heard(other), / 204 /);
+      assert.deepEqual(received, { early: HEAD, late: "" });
+
+      proxy.eventStreams("forward");
+      await until("what was held", deadline(5_000), () => received.early.length > HEAD.length && received.late === HEAD);
+    });
+  });
+
   test("tells pieces apart on a kept-alive connection", () => {
     const stream = new ServerStream();
     const short = "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\n\n\n\n\nHTTP/1.1 204 No Content\r\n\r\n";
@@ -83,6 +130,12 @@ describe("the proxy", { concurrency: true, timeout: 20_000 }, () => {
     assert.deepEqual(kinds, ["head", "body", "head", "head", "block"]);
   });
 });
+
+/** What a client receives next. */
+async function heard(client) {
+  const [bytes] = await within("an answer", deadline(5_000), once(client, "data"));
+  return String(bytes);
+}
 
 /** Sends `stream` from a server through a proxy armed with `where`; gives what the client received. */
 async function throughCut(stream, where) {

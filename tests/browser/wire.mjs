@@ -31,6 +31,12 @@ export class ServerStream {
     return this.#start;
   }
 
+  /** What the newest answer is: `websocket`, `event-stream` or `other`. */
+  get carries() {
+    if (this.#state === "frames") return "websocket";
+    return this.#inBody() ? this.#body : "other";
+  }
+
   /**
    * @param {Buffer} bytes
    * @returns {Piece[]} the pieces these bytes completed
