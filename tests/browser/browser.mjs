@@ -46,9 +46,13 @@ export class Browser {
     this.#pages.set(path, content);
   }
 
-  /** A new tab with an empty profile of its own; `complaints` collects what its console and its scripts report. */
-  async newPage() {
-    const context = await this.#chromium.newContext();
+  /**
+   * A new tab; `complaints` collects what its console and its scripts report.
+   *
+   * @param {import("playwright-core").BrowserContext} [profile] an empty one of its own if none is given
+   */
+  async newPage(profile) {
+    const context = profile ?? (await this.#chromium.newContext());
     const page = await context.newPage();
     page.setDefaultTimeout(20_000);
     page.complaints = [];
