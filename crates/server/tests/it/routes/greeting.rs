@@ -53,6 +53,10 @@ fn a_greeting_is_for_readers() {
     socket.open_websocket("/lobby?since=gestern", &[]);
     assert_eq!(socket.frame().0, 0x88, "it is closed with the reason");
     assert_eq!(messages(&mut wire, "lobby"), 0);
+    wire.ask("GET /quiet?presence=1 HTTP/1.1", &[]);
+    let answer = wire.answer();
+    assert!(answer.starts_with("HTTP/1.1 4"), "{answer}");
+    assert_eq!(messages(&mut wire, "quiet:a"), 0);
     for number in 1..=2 {
         let mut reader = server.connect();
         reader.ask("GET /lobby HTTP/1.1", &[]);

@@ -14,7 +14,10 @@ const ROUTES: &str = "
 \"/own\" = \"/c/own-{unique}?since=all\"
 \"/socket\" = { to = \"/c/echo-{unique}?since=all\", greeting = \"Hello Client!\" }
 \"/lobby\" = { to = \"/c/lobby?since=all\", greeting = \"somebody comes\" }
+\"/quiet\" = { to = \"/c/quiet:a?since=all\", greeting = \"hush\" }
 \"/answer\" = { to = \"/c/answer?since=all&open=0\", post = \"read\" }
+[namespaces.quiet]
+presence = false
 ";
 
 fn server() -> Server {
