@@ -455,7 +455,7 @@ impl Shard {
     }
 
     fn opening_of(&mut self, connection: ConnectionId) -> Option<&mut OpeningState> {
-        self.reader_mut(connection)?.extra.as_mut()?.opening.as_mut()
+        self.reader_mut(connection)?.extra.as_mut()?.opening.as_deref_mut()
     }
 
     /// All channels of an opening have answered: the stream begins.

@@ -7,7 +7,7 @@ use crate::feed::{Entry, EntryBody};
 use crate::name::ChannelName;
 use crate::namespace::Presence;
 use crate::presence::{Change, Linger, Member, News, Notices};
-use crate::shard::reader::{OpeningState, Slot};
+use crate::shard::reader::Slot;
 use crate::shard::{ConnectionId, Effect, Message, Shard};
 use crate::start::Subscription;
 
@@ -74,10 +74,9 @@ impl Shard {
             return;
         }
         let Some(reader) = self.readers.get_mut(connection.index) else { return };
-        let opening: Option<&OpeningState> =
-            reader.extra.as_ref().and_then(|extra| extra.opening.as_ref());
         // Who has not been told the opening has not asked for the list yet.
-        if opening.is_some() || !reader.format.tells_gaps() {
+        let opening = reader.extra.as_ref().is_some_and(|extra| extra.opening.is_some());
+        if opening || !reader.format.tells_gaps() {
             return;
         }
         let Some(&mut Slot::Live { feed, place }) = reader.slots.get_mut(slot) else { return };

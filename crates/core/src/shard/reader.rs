@@ -110,7 +110,7 @@ pub(crate) struct Extra {
     /// Its cursor, if its frames need tails of their own.
     pub(crate) cursor: Option<Cursor>,
     /// What its opening waits for.
-    pub(crate) opening: Option<OpeningState>,
+    pub(crate) opening: Option<Box<OpeningState>>,
     /// Who it is to other members, if it gave an id or is told of them.
     member: Option<Arc<Member>>,
 }
@@ -138,7 +138,7 @@ impl Reader {
             }
             Attendance::Named(member) => (true, Some(member)),
         };
-        let extra = Extra { cursor: None, opening: Some(state), member };
+        let extra = Extra { cursor: None, opening: Some(Box::new(state)), member };
         let mut reader = Self {
             generation: connection.generation,
             format: opening.format,
@@ -258,5 +258,19 @@ impl Slots {
     /// The number of channels.
     pub(crate) fn used(&self) -> usize {
         self.as_slice().iter().filter(|slot| !matches!(slot, Slot::Free)).count()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Extra, Reader};
+    use crate::feed::FeedReader;
+
+    #[test]
+    fn an_idle_reader_stays_small() {
+        // One that gives no id and is told of nobody has no more than the first two.
+        assert!(size_of::<Reader>() <= 64, "{}", size_of::<Reader>());
+        assert!(size_of::<FeedReader>() <= 24, "{}", size_of::<FeedReader>());
+        assert!(size_of::<Extra>() <= 48, "{}", size_of::<Extra>());
     }
 }

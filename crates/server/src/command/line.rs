@@ -75,7 +75,7 @@ fn plain(message: &Message, payload: &Payload) -> String {
 
 /// Replaces controls, so that a payload can neither break a line nor command a terminal. A tab
 /// stays.
-fn escaped(text: &str) -> String {
+pub(super) fn escaped(text: &str) -> String {
     let mut shown = String::with_capacity(text.len());
     for character in text.chars() {
         match character {

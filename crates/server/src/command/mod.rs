@@ -11,6 +11,7 @@ mod history;
 mod init;
 mod line;
 pub(crate) mod output;
+mod presence;
 mod publish;
 mod serve;
 mod server_flags;
@@ -50,6 +51,8 @@ enum Command {
     Sub(subscribe::Flags),
     /// Print the messages a channel has kept.
     History(history::Flags),
+    /// Print who reads a channel.
+    Presence(presence::Flags),
     /// Check a configuration file.
     Check(check::Flags),
     /// Write a commented configuration file.
@@ -84,6 +87,7 @@ pub(crate) fn run() -> Result<Exit> {
         Command::Pub(flags) => publish::run(&flags),
         Command::Sub(flags) => subscribe::run(flags),
         Command::History(flags) => history::run(&flags),
+        Command::Presence(flags) => presence::run(&flags),
         Command::Check(flags) => check::run(&flags),
         Command::Init(flags) => init::run(&flags),
         Command::Config(Config::Show(flags)) => show::run(&flags),

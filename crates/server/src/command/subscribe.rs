@@ -15,7 +15,7 @@ use super::client::resumption::{Proof, Resumption};
 use super::client::stream::{Plan, Stream, Transport};
 use super::client::target::{Target, TargetFlags};
 use super::line::{Look, LookFlags, render};
-use super::{duration, output, runtime};
+use super::{duration, output, presence, runtime};
 use crate::exit::Exit;
 
 /// What `sub` takes.
@@ -30,6 +30,15 @@ pub(crate) struct Flags {
     /// Where to begin: now, all, last:20, 10m, a time, a cursor or offset.epoch [default: now].
     #[arg(long, value_name = "WHERE")]
     since: Option<String>,
+    /// Tell who comes and goes, too.
+    #[arg(long)]
+    presence: bool,
+    /// Come as this client, by which others know it from others.
+    #[arg(long, value_name = "ID")]
+    client: Option<String>,
+    /// Tell others this of oneself.
+    #[arg(long, value_name = "JSON")]
+    info: Option<String>,
     /// End after so many messages.
     #[arg(long, value_name = "N")]
     count: Option<u64>,
@@ -50,6 +59,10 @@ pub(crate) struct Flags {
 /// The server cannot be reached at first, or refuses.
 pub(crate) fn run(flags: Flags) -> Result<Exit> {
     let target = flags.target.target()?;
+    if flags.presence && flags.transport == Transport::Poll {
+        let why = "a poll is not told who comes and goes; use another --transport, or `presence`";
+        return Err(Failure::Usage(why.to_owned()).into());
+    }
     let look = flags.look.look(flags.channels.len());
     // A time beyond what a clock can tell is no deadline.
     let deadline = flags.time.and_then(|time| Instant::now().checked_add(time));
@@ -57,6 +70,7 @@ pub(crate) fn run(flags: Flags) -> Result<Exit> {
     let mut reading = Reading {
         target,
         look,
+        presence: flags.presence(),
         left: flags.count,
         flags,
         position: Position::default(),
@@ -100,10 +114,21 @@ async fn until(deadline: Option<Instant>) {
     }
 }
 
+impl Flags {
+    /// The parameters of the query that say as whom to come.
+    fn presence(&self) -> Vec<(&'static str, String)> {
+        let told = self.presence.then(|| ("presence", "1".to_owned()));
+        let client = self.client.clone().map(|client| ("client", client));
+        let info = self.info.clone().map(|info| ("info", info));
+        told.into_iter().chain(client).chain(info).collect()
+    }
+}
+
 struct Reading {
     target: Target,
     flags: Flags,
     look: Look,
+    presence: Vec<(&'static str, String)>,
     left: Option<u64>,
     position: Position,
     continuity: Continuity,
@@ -139,6 +164,7 @@ impl Reading {
         let plan = Plan {
             channels: &self.flags.channels,
             since: self.flags.since.as_deref(),
+            presence: &self.presence,
             cursor: self.position.cursor(),
         };
         let mut stream = match Stream::open(&self.target, self.flags.transport, &plan).await {
@@ -174,6 +200,10 @@ impl Reading {
                 self.resumption.missed();
                 output::note(&told(&gap));
             }
+            Frame::News(news) if self.look == Look::Json => {
+                output::line(&presence::told_json(&news)?)?;
+            }
+            Frame::News(news) => output::note(&presence::told(&news)),
             Frame::End(channel) => return Ok(self.ended(&channel)),
             Frame::Current => say_resumed(self.resumption.current()),
             Frame::Alive => say_resumed(self.resumption.alive(Instant::now().into_std())),

@@ -18,6 +18,7 @@ mod kept;
 mod large;
 mod namespaces;
 mod nginx;
+mod presence;
 mod reader;
 mod routes;
 mod server;

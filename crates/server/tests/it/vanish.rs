@@ -34,13 +34,13 @@ fn a_black_holed_client_is_gone_within_45_seconds() {
     let publish = ["-sN", "-H", "Transfer-Encoding: chunked", "-H", key, "-d", "Hello", &url];
     let read = ["--next", "-sN", "-H", "Accept: text/event-stream", &url];
     clients.push(network.client("curl", &[publish.as_slice(), &read].concat()));
-    network.wait_for(&server, [1, 2, 1], Duration::from_secs(20));
+    network.wait_for(&server, [1, 2, 1], 4, Duration::from_secs(20));
 
     network.black_hole();
     let began = Instant::now();
-    network.wait_for(&server, [0, 0, 0], GONE_WITHIN);
+    network.wait_for(&server, [0, 0, 0], 0, GONE_WITHIN);
     let took = began.elapsed();
-    eprintln!("all were gone after {took:?}");
+    eprintln!("all were gone, as readers and as members, after {took:?}");
     assert!(took > Duration::from_secs(5), "they were told, not lost: {took:?}");
 }
 
@@ -81,6 +81,7 @@ impl Network {
     /// A server on its side; over its own loopback it is asked for its figures.
     fn serve(&self) -> Server {
         let mut command = within(&self.server, env!("CARGO_BIN_EXE_fanfare"));
+        command.env("FANFARE_PRESENCE", "true");
         command.args(["serve", "--publisher-key", "key", "--anonymous-subscribe"]);
         command.args(["--listen", &format!("{SERVER}:8300"), "--listen", "127.0.0.1:8300"]);
         Server::of(command)
@@ -103,30 +104,33 @@ impl Network {
         ip(&["-n", &self.client, "addr", "flush", "dev", "cable"]).unwrap();
     }
 
-    /// Waits until so many read by WebSocket, SSE and NDJSON.
-    fn wait_for(&self, server: &Server, wanted: [u64; 3], within: Duration) {
+    /// Waits until so many read by WebSocket, SSE and NDJSON, and are members.
+    fn wait_for(&self, server: &Server, readers: [u64; 3], members: u64, within: Duration) {
         let until = Instant::now() + within;
         loop {
             let found = self.readers(server);
-            if found == wanted {
+            if found == (readers, members) {
                 return;
             }
+            let wanted = (readers, members);
             assert!(Instant::now() < until, "{found:?} and not {wanted:?} after {within:?}");
             // There is no event for what a counter in another process does.
             thread::sleep(Duration::from_millis(250));
         }
     }
 
-    fn readers(&self, server: &Server) -> [u64; 3] {
+    fn readers(&self, server: &Server) -> ([u64; 3], u64) {
         let mut curl = within(&self.server, "curl");
         let output = curl.args(["-s", "--max-time", "10"]);
         let output = output.arg(format!("http://{}/metrics", server.address())).output().unwrap();
         let figures = String::from_utf8(output.stdout).unwrap();
-        ["websocket", "sse", "ndjson"].map(|transport| {
-            let name = format!("fanfare_connections{{transport=\"{transport}\"}} ");
+        let figure = |name: String| -> u64 {
             let value = figures.lines().find_map(|line| line.strip_prefix(&name));
             value.unwrap_or_else(|| panic!("no {name}: {figures}")).parse().unwrap()
-        })
+        };
+        let readers = ["websocket", "sse", "ndjson"]
+            .map(|transport| figure(format!("fanfare_connections{{transport=\"{transport}\"}} ")));
+        (readers, figure("fanfare_members ".to_owned()))
     }
 }
 

@@ -8,6 +8,7 @@ use serde::de::DeserializeOwned;
 use super::failure::Failure;
 use super::message::Message;
 use super::position::Entry;
+use super::presence::News;
 
 /// One thing a server tells a reader.
 #[derive(Debug, Clone)]
@@ -20,6 +21,8 @@ pub(crate) enum Frame {
     Gap(Gap),
     /// A channel has ended.
     End(String),
+    /// Who has come or gone.
+    News(News),
     /// Everything that was read up to here is covered by this cursor.
     Cursor(String),
     /// Everything that was read of one channel is covered by this entry.

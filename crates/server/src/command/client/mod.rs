@@ -15,6 +15,7 @@ pub(crate) mod message;
 pub(crate) mod ndjson;
 pub(crate) mod poll;
 pub(crate) mod position;
+pub(crate) mod presence;
 pub(crate) mod resumption;
 pub(crate) mod sse;
 pub(crate) mod stream;

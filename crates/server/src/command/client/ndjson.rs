@@ -11,6 +11,7 @@ use super::frame::{self, End, Frame, Gap, Open};
 use super::http::lost;
 use super::message::Message;
 use super::position::Entry;
+use super::presence::News;
 use super::sse::LINE_BYTES_MAX;
 
 /// A stream of lines that is being read.
@@ -112,8 +113,8 @@ pub(super) fn read_line(
         }
         "error" => return Err(refusal(line)?),
         // `keepalive`, `ok`, and what later versions add.
-        _ => {
-            frames.push_back(Frame::Alive);
+        other => {
+            frames.push_back(News::read(other, line)?.map_or(Frame::Alive, Frame::News));
             return Ok(());
         }
     };

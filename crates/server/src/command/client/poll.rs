@@ -26,6 +26,7 @@ pub(crate) struct PollReader {
     target: Target,
     channels: Vec<String>,
     since: Option<String>,
+    presence: Vec<(&'static str, String)>,
     cursor: Option<String>,
     frames: VecDeque<Frame>,
     answered: bool,
@@ -83,6 +84,7 @@ impl PollReader {
             target: target.clone(),
             channels: plan.channels.to_vec(),
             since: plan.since.map(str::to_owned),
+            presence: plan.presence.to_vec(),
             cursor: plan.cursor.clone(),
             frames: VecDeque::new(),
             answered: false,
@@ -110,6 +112,7 @@ impl PollReader {
     async fn ask(&mut self, wait: u64) -> Result<Answer, Failure> {
         let mut query = vec![("wait", wait.to_string())];
         query.extend(self.since.clone().map(|since| ("since", since)));
+        query.extend(self.presence.iter().cloned());
         let mut question = Question::get(self.target.path(&self.channels, &query));
         question.headers.extend(self.cursor.clone().map(|cursor| ("last-event-id", cursor)));
         question.patience = Duration::from_secs(wait);

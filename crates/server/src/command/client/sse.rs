@@ -11,6 +11,7 @@ use hyper::body::Incoming;
 use super::failure::Failure;
 use super::frame::{self, Frame, Gap, Open};
 use super::http::lost;
+use super::presence::News;
 
 /// The longest line: a payload of 32 MiB in which every byte is escaped.
 pub(super) const LINE_BYTES_MAX: usize = 256 << 20;
@@ -179,7 +180,10 @@ fn read_item(item: Item, frames: &mut VecDeque<Frame>) -> Result<(), Failure> {
             let end = frame::read::<frame::End>("an end", &data)?;
             frames.push_back(Frame::End(end.channel));
         }
-        _ => frames.push_back(Frame::Alive),
+        other => {
+            let kind = other.strip_prefix("fanfare.").unwrap_or_default();
+            frames.push_back(News::read(kind, &data)?.map_or(Frame::Alive, Frame::News));
+        }
     }
     if !id.is_empty() {
         frames.push_back(Frame::Cursor(id));

@@ -37,6 +37,8 @@ pub(crate) struct Plan<'a> {
     pub(crate) channels: &'a [String],
     /// Where to begin, as typed.
     pub(crate) since: Option<&'a str>,
+    /// As whom to come, and whether to be told of others, as parameters of the query.
+    pub(crate) presence: &'a [(&'static str, String)],
     /// Where a former stream ended; wins over `since`.
     pub(crate) cursor: Option<String>,
 }
@@ -132,6 +134,7 @@ impl Plan<'_> {
         let mut query = vec![("heartbeat", HEARTBEAT.to_owned())];
         query.extend(form.map(|form| ("as", form.to_owned())));
         query.extend(self.since.map(|since| ("since", since.to_owned())));
+        query.extend(self.presence.iter().cloned());
         query
     }
 }

@@ -78,6 +78,16 @@ impl Target {
         })
     }
 
+    /// The path of a question for the members of a channel.
+    pub(crate) fn presence(&self, channel: &str, query: &[(&str, String)]) -> String {
+        let query: Vec<_> = query
+            .iter()
+            .map(|(name, value)| format!("{name}={}", utf8_percent_encode(value, QUERY)))
+            .collect();
+        let channel = utf8_percent_encode(channel, QUERY);
+        format!("{}/c/{channel}/presence?{}", self.prefix, query.join("&"))
+    }
+
     /// The path of a question about channels. Names go into the query, where every name works.
     pub(crate) fn path(&self, channels: &[String], query: &[(&str, String)]) -> String {
         let channels = channels.iter().map(|channel| ("channel", channel.as_str()));
