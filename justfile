@@ -26,9 +26,9 @@ fmt:
 dev *flags:
     cargo run --release -- dev {{flags}}
 
-# Memory per idle connection and CPU per delivery, beside a bare epoll loop in the same run.
+# Measure, for instance `just bench delivery --floor`; `just bench goals --floor` takes a while.
 bench *flags:
-    cargo bench -p fanfare --bench fan_out -- {{flags}}
+    cargo run --release -- bench {{flags}}
 
 # Every decoder for `seconds` each; `cargo fuzz` must be installed.
 fuzz seconds="60":

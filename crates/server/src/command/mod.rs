@@ -3,6 +3,7 @@
 //! Commands talk to people: data goes to stdout, everything else to stderr. Those that talk to a
 //! server go through `client` and know nothing of what is inside one.
 
+mod bench;
 mod check;
 pub(crate) mod client;
 mod demo;
@@ -60,6 +61,9 @@ enum Command {
     /// Look at the configuration.
     #[command(subcommand)]
     Config(Config),
+    /// Measure what a server costs, beside the least that it could.
+    #[command(subcommand)]
+    Bench(Box<bench::Scenario>),
     /// Print the version.
     Version,
 }
@@ -91,6 +95,7 @@ pub(crate) fn run() -> Result<Exit> {
         Command::Check(flags) => check::run(&flags),
         Command::Init(flags) => init::run(&flags),
         Command::Config(Config::Show(flags)) => show::run(&flags),
+        Command::Bench(scenario) => bench::run(&scenario),
         Command::Version => version::run(),
     }
 }

@@ -31,8 +31,8 @@ pub(super) enum Value {
     Counters(&'static str, Vec<(String, u64)>),
     /// Gauges that differ in one label.
     Gauges(&'static str, Vec<(String, u64)>),
-    /// How long things took.
-    Delays(Delays),
+    /// How long things took, by one label.
+    Delays(&'static str, Vec<(String, Delays)>),
     /// Texts, as the labels of a gauge that is 1.
     Info(Vec<(&'static str, String)>),
 }
@@ -72,7 +72,7 @@ impl Value {
         match self {
             Self::Counter(_) | Self::Counters(..) => MetricType::Counter,
             Self::Gauge(_) | Self::Gauges(..) => MetricType::Gauge,
-            Self::Delays(_) => MetricType::Histogram,
+            Self::Delays(..) => MetricType::Histogram,
             Self::Info(_) => MetricType::Info,
         }
     }
@@ -96,12 +96,15 @@ impl Value {
                 }
                 Ok(())
             }
-            Self::Delays(delays) => metric.encode_histogram::<NoLabelSet>(
-                delays.sum(),
-                delays.count(),
-                &delays.buckets(),
-                None,
-            ),
+            Self::Delays(label, series) => {
+                for (name, delays) in series {
+                    let labels = [(*label, name.as_str())];
+                    let mut one = metric.encode_family(&labels)?;
+                    let (sum, count, buckets) = (delays.sum(), delays.count(), delays.buckets());
+                    one.encode_histogram::<NoLabelSet>(sum, count, &buckets, None)?;
+                }
+                Ok(())
+            }
             Self::Info(labels) => {
                 let labels: Vec<(&str, &str)> =
                     labels.iter().map(|(name, value)| (*name, value.as_str())).collect();

@@ -128,7 +128,7 @@ struct Total {
     refusals: Refusals,
     written_bytes: u64,
     received_bytes: u64,
-    delays: Delays,
+    delays: [Delays; Transport::ALL.len()],
     broken: u64,
     accepted: u64,
     handed_over: u64,
@@ -168,7 +168,9 @@ impl Total {
         self.refusals.add(sockets.refusals.counts());
         self.written_bytes += sockets.written_bytes;
         self.received_bytes += sockets.received_bytes;
-        self.delays.add(&sockets.delays);
+        for (delays, more) in self.delays.iter_mut().zip(&sockets.delays) {
+            delays.add(more);
+        }
         self.broken += sockets.broken;
         self.accepted += sockets.accepted;
         self.handed_over += sockets.handed_over;
@@ -176,6 +178,12 @@ impl Total {
         self.unanswered += sockets.silent;
         let changes = [sockets.changes_made, sockets.changes_refused];
         self.changes.iter_mut().zip(changes).for_each(|(sum, more)| *sum += more);
+    }
+
+    /// What took how long, by transport.
+    fn delays(&self) -> Vec<(String, Delays)> {
+        let named = Transport::ALL.map(Transport::as_str).into_iter();
+        named.map(str::to_owned).zip(self.delays.iter().cloned()).collect()
     }
 
     /// What happens to messages and to those who read them.
@@ -235,8 +243,8 @@ impl Total {
             },
             Sample {
                 name: "fanfare_publish_to_write_seconds",
-                help: "From a publication's time to the write of its frame to a socket",
-                value: Value::Delays(self.delays.clone()),
+                help: "From a publication's time to the write of its frame to a reader, by transport",
+                value: Value::Delays("transport", self.delays()),
             },
         ]
     }

@@ -38,17 +38,21 @@ fn the_text_is_what_a_scraper_reads() {
             help: "Gaps",
             value: Value::Counters("reason", vec![("slow".to_owned(), 1)]),
         },
-        Sample { name: "fanfare_delay_seconds", help: "Delays", value: Value::Delays(delays) },
+        Sample {
+            name: "fanfare_delay_seconds",
+            help: "Delays",
+            value: Value::Delays("transport", vec![("sse".to_owned(), delays)]),
+        },
     ];
     let text = text(samples).unwrap();
     for line in [
         "# TYPE fanfare_connections gauge",
         "fanfare_connections{transport=\"sse\"} 3",
         "fanfare_gaps_total{reason=\"slow\"} 1",
-        "fanfare_delay_seconds_bucket{le=\"0.001\"} 1",
-        "fanfare_delay_seconds_bucket{le=\"0.002\"} 2",
-        "fanfare_delay_seconds_bucket{le=\"+Inf\"} 2",
-        "fanfare_delay_seconds_count 2",
+        "fanfare_delay_seconds_bucket{le=\"0.001\",transport=\"sse\"} 1",
+        "fanfare_delay_seconds_bucket{le=\"0.002\",transport=\"sse\"} 2",
+        "fanfare_delay_seconds_bucket{le=\"+Inf\",transport=\"sse\"} 2",
+        "fanfare_delay_seconds_count{transport=\"sse\"} 2",
         "# EOF",
     ] {
         assert!(text.lines().any(|found| found == line), "{line}\n{text}");

@@ -15,8 +15,8 @@ pub(crate) struct SocketFigures {
     pub written_bytes: u64,
     /// Bytes read from sockets.
     pub received_bytes: u64,
-    /// From publish to write, for every frame.
-    pub delays: Delays,
+    /// From publish to write, for every frame, by [`Transport`].
+    pub delays: [Delays; Transport::ALL.len()],
     /// Connections ended because their own code panicked.
     pub broken: u64,
     /// Connections that the acceptor dealt to this shard.
@@ -37,6 +37,11 @@ impl SocketFigures {
     /// A connection is one of `transport` from now on.
     pub(crate) fn enter(&mut self, transport: Transport) {
         self.connections[transport as usize] += 1;
+    }
+
+    /// A frame of this format was written so many milliseconds after it was published.
+    pub(crate) fn observe(&mut self, format: Format, millis: u64) {
+        self.delays[transport_of(format) as usize].observe(millis);
     }
 
     /// A connection is one of `transport` no more.

@@ -95,7 +95,7 @@ impl Sockets {
                 taken += 1;
             }
         }
-        self.count(id, run, taken, written);
+        self.count(id, run, wire.format, (taken, written));
         let room = if full { Room::Full } else { Room::More };
         Delivery { taken, room }
     }
@@ -167,7 +167,7 @@ impl Sockets {
                 place.pending = Some(Box::new(pending));
             }
         }
-        self.count(id, run, taken, written);
+        self.count(id, run, wire.format, (taken, written));
         let room = if full { Room::Full } else { Room::More };
         Delivery { taken, room }
     }
@@ -194,18 +194,24 @@ impl Sockets {
                 marks.told_full = true;
                 return Delivery { taken, room: Room::Full };
             }
-            self.figures.delays.observe(self.now.unix.saturating_sub(entry.time));
+            self.figures.observe(wire.format, self.now.unix.saturating_sub(entry.time));
             taken += 1;
         }
         let room = Room::More;
         Delivery { taken, room }
     }
 
-    fn count(&mut self, id: ConnectionId, run: &Run<'_>, taken: usize, written: usize) {
+    fn count(
+        &mut self,
+        id: ConnectionId,
+        run: &Run<'_>,
+        format: Format,
+        (taken, written): (usize, usize),
+    ) {
         self.figures.written_bytes += written as u64;
         for entry in run.entries().take(taken) {
             let delay = self.now.unix.saturating_sub(entry.time);
-            self.figures.delays.observe(delay);
+            self.figures.observe(format, delay);
         }
         // A stream that says something needs no heartbeat; the deadline only moves away, which
         // costs nothing. WebSockets are pinged in any case, because a ping asks for an answer.

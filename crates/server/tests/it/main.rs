@@ -9,6 +9,7 @@
 )]
 
 mod abuse;
+mod bench;
 mod cli;
 mod demo;
 mod edge;

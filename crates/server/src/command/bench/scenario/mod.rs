@@ -1,0 +1,32 @@
+//! What can be measured: one file per scenario, each of which adds sections to the report.
+
+pub(super) mod accept;
+pub(super) mod audiences;
+pub(super) mod curves;
+pub(super) mod delivery;
+pub(super) mod fairness;
+pub(super) mod fan_out;
+pub(super) mod goals;
+pub(super) mod idle;
+pub(super) mod latency;
+pub(super) mod open_loop;
+pub(super) mod publish;
+pub(super) mod reconnect;
+pub(super) mod soak;
+pub(super) mod throughput;
+
+use anyhow::{Context, Result};
+
+use super::description::Transport;
+use super::run::{Bench, Lengths, Side};
+
+/// A side's transport of this name.
+fn transport<'a>(side: &'a Side, name: &str) -> Result<&'a Transport> {
+    let found = side.description.transport(name);
+    found.with_context(|| format!("{} has no transport {name}", side.name()))
+}
+
+/// The payload that this side is given: the floor gets the whole frame that others make of it.
+fn payload_bytes(bench: &Bench, side: &Side, lengths: Lengths) -> usize {
+    if side.is_floor() { lengths.frame } else { bench.flags.size }
+}
