@@ -13,9 +13,10 @@ use crate::frame::{Format, Frame};
 use crate::gap::Gap;
 use crate::name::ChannelName;
 use crate::position::{Offset, Position};
-use crate::presence::{MemberId, News, Notices};
+use crate::presence::{News, Notices};
 use crate::publication::{Publication, SessionId};
 use crate::settings::Retention;
+use crate::shard::Extra;
 
 /// One entry of a feed.
 #[derive(Debug, Clone)]
@@ -83,8 +84,9 @@ pub(crate) struct FeedReader {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Eyes<'a> {
     pub(crate) session: SessionId,
-    /// The member that it is, known of all who are told of others.
-    pub(crate) member: Option<&'a MemberId>,
+    /// Where the member stands that it is, known of all who are told of others. Looked at for news
+    /// alone, because it is memory that a publication has no need of.
+    pub(crate) extra: Option<&'a Extra>,
 }
 
 impl FeedReader {
@@ -98,7 +100,8 @@ impl FeedReader {
     /// What becomes of a client itself its connections need not be told; the end of an earlier one
     /// may be told behind the beginning of the next.
     fn passes_news(&self, news: &News, eyes: Eyes<'_>) -> bool {
-        self.notices == Notices::Off || eyes.member.is_some_and(|own| news.subject() == Some(own))
+        let own = || eyes.extra.and_then(Extra::member);
+        self.notices == Notices::Off || own().is_some_and(|own| news.subject() == Some(own))
     }
 }
 

@@ -129,7 +129,7 @@ impl Owner {
         let until = out.now.millis + linger.millis();
         let left = match room.depart(member, until) {
             Departed::Stays => return,
-            Departed::Lingers(at) if lingering.len() < LINGERING_MAX => {
+            Departed::Lingers(at) if lingering.len() < linger.members_max() => {
                 lingering.push(Reverse((at, name.clone(), member.clone())));
                 room.watch(member);
                 return;
@@ -371,6 +371,16 @@ impl Room {
 }
 
 impl Linger {
+    /// Members of all channels that stand among the lingering at most when another one is to;
+    /// beyond it a member leaves with its last connection. Leases have the smaller share, because
+    /// somebody who polls under ever new names leaves many behind and holds one connection.
+    fn members_max(self) -> usize {
+        match self {
+            Self::Grace => 65_536,
+            Self::Lease => 16_384,
+        }
+    }
+
     fn millis(self) -> Millis {
         #[cfg(test)]
         if self == Self::Grace && crate::simulation::makes(crate::simulation::Mistake::NoGrace) {
@@ -388,7 +398,3 @@ const COUNT_EVERY: Millis = 1_000;
 
 /// Members looked at, and numbers told, in one go, so that no crowd stalls a shard.
 const LOOKS_MAX: usize = 1024;
-
-/// Members of all channels that may linger at once; further ones leave when their last connection
-/// does. Bounds what somebody can leave behind who polls under ever new names.
-const LINGERING_MAX: usize = 65_536;

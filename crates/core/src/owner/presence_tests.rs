@@ -275,6 +275,23 @@ fn five_thousand_come_and_go_in_steps_that_stall_nobody() {
 }
 
 #[test]
+fn who_polls_under_ever_new_names_leaves_no_more_behind_than_is_allowed() {
+    let mut house = House::new(1, 100_000);
+    for number in 0..20_000 {
+        house.join(&format!("client-{number}"));
+        house.end_poll(&format!("client-{number}"));
+    }
+    assert_eq!(house.list().1, 16_384);
+    house.join("reader");
+    house.leave("reader");
+    assert_eq!(house.list().1, 16_385, "readers still have their grace");
+    house.now.millis += 30_000;
+    (0..20).for_each(|_| drop(house.wait(0)));
+    house.wait(1_000);
+    assert!(house.owner.rooms.is_empty());
+}
+
+#[test]
 fn a_namespace_without_presence_has_no_members() {
     let mut house = House::with(Presence::Off);
     assert_eq!(house.join("a"), NOTHING);

@@ -200,7 +200,11 @@ impl Shard {
         if let Some(Slot::Away(away)) = reader.slots.get_mut(ticket.slot) {
             away.state = AwayState::Attaching { ticket: number };
         }
-        if let Some((position, head)) = self.locate_here(&ticket, format) {
+        // A join has no answer. Without one to the attach behind it, what a connection may put into
+        // another shard's mailbox would have no bound.
+        let answered = ticket.purpose == Purpose::Resume || !self.joins_elsewhere(&ticket.channel);
+        let located = if answered { self.locate_here(&ticket, format) } else { None };
+        if let Some((position, head)) = located {
             let (connection, slot) = (ticket.connection, ticket.slot);
             self.place(connection, slot, &ticket.channel, position);
             let stand = Stand { from: position, head, gap: None, over: false };

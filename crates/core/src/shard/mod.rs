@@ -28,6 +28,7 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
 pub use interface::*;
+pub(crate) use reader::Extra;
 pub use storage::*;
 
 use crate::feed::{FeedId, Run};

@@ -40,6 +40,11 @@ impl Shard {
         self.post_to_owner(Message::Leave { channel, member, linger }, effects);
     }
 
+    /// Whether whoever reads the channel here becomes a member of it on another shard.
+    pub(super) fn joins_elsewhere(&self, channel: &ChannelName) -> bool {
+        self.has_presence(channel) && self.owner_of(channel) != self.settings.shard
+    }
+
     /// News of a channel's members, for this shard's readers who asked.
     pub(super) fn feed_news(&mut self, news: &Arc<News>, effects: &mut Vec<Effect>) {
         let Some(interest) = self.interests.get_mut(&news.channel) else { return };

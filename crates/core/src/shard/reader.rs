@@ -9,7 +9,7 @@ use crate::frame::Format;
 use crate::gap::Gap;
 use crate::name::ChannelName;
 use crate::position::Position;
-use crate::presence::{Attendance, Member, Notices};
+use crate::presence::{Attendance, Member, MemberId, Notices};
 use crate::publication::SessionId;
 use crate::shard::{ConnectionId, Opened, Opening};
 use crate::time::Millis;
@@ -115,6 +115,13 @@ pub(crate) struct Extra {
     member: Option<Arc<Member>>,
 }
 
+impl Extra {
+    /// The id of the member that the reader is, if that is kept.
+    pub(crate) fn member(&self) -> Option<&MemberId> {
+        self.member.as_ref().map(|member| &member.id)
+    }
+}
+
 /// A reader whose channels have not all answered.
 #[derive(Debug)]
 pub(crate) struct OpeningState {
@@ -170,8 +177,7 @@ impl Reader {
 
     /// As whom it reads.
     pub(crate) fn eyes(&self) -> Eyes<'_> {
-        let member = self.extra.as_ref().and_then(|extra| extra.member.as_deref());
-        Eyes { session: self.session, member: member.map(|member| &member.id) }
+        Eyes { session: self.session, extra: self.extra.as_deref() }
     }
 
     /// The member that it is where it is one. Who gave no id is not kept as a member.

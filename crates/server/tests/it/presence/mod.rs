@@ -107,6 +107,10 @@ fn readers_over_every_transport_are_told_over_every_transport() {
         assert!(took > GRACE - Duration::from_millis(200), "{name}: without grace: {took:?}");
         assert!(took < GRACE + Duration::from_secs(10), "{name}: {took:?}");
     }
+    let mut wire = server.connect();
+    wire.ask("HEAD /c/lobby/presence HTTP/1.1", &[]);
+    let head = wire.until("\r\n\r\n");
+    assert!(head.starts_with("HTTP/1.1 200 ") && head.contains("application/json"), "{head}");
     let figures = ["fanfare_members", "fanfare_joins_total", "fanfare_leaves_total"];
     let figures = figures.map(|name| server.connect().figure(name));
     let (here, came) = (names.len() as u64, (names.len() + READERS.len()) as u64);
