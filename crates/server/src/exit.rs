@@ -24,7 +24,7 @@ pub(crate) enum Exit {
     Refused,
     /// A panic: our bug.
     Panic,
-    /// A second signal ended a server that was still draining.
+    /// A second signal ended a server that was still draining, or a signal a bench.
     Interrupted,
 }
 

@@ -138,6 +138,7 @@ fn measure<T: clap::Args>(
         seconds: 0.0,
     };
     let mut bench = Bench::new(with.flags.clone(), report)?;
+    subject::leave_on_signal()?;
     let outcome = scenario(&mut bench, &with.own);
     bench.progress.clear();
     outcome?;

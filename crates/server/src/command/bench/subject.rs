@@ -12,10 +12,13 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use rustix::process::{Pid, Signal, kill_process, set_parent_process_death_signal};
+use tokio::runtime::Builder;
+use tokio::signal::unix::{SignalKind, signal};
 
 use super::description::{Description, Process, Way};
 use super::template::{Template, Values};
 use super::usage::{Memory, Processes};
+use crate::exit::Exit;
 
 /// What a server is started with.
 #[derive(Debug, Clone, Default)]
@@ -175,8 +178,7 @@ impl Drop for Subject {
 
 impl Folder {
     fn new() -> Result<Self> {
-        let name = format!("fanfare-bench-{}-{:08x}", std::process::id(), fastrand::u32(..));
-        let path = std::env::temp_dir().join(name);
+        let path = std::env::temp_dir().join(format!("{}{:08x}", prefix(), fastrand::u32(..)));
         fs::create_dir(&path).with_context(|| format!("cannot make {}", path.display()))?;
         Ok(Self(path))
     }
@@ -187,6 +189,47 @@ impl Drop for Folder {
         // What is left behind lies in the folder for such things.
         let _left = fs::remove_dir_all(&self.0);
     }
+}
+
+/// Begins to wait for Ctrl-C and SIGTERM, which end the process: its folders are removed, and its
+/// servers are told by their guards.
+///
+/// # Errors
+/// If signals cannot be waited for.
+pub(super) fn leave_on_signal() -> Result<()> {
+    let runtime = Builder::new_current_thread().enable_all().build()?;
+    thread::spawn(move || {
+        runtime.block_on(async {
+            let Ok(mut terminated) = signal(SignalKind::terminate()) else {
+                return;
+            };
+            tokio::select! {
+                _interrupted = tokio::signal::ctrl_c() => {}
+                _terminated = terminated.recv() => {}
+            }
+            remove_folders();
+            std::process::exit(i32::from(Exit::Interrupted.code()));
+        });
+    });
+    Ok(())
+}
+
+/// Removes the folders of this process, wherever in a measurement it is.
+fn remove_folders() {
+    let Ok(entries) = fs::read_dir(std::env::temp_dir()) else {
+        return;
+    };
+    for entry in entries.flatten() {
+        if entry.file_name().to_string_lossy().starts_with(&prefix()) {
+            // What is left behind lies in the folder for such things.
+            let _left = fs::remove_dir_all(entry.path());
+        }
+    }
+}
+
+/// How the names of this process's folders begin.
+fn prefix() -> String {
+    format!("fanfare-bench-{}-", std::process::id())
 }
 
 /// Runs a command so that it does not outlive whoever runs the bench: the process takes a signal

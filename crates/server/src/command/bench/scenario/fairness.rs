@@ -125,9 +125,10 @@ fn measure(
         let work = || listen(pair, alone, flags.rate, &stop);
         let thread = scope.spawn(work);
         let others = u64::from(flags.in_flight - 1) * members as u64;
-        let result = bench.stretch(&subject, &mut crowd, |crowd, _| {
+        let result = bench.stretch(&subject, &mut crowd, |crowd, progress| {
             let until = Instant::now() + flags.time;
             while Instant::now() < until && !thread.is_finished() {
+                progress.tell(|| format!("{} deliveries of the flood", crowd.delivered()));
                 crowd.expect(0);
                 flood.publish(&[numbers.next(0)])?;
                 crowd.wait(others)?;

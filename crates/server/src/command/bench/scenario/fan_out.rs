@@ -6,6 +6,7 @@ use anyhow::Result;
 use super::{payload_bytes, transport};
 use crate::command::bench::audience::{Audience, Shape};
 use crate::command::bench::numbers::Numbers;
+use crate::command::bench::progress::Progress;
 use crate::command::bench::publisher::Publisher;
 use crate::command::bench::report::{Goal, Row, Unit};
 use crate::command::bench::run::{Bench, Cost, Lengths, Rounds, Side, pick};
@@ -67,18 +68,20 @@ pub(super) fn measure(
     let mut numbers = Numbers::new(bench.clock);
     let mut publisher = Publisher::connect(&subject, side.description.way("post")?, (0, 0), size)?;
     let mut channels = plan.shape.channels().cycle();
-    let mut singles = |audience: &mut Audience<'_>, count| {
-        for channel in channels.by_ref().take(count) {
+    let mut singles = |audience: &mut Audience<'_>, progress: &mut Progress, count| {
+        for (sent, channel) in channels.by_ref().take(count).enumerate() {
+            progress.tell(|| format!("{sent} of {count} publications"));
             audience.expect(channel);
             publisher.publish(&[numbers.next(channel)])?;
             audience.wait(0)?;
         }
         Ok(())
     };
-    singles(&mut audience, WARM_UP)?;
+    singles(&mut audience, &mut bench.progress, WARM_UP)?;
     let bytes = audience.bytes();
-    let single =
-        bench.stretch(&subject, &mut audience, |audience, _| singles(audience, plan.singles))?;
+    let single = bench.stretch(&subject, &mut audience, |audience, progress| {
+        singles(audience, progress, plan.singles)
+    })?;
     let frame = per(audience.bytes() - bytes, single.deliveries);
 
     let mut burst = |bench: &mut Bench, audience: &mut Audience<'_>, way: &str, bursts| {
@@ -88,8 +91,9 @@ pub(super) fn measure(
             return Ok(None);
         };
         let mut publisher = Publisher::connect(&subject, way, (1, 0), size)?;
-        let cost = bench.stretch(&subject, audience, |audience, _| {
-            for channel in plan.shape.channels().cycle().take(bursts) {
+        let cost = bench.stretch(&subject, audience, |audience, progress| {
+            for (sent, channel) in plan.shape.channels().cycle().take(bursts).enumerate() {
+                progress.tell(|| format!("{sent} of {bursts} bursts"));
                 (0..plan.burst).for_each(|_| audience.expect(channel));
                 publisher.publish(&numbers.several(channel, plan.burst))?;
                 audience.wait(0)?;

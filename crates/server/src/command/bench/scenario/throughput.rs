@@ -76,9 +76,10 @@ fn measure(
     let mut publisher = Publisher::connect(&subject, side.description.way("post")?, (0, 0), size)?;
     let mut numbers = Numbers::new(bench.clock);
     let others = u64::from(flags.in_flight - 1) * shape.members as u64;
-    let cost = bench.stretch(&subject, &mut audience, |audience, _| {
+    let cost = bench.stretch(&subject, &mut audience, |audience, progress| {
         let until = Instant::now() + flags.time;
         while Instant::now() < until {
+            progress.tell(|| format!("{} deliveries", audience.delivered()));
             audience.expect(0);
             publisher.publish(&[numbers.next(0)])?;
             audience.wait(others)?;
