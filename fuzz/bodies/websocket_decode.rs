@@ -61,6 +61,7 @@ fn resend(events: &[Event]) {
     for (count, event) in (0_u32..).zip(events) {
         let frame = match event {
             Event::Message { kind, data } => Frame::Message { kind: *kind, payload: data },
+            Event::Deflated { .. } => unreachable!("nothing was agreed on"),
             Event::Ping(data) => Frame::Ping(data),
             Event::Pong(data) => Frame::Pong(data),
             Event::Close { code, reason } => Frame::Close(code.map(|code| (code, &reason[..]))),

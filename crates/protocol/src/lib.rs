@@ -1,4 +1,5 @@
 //! The sans-I/O codecs of Fanfare.
 
+pub mod deflate;
 pub mod native;
 pub mod websocket;

@@ -1,12 +1,17 @@
 //! A short run of every fuzz target on the ordinary toolchain: 20,000 inputs from a seeded
 //! generator, half of them damaged versions of what a peer would send.
 
+use fanfare_protocol::deflate::Deflater;
 use fanfare_protocol::websocket::{CloseCode, Frame, MessageKind, append_frame};
 
 #[path = "../../../fuzz/bodies/websocket_decode.rs"]
 mod websocket_decode;
+#[path = "../../../fuzz/bodies/websocket_extension.rs"]
+mod websocket_extension;
 #[path = "../../../fuzz/bodies/websocket_handshake.rs"]
 mod websocket_handshake;
+#[path = "../../../fuzz/bodies/websocket_inflate.rs"]
+mod websocket_inflate;
 
 const INPUTS: usize = 20_000;
 
@@ -52,6 +57,71 @@ fn websocket_handshake_keeps_its_promises() {
     for (reached, count) in [("opened", opened), ("refused", refused), ("not asked", not_asked)] {
         assert!(count > INPUTS / 20, "{reached}: {count}");
     }
+}
+
+#[test]
+fn websocket_inflate_keeps_its_promises() {
+    let mut random = Random(0x5EED_0003);
+    let mut deflater = Deflater::new();
+    let (mut inflated, mut resent, mut refused) = (0, 0, 0);
+    for round in 0..INPUTS / 4 {
+        let words = ["Größe", "{\"symbol\":", "1234", " ", "🎺", "\0\0\0\0\0\0"];
+        let mut plain = String::new();
+        for _ in 0..random.below(300) {
+            plain.push_str(words[random.below(words.len())]);
+        }
+        let mut input = vec![random.byte(), random.byte() >> 1, random.byte()];
+        let head = input.len();
+        deflater.append(&mut input, plain.as_bytes()).unwrap();
+        // The marker that a sender leaves out.
+        input.truncate(input.len() - 4);
+        if round % 2 == 0 {
+            random.damage(&mut input[head..]);
+        }
+        match websocket_inflate::run(&input) {
+            websocket_inflate::Seen::Inflated => inflated += 1,
+            websocket_inflate::Seen::Resent => resent += 1,
+            websocket_inflate::Seen::Refused => refused += 1,
+        }
+    }
+    for (reached, count) in [("inflated", inflated), ("resent", resent), ("refused", refused)] {
+        assert!(count > INPUTS / 100, "{reached}: {count}");
+    }
+}
+
+#[test]
+fn websocket_extension_keeps_its_promises() {
+    let mut random = Random(0x5EED_0004);
+    let parts = [
+        "permessage-deflate",
+        "; client_max_window_bits",
+        "=15",
+        "=\"9\"",
+        ", ",
+        ";",
+        "x",
+        "\"",
+        "; server_no_context_takeover",
+        "; server_max_window_bits=15",
+        "; server_max_window_bits=9",
+    ];
+    let (mut accepted, mut declined) = (0, 0);
+    for _ in 0..INPUTS {
+        let mut input = if random.below(4) > 0 { parts[0].to_owned() } else { String::new() };
+        for _ in 0..random.below(6) {
+            input.push_str(parts[random.below(parts.len())]);
+        }
+        let mut input = input.into_bytes();
+        if random.below(4) == 0 {
+            random.damage(&mut input);
+        }
+        match websocket_extension::run(&input) {
+            Some(_) => accepted += 1,
+            None => declined += 1,
+        }
+    }
+    assert!(accepted > INPUTS / 10, "accepted: {accepted}");
+    assert!(declined > INPUTS / 10, "declined: {declined}");
 }
 
 /// What a peer would send, masked for a server, fragmented at random.

@@ -8,7 +8,10 @@
 use bytes::Bytes;
 
 use super::close::{CloseCode, read_close};
-use super::frame::{Control, Header, MessageKind, Opcode, Part, Role, apply_mask, read_header};
+use super::frame::{
+    Coding, Control, Extension, Header, MessageKind, Opcode, Part, Role, apply_mask, read_header,
+};
+use super::inflate::Inflater;
 use super::partial::Partial;
 use super::utf8;
 use super::violation::Violation;
@@ -21,6 +24,14 @@ pub enum Event {
         /// Text or binary.
         kind: MessageKind,
         /// The message; valid UTF-8 if it is text.
+        data: Bytes,
+    },
+    /// A whole message as [`Self::Message`], its bytes still deflated; for [`Decoder::inflate`]. Only
+    /// after [`Decoder::with_deflate`].
+    Deflated {
+        /// Text or binary.
+        kind: MessageKind,
+        /// The fragments, joined.
         data: Bytes,
     },
     /// A ping, at most 125 bytes; it is answered with a pong that carries the same.
@@ -43,6 +54,7 @@ pub struct Decoder {
     // The rules lie here in pieces: as one struct their padding would cost eight bytes more.
     payload_bytes_max: u32,
     role: Role,
+    extension: Extension,
     phase: Phase,
 }
 
@@ -51,6 +63,7 @@ pub struct Decoder {
 pub(super) struct Rules {
     pub(super) payload_bytes_max: u32,
     pub(super) role: Role,
+    pub(super) extension: Extension,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -65,7 +78,36 @@ impl Decoder {
     /// (all fragments together).
     #[must_use]
     pub const fn new(role: Role, payload_bytes_max: u32) -> Self {
-        Self { partial: None, payload_bytes_max, role, phase: Phase::Open }
+        let extension = Extension::None;
+        Self { partial: None, payload_bytes_max, role, extension, phase: Phase::Open }
+    }
+
+    /// The same where the handshake has agreed on permessage-deflate, both ways without context
+    /// takeover.
+    #[must_use]
+    pub const fn with_deflate(mut self) -> Self {
+        self.extension = Extension::Deflate;
+        self
+    }
+
+    /// Whether the handshake has agreed on permessage-deflate.
+    #[must_use]
+    pub const fn deflates(&self) -> bool {
+        matches!(self.extension, Extension::Deflate)
+    }
+
+    /// The message of an [`Event::Deflated`], held to the limit that the decoder was made with.
+    ///
+    /// # Errors
+    ///
+    /// The [`Violation`] that its bytes are.
+    pub fn inflate(
+        &self,
+        inflater: &mut Inflater,
+        kind: MessageKind,
+        data: &[u8],
+    ) -> Result<Bytes, Violation> {
+        inflater.inflate(kind, data, self.payload_bytes_max)
     }
 
     /// Takes bytes from the front of `input` until it has an event; `None` when all of them are
@@ -104,7 +146,8 @@ impl Decoder {
     }
 
     const fn rules(&self) -> Rules {
-        Rules { payload_bytes_max: self.payload_bytes_max, role: self.role }
+        let Self { payload_bytes_max, role, extension, .. } = *self;
+        Rules { payload_bytes_max, role, extension }
     }
 
     fn advance(&mut self, input: &mut &[u8]) -> Result<Option<Event>, Violation> {
@@ -127,7 +170,7 @@ impl Decoder {
 
     /// The event of a frame that lies in `input` whole and needs no state; else `input` stays.
     fn take_whole(&self, input: &mut &[u8]) -> Result<Option<Event>, Violation> {
-        let Some(header) = read_header(input, self.role)? else {
+        let Some(header) = read_header(input, self.role, self.extension)? else {
             return Ok(None);
         };
         if header.part == Part::More {
@@ -148,6 +191,9 @@ impl Decoder {
             Opcode::Control(control) => control_event(control, payload)?,
             // `check` has refused a continuation already; it has no kind of its own.
             Opcode::Continuation => return Err(Violation::UnexpectedContinuation),
+            Opcode::Message(kind) if header.coding == Coding::Deflated => {
+                Event::Deflated { kind, data: payload.into() }
+            }
             Opcode::Message(kind) => {
                 if kind == MessageKind::Text {
                     let valid_bytes = utf8::extend_valid(&payload, 0)?;
@@ -164,25 +210,35 @@ impl Decoder {
 impl Rules {
     /// Whether this frame may come now, before anything is stored of it; gives its length.
     ///
-    /// `message_bytes` is what is already there of a fragmented message, `None` outside of one.
+    /// `begun` is what is already there of a fragmented message, `None` outside of one.
     pub(super) fn check(
         self,
         header: &Header,
-        message_bytes: Option<usize>,
+        begun: Option<(usize, Coding)>,
     ) -> Result<usize, Violation> {
-        let stored = match (header.opcode, message_bytes) {
+        let (stored, coding) = match (header.opcode, begun) {
             (Opcode::Continuation, None) => return Err(Violation::UnexpectedContinuation),
             (Opcode::Message(_), Some(_)) => return Err(Violation::InterleavedMessage),
-            (Opcode::Continuation, Some(bytes)) => bytes,
+            (Opcode::Continuation, Some(begun)) => begun,
             // The limit is one on messages; a control frame has its own, already checked.
             (Opcode::Control(_), _) => return to_usize(header.payload_bytes, self),
-            (Opcode::Message(_), None) => 0,
+            (Opcode::Message(_), None) => (0, header.coding),
         };
         let total = header.payload_bytes.saturating_add(stored as u64);
-        if total > u64::from(self.payload_bytes_max) {
+        if total > self.wire_bytes_max(coding) {
             return Err(self.too_big());
         }
         to_usize(header.payload_bytes, self)
+    }
+
+    /// Bytes of a message on the wire, at most. What cannot be made smaller grows by being deflated:
+    /// in the worst block that makes sense by an eighth, where each byte takes nine bits.
+    pub(super) fn wire_bytes_max(self, coding: Coding) -> u64 {
+        let plain = u64::from(self.payload_bytes_max);
+        match coding {
+            Coding::Plain => plain,
+            Coding::Deflated => plain + plain / 8 + 64,
+        }
     }
 
     fn too_big(self) -> Violation {

@@ -31,6 +31,8 @@ pub const CONTROL_BYTES_MAX: usize = 125;
 pub(super) const HEADER_BYTES_MAX: usize = 14;
 
 pub(super) const FIN: u8 = 0x80;
+/// RSV1, which permessage-deflate gives a meaning (RFC 7692 section 6).
+pub(super) const DEFLATED: u8 = 0x40;
 pub(super) const MASKED: u8 = 0x80;
 pub(super) const LENGTH_16: u8 = 126;
 pub(super) const LENGTH_64: u8 = 127;
@@ -74,6 +76,21 @@ impl Opcode {
     }
 }
 
+/// Whether messages may be deflated, as the handshake has agreed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) enum Extension {
+    #[default]
+    None,
+    Deflate,
+}
+
+/// What the bytes of a message are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Coding {
+    Plain,
+    Deflated,
+}
+
 /// Whether the message ends with this frame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Part {
@@ -85,6 +102,8 @@ pub(super) enum Part {
 pub(super) struct Header {
     pub(super) part: Part,
     pub(super) opcode: Opcode,
+    /// Of the message that the frame begins.
+    pub(super) coding: Coding,
     pub(super) mask: Option<[u8; 4]>,
     pub(super) payload_bytes: u64,
     /// How many bytes the head itself took, at most [`HEADER_BYTES_MAX`].
@@ -92,11 +111,15 @@ pub(super) struct Header {
 }
 
 /// Reads the head at the start of `bytes`; `None` when more bytes are needed to have it whole.
-pub(super) fn read_header(bytes: &[u8], role: Role) -> Result<Option<Header>, Violation> {
+pub(super) fn read_header(
+    bytes: &[u8],
+    role: Role,
+    extension: Extension,
+) -> Result<Option<Header>, Violation> {
     let Some((&first, rest)) = bytes.split_first() else {
         return Ok(None);
     };
-    let (part, opcode) = read_first(first)?;
+    let (part, opcode, coding) = read_first(first, extension)?;
     let Some((&second, rest)) = rest.split_first() else {
         return Ok(None);
     };
@@ -114,20 +137,28 @@ pub(super) fn read_header(bytes: &[u8], role: Role) -> Result<Option<Header>, Vi
         }
     };
     let header_bytes = bytes.len() - rest.len();
-    Ok(Some(Header { part, opcode, mask, payload_bytes, header_bytes }))
+    Ok(Some(Header { part, opcode, coding, mask, payload_bytes, header_bytes }))
 }
 
-fn read_first(first: u8) -> Result<(Part, Opcode), Violation> {
-    if first & 0x70 != 0 {
+fn read_first(first: u8, extension: Extension) -> Result<(Part, Opcode, Coding), Violation> {
+    let meaningless = match extension {
+        Extension::None => 0x70,
+        Extension::Deflate => 0x30,
+    };
+    if first & meaningless != 0 {
         return Err(Violation::ReservedBits);
     }
+    let coding = if first & DEFLATED == 0 { Coding::Plain } else { Coding::Deflated };
     let number = first & 0x0F;
     let opcode = Opcode::from_number(number).ok_or(Violation::UnknownOpcode(number))?;
     let part = if first & FIN == 0 { Part::More } else { Part::Last };
     if part == Part::More && matches!(opcode, Opcode::Control(_)) {
         return Err(Violation::FragmentedControl);
     }
-    Ok((part, opcode))
+    if coding == Coding::Deflated && !matches!(opcode, Opcode::Message(_)) {
+        return Err(Violation::DeflatedBit);
+    }
+    Ok((part, opcode, coding))
 }
 
 fn read_second(second: u8, opcode: Opcode, role: Role) -> Result<(), Violation> {

@@ -5,9 +5,10 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use sha1::{Digest as _, Sha1};
 
+use super::extension::{DeflateAnswer, accept_deflate};
 use super::refusal::Refusal;
+use super::sha1::digest;
 use super::subprotocol::PROTOCOLS_OFFERED_MAX;
 
 /// A valid request for a WebSocket.
@@ -18,6 +19,8 @@ pub struct Handshake<'a> {
     /// The subprotocols offered, in the client's order, each once; a bearer token may be among
     /// them (see [`super::select_subprotocol`]).
     pub protocols: Vec<&'a str>,
+    /// The first offer of permessage-deflate that can be accepted.
+    pub deflate: Option<DeflateAnswer>,
 }
 
 impl std::fmt::Debug for Handshake<'_> {
@@ -81,7 +84,7 @@ pub fn read_handshake<'a>(
         return Err(Refusal::KeyRepeated);
     }
     let accept = accept_of(key).ok_or(Refusal::KeyInvalid)?;
-    Ok(Some(Handshake { accept, protocols: seen.protocols? }))
+    Ok(Some(Handshake { accept, protocols: seen.protocols?, deflate: seen.deflate }))
 }
 
 /// Appends the head of the 101 up to its last handshake header. The caller appends headers of
@@ -115,6 +118,7 @@ struct Seen<'a> {
     key: Option<&'a [u8]>,
     key_repeated: bool,
     protocols: Result<Vec<&'a str>, Refusal>,
+    deflate: Option<DeflateAnswer>,
 }
 
 impl<'a> Seen<'a> {
@@ -130,6 +134,7 @@ impl<'a> Seen<'a> {
             key: None,
             key_repeated: false,
             protocols: Ok(Vec::new()),
+            deflate: None,
         };
         for (name, value) in headers {
             seen.add(name, value.trim_ascii());
@@ -152,6 +157,9 @@ impl<'a> Seen<'a> {
             self.version_repeated |= self.version.replace(value).is_some();
         } else if name.eq_ignore_ascii_case(b"sec-websocket-key") {
             self.key_repeated |= self.key.replace(value).is_some();
+        } else if name.eq_ignore_ascii_case(b"sec-websocket-extensions") {
+            // Several headers are one list (RFC 6455 section 9.1): the first offer that fits counts.
+            self.deflate = self.deflate.or_else(|| accept_deflate(value));
         } else if name.eq_ignore_ascii_case(b"sec-websocket-protocol")
             && let Ok(protocols) = &mut self.protocols
             && let Err(refusal) = add_protocols(protocols, value)
@@ -206,9 +214,8 @@ pub(super) fn accept_of(key: &[u8]) -> Option<[u8; ACCEPT_BYTES]> {
     if key.len() != KEY_BYTES || STANDARD.decode_slice(key, &mut nonce).ok()? != 16 {
         return None;
     }
-    let digest = Sha1::new().chain_update(key).chain_update(ACCEPT_SUFFIX).finalize();
     let mut accept = [0; ACCEPT_BYTES];
-    STANDARD.encode_slice(digest, &mut accept).ok()?;
+    STANDARD.encode_slice(digest(&[key, ACCEPT_SUFFIX].concat()), &mut accept).ok()?;
     Some(accept)
 }
 

@@ -6,7 +6,8 @@
 
 use super::decoder::{Event, Rules, control_event};
 use super::frame::{
-    Control, HEADER_BYTES_MAX, MessageKind, Opcode, Part, apply_mask, read_header, turn_mask,
+    Coding, Control, HEADER_BYTES_MAX, MessageKind, Opcode, Part, apply_mask, read_header,
+    turn_mask,
 };
 use super::utf8;
 use super::violation::Violation;
@@ -40,6 +41,7 @@ enum Target {
 #[derive(Debug)]
 struct OpenMessage {
     kind: MessageKind,
+    coding: Coding,
     data: Vec<u8>,
     /// Of a text message: how much of `data` is whole, valid characters.
     valid_bytes: usize,
@@ -96,7 +98,7 @@ impl Partial {
             head_bytes += 1;
         }
         let head = self.head.get(..head_bytes).unwrap_or(&self.head);
-        let Some(header) = read_header(head, rules.role)? else {
+        let Some(header) = read_header(head, rules.role, rules.extension)? else {
             // A head that is not whole has fewer bytes than fit, so that all of them were taken.
             *input = &[];
             self.head_bytes = head_bytes;
@@ -106,13 +108,14 @@ impl Partial {
         *input = input.get(taken..).unwrap_or_default();
         self.head_bytes = 0;
 
-        let message_bytes = self.message.as_ref().map(|message| message.data.len());
-        let remaining_bytes = rules.check(&header, message_bytes)?;
+        let begun = self.message.as_ref().map(|message| (message.data.len(), message.coding));
+        let remaining_bytes = rules.check(&header, begun)?;
         let target = match header.opcode {
             Opcode::Control(control) => Target::Control(control),
             Opcode::Continuation => Target::Message(header.part),
             Opcode::Message(kind) => {
-                self.message = Some(OpenMessage { kind, data: Vec::new(), valid_bytes: 0 });
+                let (coding, data) = (header.coding, Vec::new());
+                self.message = Some(OpenMessage { kind, coding, data, valid_bytes: 0 });
                 Target::Message(header.part)
             }
         };
@@ -135,11 +138,13 @@ impl Partial {
             (Target::Message(part), Some(message)) => {
                 let length_max = match part {
                     Part::Last => message.data.len() + frame.remaining_bytes,
-                    Part::More => usize::try_from(rules.payload_bytes_max).unwrap_or(usize::MAX),
+                    Part::More => {
+                        usize::try_from(rules.wire_bytes_max(message.coding)).unwrap_or(usize::MAX)
+                    }
                 };
                 make_room(&mut message.data, payload.len(), length_max);
                 append_unmasked(&mut message.data, payload, frame.mask);
-                if message.kind == MessageKind::Text {
+                if message.is_plain_text() {
                     message.valid_bytes = utf8::extend_valid(&message.data, message.valid_bytes)?;
                 }
             }
@@ -164,14 +169,24 @@ impl Partial {
                 let Some(message) = self.message.take() else {
                     return Ok(None);
                 };
-                if message.kind == MessageKind::Text {
+                if message.is_plain_text() {
                     utf8::check_whole(&message.data, message.valid_bytes)?;
                 }
+                let OpenMessage { kind, coding, data, .. } = message;
                 // Readers may hold a publication for long: what was reserved beyond it goes.
-                let data = message.data.into_boxed_slice().into();
-                Ok(Some(Event::Message { kind: message.kind, data }))
+                let data = data.into_boxed_slice().into();
+                Ok(Some(match coding {
+                    Coding::Plain => Event::Message { kind, data },
+                    Coding::Deflated => Event::Deflated { kind, data },
+                }))
             }
         }
+    }
+}
+
+impl OpenMessage {
+    fn is_plain_text(&self) -> bool {
+        self.kind == MessageKind::Text && self.coding == Coding::Plain
     }
 }
 

@@ -5,9 +5,22 @@ use super::close::CloseCode;
 /// What a peer did wrong; the connection is closed with [`Violation::close_code`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Violation {
-    /// RSV1, RSV2 or RSV3 is set although no extension was negotiated (section 5.2).
+    /// RSV1, RSV2 or RSV3 is set although no extension that gives it a meaning was negotiated
+    /// (section 5.2).
     #[error("a reserved bit is set, but no extension was negotiated")]
     ReservedBits,
+    /// RSV1, which says that a message is deflated, on a frame that begins none (RFC 7692 section 6).
+    #[error("the bit of deflated messages is set on a frame that begins none")]
+    DeflatedBit,
+    /// A deflated message whose bytes are no DEFLATE, or not all of it.
+    #[error("a deflated message cannot be inflated")]
+    DeflateInvalid,
+    /// A message that inflates to absurdly more than it is on the wire.
+    #[error("a message inflates to more than {ratio_max} times its length")]
+    DeflateRatio {
+        /// How many times its length is tolerated.
+        ratio_max: u32,
+    },
     /// An opcode that the RFC does not define (section 5.2).
     #[error("opcode {0:#x} is not defined")]
     UnknownOpcode(u8),
@@ -35,7 +48,8 @@ pub enum Violation {
     /// A 64-bit length with its most significant bit set (section 5.2).
     #[error("a frame's length has its highest bit set")]
     LengthHighBit,
-    /// The message, with all its fragments, is longer than the limit; known before it is stored.
+    /// The message, with all its fragments and inflated, is longer than the limit; known before it
+    /// is stored.
     #[error("a message is longer than {payload_bytes_max} bytes")]
     MessageTooBig {
         /// The limit that the decoder was made with.
@@ -56,14 +70,17 @@ pub enum Violation {
 }
 
 impl Violation {
-    /// The code that tells the peer: 1009 for a message too big, 1007 for text that is not UTF-8,
-    /// 1002 for everything else (section 7.4.1).
+    /// The code that tells the peer: 1009 for a message too big, 1007 for text that is not UTF-8 and
+    /// for what cannot be inflated, 1002 for everything else (section 7.4.1).
     #[must_use]
     pub const fn close_code(self) -> CloseCode {
         match self {
-            Self::MessageTooBig { .. } => CloseCode::MESSAGE_TOO_BIG,
-            Self::TextNotUtf8 | Self::CloseReasonNotUtf8 => CloseCode::INVALID_PAYLOAD,
+            Self::MessageTooBig { .. } | Self::DeflateRatio { .. } => CloseCode::MESSAGE_TOO_BIG,
+            Self::TextNotUtf8 | Self::CloseReasonNotUtf8 | Self::DeflateInvalid => {
+                CloseCode::INVALID_PAYLOAD
+            }
             Self::ReservedBits
+            | Self::DeflatedBit
             | Self::UnknownOpcode(_)
             | Self::UnmaskedFrame
             | Self::MaskedFrame

@@ -1,11 +1,14 @@
 //! What the codec's tests share: frames built by hand, and decoding in chunks.
 
 mod client;
+mod deflated;
 mod encoder;
+mod extension;
 mod handshake;
 mod limit;
 mod oracle;
 mod property;
+mod sha1;
 mod transcript;
 mod utf8;
 

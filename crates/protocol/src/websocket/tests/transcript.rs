@@ -330,6 +330,7 @@ fn said_of(event: &Event) -> String {
             format!("text {}", str::from_utf8(data).unwrap())
         }
         Event::Message { kind: MessageKind::Binary, data } => format!("binary {}", hex_of(data)),
+        Event::Deflated { data, .. } => format!("deflated {}", hex_of(data)),
         Event::Ping(data) => format!("ping {}", hex_of(data)),
         Event::Pong(data) => format!("pong {}", hex_of(data)),
         Event::Close { code: Some(code), reason } => format!("close {} {reason}", code.number()),
