@@ -38,6 +38,7 @@ export class Server {
    * @param {object} options
    * @param {"dev"|"demo"} [options.command] `dev` if none is given
    * @param {number} [options.port] the port to listen on; a free one if none is given
+   * @param {Record<string, string>} [options.settings] variables that configure it
    * @param {"as-told"|"by-default"} [options.listen] `by-default` leaves out the flag; `port` is then the default port
    */
   static async start(options = {}) {
@@ -48,7 +49,7 @@ export class Server {
     server.#process = spawn(command, [options.command ?? "dev", ...listen], {
       stdio: ["ignore", "pipe", "pipe"],
       cwd: repository,
-      env: environment(),
+      env: { ...environment(), ...options.settings },
     });
     server.#ended = new Promise((resolve) => {
       server.#process.once("error", (error) => resolve(`could not be started: ${error.message}`));
@@ -87,6 +88,18 @@ export class Server {
     const body = await answer.text();
     if (answer.status !== 200) throw new Error(`publishing to ${channel} was answered ${answer.status}: ${body}`);
     return JSON.parse(body);
+  }
+
+  /**
+   * A figure of `/metrics`, by its name with its labels.
+   *
+   * @param {string} name
+   */
+  async figure(name) {
+    const answer = await fetch(`${this.url}/metrics`, { signal: AbortSignal.timeout(10_000) });
+    const line = (await answer.text()).split("\n").find((line) => line.startsWith(`${name} `));
+    if (line === undefined) throw new Error(`no figure ${name}`);
+    return Number(line.slice(name.length + 1));
   }
 
   /** Ends the process as a crash would, and waits until it is gone. */

@@ -13,7 +13,6 @@ use crate::publication::Publication;
 
 /// The wire formats that feeds exist for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-#[repr(u8)]
 pub enum Format {
     /// Server-Sent Events, the publisher's bytes as `data:`.
     Sse,
@@ -29,11 +28,28 @@ pub enum Format {
     WebSocketRaw,
     /// WebSocket text frames with the envelope and the channel's own cursor entry (`fanfare.v1`).
     WebSocketV1,
+    /// One of these, its bytes compressed in the end.
+    Compressed(Compressed),
+}
+
+/// A format whose bytes are compressed, made by [`Format::compressed`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Compressed {
+    /// The place of the format in [`Format::PLAIN`].
+    plain: u8,
+    coding: Coding,
+}
+
+/// How a format's bytes are compressed. The core only tells one from the other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Coding {
+    /// Each message by itself, as WebSockets have it (RFC 7692).
+    Deflate,
 }
 
 impl Format {
-    /// Every format, in the order of their numbers.
-    pub const ALL: [Self; 7] = [
+    /// Every format that is not compressed, in the order of their numbers.
+    pub const PLAIN: [Self; 7] = [
         Self::Sse,
         Self::SseChannel,
         Self::SseEnvelope,
@@ -43,26 +59,91 @@ impl Format {
         Self::WebSocketV1,
     ];
 
-    /// The number of formats.
-    pub const COUNT: usize = Self::ALL.len();
+    /// The number of formats, compressed ones included.
+    pub const COUNT: usize = Self::PLAIN.len() * (1 + Coding::ALL.len());
 
-    /// The format's place in tables.
+    /// The format's place in tables: those that are not compressed come first.
     #[must_use]
     pub fn index(self) -> usize {
-        self as usize
+        match self {
+            Self::Sse => 0,
+            Self::SseChannel => 1,
+            Self::SseEnvelope => 2,
+            Self::Ndjson => 3,
+            Self::Text => 4,
+            Self::WebSocketRaw => 5,
+            Self::WebSocketV1 => 6,
+            Self::Compressed(Compressed { plain, coding }) => {
+                Self::PLAIN.len() * (1 + coding as usize) + usize::from(plain)
+            }
+        }
+    }
+
+    /// The format with this [`Format::index`].
+    #[must_use]
+    pub fn at(index: usize) -> Option<Self> {
+        let plain = *Self::PLAIN.get(index % Self::PLAIN.len())?;
+        match (index / Self::PLAIN.len()).checked_sub(1) {
+            None => Some(plain),
+            Some(coding) => Coding::ALL.get(coding).map(|coding| plain.compressed(*coding)),
+        }
+    }
+
+    /// The format before its bytes are compressed.
+    #[must_use]
+    pub fn plain(self) -> Self {
+        match self {
+            Self::Compressed(compressed) => compressed.plain(),
+            plain => plain,
+        }
+    }
+
+    /// How its bytes are compressed, if they are.
+    #[must_use]
+    pub fn coding(self) -> Option<Coding> {
+        match self {
+            Self::Compressed(compressed) => Some(compressed.coding),
+            _ => None,
+        }
+    }
+
+    /// The same format, compressed so.
+    #[must_use]
+    pub fn compressed(self, coding: Coding) -> Self {
+        let plain = u8::try_from(self.plain().index()).unwrap_or_default();
+        Self::Compressed(Compressed { plain, coding })
     }
 
     /// Whether a reader of several channels needs frames with a tail of its own.
     #[must_use]
     pub fn composes(self) -> bool {
-        matches!(self, Self::Sse | Self::SseChannel | Self::SseEnvelope | Self::Ndjson)
+        matches!(self.plain(), Self::Sse | Self::SseChannel | Self::SseEnvelope | Self::Ndjson)
     }
 
     /// Whether the format has words for a gap, and for members who come and go; without them a gap
     /// ends the connection.
     #[must_use]
     pub fn tells_gaps(self) -> bool {
-        !matches!(self, Self::Text | Self::WebSocketRaw)
+        !matches!(self.plain(), Self::Text | Self::WebSocketRaw)
+    }
+}
+
+impl Coding {
+    /// Every coding, in the order of their numbers.
+    pub const ALL: [Self; 1] = [Self::Deflate];
+}
+
+impl Compressed {
+    /// The format before its bytes are compressed; never a compressed one.
+    #[must_use]
+    pub fn plain(self) -> Format {
+        Format::PLAIN.get(usize::from(self.plain)).copied().unwrap_or(Format::Sse)
+    }
+
+    /// How its bytes are compressed.
+    #[must_use]
+    pub fn coding(self) -> Coding {
+        self.coding
     }
 }
 
@@ -119,5 +200,29 @@ impl Frame {
     #[must_use]
     pub fn weight(&self) -> usize {
         self.bytes.len() + size_of::<Self>()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Coding, Format};
+
+    #[test]
+    fn each_format_has_a_place_of_its_own() {
+        for index in 0..Format::COUNT {
+            let format = Format::at(index).unwrap();
+            assert_eq!(format.index(), index, "{format:?}");
+            assert_eq!(format.coding().is_none(), index < Format::PLAIN.len());
+        }
+        assert_eq!(Format::at(Format::COUNT), None);
+        for plain in Format::PLAIN {
+            for coding in Coding::ALL {
+                let compressed = plain.compressed(coding);
+                assert_eq!((compressed.plain(), compressed.coding()), (plain, Some(coding)));
+                assert_eq!(compressed.compressed(coding), compressed);
+                assert_eq!(compressed.composes(), plain.composes());
+                assert_eq!(compressed.tells_gaps(), plain.tells_gaps());
+            }
+        }
     }
 }

@@ -3,6 +3,7 @@
 
 mod acceptor;
 mod auth;
+mod coding;
 mod command;
 mod config;
 mod demo;

@@ -5,6 +5,7 @@
 
 mod acceptor;
 mod auth;
+mod coding;
 mod command;
 mod config;
 mod demo;

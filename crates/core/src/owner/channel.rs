@@ -61,7 +61,8 @@ pub(crate) struct Channel {
 #[derive(Debug)]
 pub(crate) struct Interested {
     pub(crate) shard: ShardId,
-    formats: u8,
+    /// A bit for each, by [`Format::index`].
+    formats: u32,
 }
 
 /// An append that the engine has not answered.
@@ -206,7 +207,7 @@ impl Channel {
 
     /// Notes that a shard reads the channel in a format.
     pub(crate) fn interest(&mut self, shard: ShardId, format: Format) {
-        let bit = 1 << format.index();
+        let bit = 1_u32 << format.index();
         match self.interested.iter_mut().find(|interested| interested.shard == shard) {
             Some(interested) => interested.formats |= bit,
             None => self.interested.push(Interested { shard, formats: bit }),
@@ -220,8 +221,12 @@ impl Channel {
 
     /// The formats that someone reads the channel in.
     pub(crate) fn formats(&self) -> impl Iterator<Item = Format> + use<> {
-        let wanted = self.interested.iter().fold(0, |all, interested| all | interested.formats);
-        Format::ALL.into_iter().filter(move |format| wanted >> format.index() & 1 == 1)
+        let mut wanted = self.interested.iter().fold(0, |all, interested| all | interested.formats);
+        std::iter::from_fn(move || {
+            let index = (wanted != 0).then(|| wanted.trailing_zeros())?;
+            wanted &= wanted - 1;
+            Format::at(usize::try_from(index).ok()?)
+        })
     }
 
     /// What readers may know of the channel.

@@ -226,7 +226,7 @@ impl Shard {
     fn locate_here(&self, ticket: &Ticket, format: Format) -> Option<(Position, Position)> {
         let interest = self.interests.get(&ticket.channel)?;
         let head = interest.head.filter(|_| !interest.ended)?;
-        if interest.feeds.iter().all(Option::is_none) {
+        if interest.feeds.is_empty() {
             return None;
         }
         let position = match ticket.start {
@@ -235,7 +235,7 @@ impl Shard {
             Start::After(position) if position.epoch == head.epoch => position,
             _ => return None,
         };
-        let feed = interest.feeds.get(format.index()).copied().flatten();
+        let feed = interest.feeds.get(format);
         let covered = match feed.and_then(|id| self.feeds.get(id)) {
             Some(feed) => {
                 position == head

@@ -240,7 +240,7 @@ impl Shard {
         let Some(reader) = self.reader_mut(connection) else {
             return;
         };
-        if reader.slots.used() == 0 && reader.format != Format::WebSocketV1 {
+        if reader.slots.used() == 0 && reader.format.plain() != Format::WebSocketV1 {
             reader.flow = Flow::Gone;
             effects.push(Effect::Finished(connection));
         }

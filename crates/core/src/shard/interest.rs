@@ -16,7 +16,7 @@ use crate::shard::{ConnectionId, Disconnect, Effect, Item, Message, Shard};
 /// A channel that this shard reads, or is about to.
 #[derive(Debug)]
 pub(super) struct Interest {
-    pub(super) feeds: [Option<FeedId>; Format::COUNT],
+    pub(super) feeds: FeedTable,
     /// Readers whose attach the owner has not answered: until then the interest stays.
     pub(super) attaching: u32,
     /// The head as this shard knows it, once the owner has answered an attach.
@@ -24,6 +24,14 @@ pub(super) struct Interest {
     pub(super) ended: bool,
     /// Members of the channel, as far as this shard has heard.
     pub(super) members: usize,
+}
+
+/// The feeds of one channel, by format.
+#[derive(Debug, Default)]
+pub(super) struct FeedTable {
+    plain: [Option<FeedId>; Format::PLAIN.len()],
+    /// Those whose bytes are compressed; most channels have none.
+    compressed: Vec<(Format, FeedId)>,
 }
 
 /// The feeds of a shard, by number.
@@ -35,15 +43,57 @@ pub(super) struct Feeds {
 
 impl Interest {
     pub(super) fn new() -> Self {
-        Self { feeds: [None; Format::COUNT], attaching: 0, head: None, ended: false, members: 0 }
+        let feeds = FeedTable::default();
+        Self { feeds, attaching: 0, head: None, ended: false, members: 0 }
     }
 
     fn unread(&self) -> bool {
         #[cfg(test)]
         if crate::simulation::makes(crate::simulation::Mistake::AttachOrder) {
-            return self.feeds.iter().all(Option::is_none);
+            return self.feeds.is_empty();
         }
-        self.attaching == 0 && self.feeds.iter().all(Option::is_none)
+        self.attaching == 0 && self.feeds.is_empty()
+    }
+}
+
+impl FeedTable {
+    /// Whether nobody reads the channel.
+    pub(super) fn is_empty(&self) -> bool {
+        self.plain.iter().all(Option::is_none) && self.compressed.is_empty()
+    }
+
+    /// The feed in a format.
+    pub(super) fn get(&self, format: Format) -> Option<FeedId> {
+        match format {
+            Format::Compressed(_) => {
+                let mut feeds = self.compressed.iter();
+                feeds.find(|(other, _)| *other == format).map(|(_, id)| *id)
+            }
+            plain => self.plain.get(plain.index()).copied().flatten(),
+        }
+    }
+
+    /// The numbers of all of them.
+    pub(super) fn ids(&self) -> impl Iterator<Item = FeedId> + use<> {
+        let compressed = self.compressed.clone().into_iter().map(|(_, id)| id);
+        self.plain.into_iter().flatten().chain(compressed)
+    }
+
+    fn insert(&mut self, format: Format, id: FeedId) {
+        match (format, self.plain.get_mut(format.index())) {
+            (Format::Compressed(_), _) | (_, None) => self.compressed.push((format, id)),
+            (_, Some(slot)) => *slot = Some(id),
+        }
+    }
+
+    fn remove(&mut self, format: Format) {
+        self.compressed.retain(|(other, _)| *other != format);
+        if self.compressed.is_empty() {
+            self.compressed = Vec::new();
+        }
+        if let Some(slot) = self.plain.get_mut(format.index()) {
+            *slot = None;
+        }
     }
 }
 
@@ -89,10 +139,12 @@ impl Shard {
     pub(super) fn feed_of(&mut self, channel: &ChannelName, format: Format) -> Option<FeedId> {
         let interest = self.interests.get_mut(channel)?;
         let head = interest.head?;
-        let id = *interest.feeds.get_mut(format.index())?.get_or_insert_with(|| {
-            self.figures.feeds += 1;
-            self.feeds.insert(Feed::new(channel.clone(), format, head))
-        });
+        if let Some(id) = interest.feeds.get(format) {
+            return Some(id);
+        }
+        let id = self.feeds.insert(Feed::new(channel.clone(), format, head));
+        interest.feeds.insert(format, id);
+        self.figures.feeds += 1;
         Some(id)
     }
 
@@ -106,10 +158,8 @@ impl Shard {
         };
         self.figures.feeds -= 1;
         self.figures.feed_bytes -= feed.bytes() as u64;
-        if let Some(interest) = self.interests.get_mut(&feed.channel)
-            && let Some(slot) = interest.feeds.get_mut(feed.format.index())
-        {
-            *slot = None;
+        if let Some(interest) = self.interests.get_mut(&feed.channel) {
+            interest.feeds.remove(feed.format);
         }
         self.release_if_unread(&feed.channel, effects);
     }
@@ -138,7 +188,7 @@ impl Shard {
         if let Some(position) = publication.position {
             interest.head = Some(position);
         }
-        for id in interest.feeds.into_iter().flatten() {
+        for id in interest.feeds.ids() {
             let Some(feed) = self.feeds.get_mut(id) else {
                 continue;
             };
@@ -158,7 +208,7 @@ impl Shard {
         interest.head = Some(gap.to);
         interest.ended = false;
         let entry = CursorEntry { hash: gap.channel.hash48(), position: gap.to, ended: false };
-        for id in interest.feeds.into_iter().flatten() {
+        for id in interest.feeds.ids() {
             let mark = Entry::mark(FeedMark::Removed(gap.clone()), entry);
             self.push_entry(id, mark, effects);
         }
@@ -179,7 +229,7 @@ impl Shard {
         }
         interest.ended = true;
         let entry = CursorEntry { hash: channel.hash48(), position, ended: true };
-        for id in interest.feeds.into_iter().flatten() {
+        for id in interest.feeds.ids() {
             self.push_entry(id, Entry::mark(FeedMark::Ended, entry), effects);
         }
     }

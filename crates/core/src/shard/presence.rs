@@ -52,7 +52,7 @@ impl Shard {
             return;
         }
         interest.members = news.count;
-        for id in interest.feeds.into_iter().flatten() {
+        for id in interest.feeds.ids() {
             let Some(feed) = self.feeds.get(id).filter(|feed| feed.has_listeners()) else {
                 continue;
             };

@@ -19,7 +19,8 @@ pub enum Opcode {
 }
 
 /// Encodes a publication, served after `prev`. Frames of SSE, NDJSON and text carry the framing of an HTTP/1.1
-/// chunk around their body, frames of WebSockets their header inside of it.
+/// chunk around their body, frames of WebSockets their header inside of it. For a format that is
+/// compressed this is the frame before that, for whoever has a compressor.
 #[must_use]
 pub fn encode(publication: &Publication, prev: Offset, format: Format) -> Frame {
     match format {
@@ -29,6 +30,7 @@ pub fn encode(publication: &Publication, prev: Offset, format: Format) -> Frame 
         Format::Text => encode_text(publication),
         Format::WebSocketRaw => encode_raw(publication),
         Format::WebSocketV1 => encode_v1(publication, prev),
+        Format::Compressed(compressed) => encode(publication, prev, compressed.plain()),
     }
 }
 

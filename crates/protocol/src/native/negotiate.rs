@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use fanfare_core::code::Code;
-use fanfare_core::frame::Format;
+use fanfare_core::frame::{Coding, Format};
 use fanfare_core::name::ChannelName;
 use fanfare_core::shard::Echo;
 use fanfare_core::start::{Start, Subscription};
@@ -33,7 +33,7 @@ pub(crate) fn read(
     let query = head.query();
     // `HEAD` gives headers and never a stream, so that it cannot become a WebSocket.
     if head.method == "GET"
-        && let Some(socket) = upgrade::socket(head)?
+        && let Some(socket) = upgrade::socket(head, rules)?
     {
         return read_socket(channels, head, socket, rules, now);
     }
@@ -71,6 +71,10 @@ fn read_socket(
     let format = match socket.language {
         Subprotocol::Raw => Format::WebSocketRaw,
         Subprotocol::V1 => Format::WebSocketV1,
+    };
+    let format = match socket.deflate {
+        Some(_) => format.compressed(Coding::Deflate),
+        None => format,
     };
     let channels = match socket.language {
         Subprotocol::Raw => channels::some(channels)?,

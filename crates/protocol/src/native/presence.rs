@@ -128,8 +128,8 @@ pub(crate) fn append_members(out: &mut Vec<u8>, page: &PresencePage) {
     }
 }
 
-/// Encodes news, framed as [`super::encode::encode`] does; empty where the format has no words for
-/// them.
+/// Encodes news, framed as [`super::encode::encode`] does, before anything is compressed; empty
+/// where the format has no words for them.
 #[must_use]
 pub fn encode_news(news: &News, format: Format) -> Frame {
     let kind = match &news.change {
@@ -160,6 +160,7 @@ pub fn encode_news(news: &News, format: Format) -> Frame {
             Frame::whole(Bytes::from(frame))
         }
         Format::Text | Format::WebSocketRaw => Frame::default(),
+        Format::Compressed(compressed) => encode_news(news, compressed.plain()),
     }
 }
 

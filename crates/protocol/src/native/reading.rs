@@ -12,7 +12,7 @@ use fanfare_core::start::Subscription;
 
 use crate::native::head::Version;
 use crate::native::problem::Problem;
-use crate::websocket::Subprotocol;
+use crate::websocket::{DeflateAnswer, Subprotocol};
 
 /// A request to read channels.
 #[derive(Debug)]
@@ -78,6 +78,8 @@ pub struct Socket {
     pub subprotocol: Option<&'static str>,
     /// The value of `Sec-WebSocket-Accept`.
     pub accept: String,
+    /// The offer of permessage-deflate that is accepted; its format is then compressed.
+    pub deflate: Option<DeflateAnswer>,
     /// How a text frame `ping` is answered on a raw socket.
     pub pong: Pong,
 }

@@ -25,11 +25,24 @@ pub struct Rules {
     pub payload_bytes_max: usize,
     /// The heartbeat of who does not ask for another.
     pub heartbeat: Duration,
+    /// What is compressed for readers who say that they can take it.
+    pub compression: Compression,
+}
+
+/// What is compressed for readers who say that they can take it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Compression {
+    /// WebSockets, by permessage-deflate.
+    pub websocket: bool,
 }
 
 impl Default for Rules {
     fn default() -> Self {
-        Self { payload_bytes_max: 1 << 20, heartbeat: Duration::from_secs(15) }
+        Self {
+            payload_bytes_max: 1 << 20,
+            heartbeat: Duration::from_secs(15),
+            compression: Compression::default(),
+        }
     }
 }
 

@@ -5,10 +5,11 @@ use fanfare_core::code::Code;
 use crate::native::head::{Head, Version};
 use crate::native::problem::Problem;
 use crate::native::reading::{Pong, Socket};
+use crate::native::route::Rules;
 use crate::websocket::{Refusal, Subprotocol, read_handshake, select_subprotocol};
 
 /// The WebSocket that a `GET` asks for; none if it asks for none.
-pub(crate) fn socket(head: &Head<'_>) -> Result<Option<Socket>, Problem> {
+pub(crate) fn socket(head: &Head<'_>, rules: &Rules) -> Result<Option<Socket>, Problem> {
     let minor = match head.version {
         Version::Http11 => 1,
         Version::Http10 | Version::Http2 => 0,
@@ -23,6 +24,7 @@ pub(crate) fn socket(head: &Head<'_>) -> Result<Option<Socket>, Problem> {
         language: subprotocol.unwrap_or(Subprotocol::Raw),
         subprotocol: subprotocol.map(Subprotocol::name),
         accept: handshake.accept.iter().copied().map(char::from).collect(),
+        deflate: handshake.deflate.filter(|_| rules.compression.websocket),
         pong: Pong::Usual,
     }))
 }

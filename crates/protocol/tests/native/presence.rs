@@ -176,7 +176,7 @@ fn news_are_written_in_every_format_that_has_words_for_them() {
         (Change::Counted, "presence", number),
     ] {
         let news = News { channel: channel("a\"b"), change, count: 7 };
-        for format in Format::ALL {
+        for format in Format::PLAIN {
             let frame = encode_news(&news, format);
             let object = format!("{{\"type\":\"{kind}\",{members}}}");
             let body = match format {
@@ -190,7 +190,7 @@ fn news_are_written_in_every_format_that_has_words_for_them() {
                     assert_eq!(frame.bytes()[2..], *object.as_bytes());
                     continue;
                 }
-                Format::Text | Format::WebSocketRaw => {
+                Format::Text | Format::WebSocketRaw | Format::Compressed(_) => {
                     assert!(frame.bytes().is_empty(), "{format:?}");
                     continue;
                 }

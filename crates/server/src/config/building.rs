@@ -6,7 +6,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use fanfare_protocol::native::alias::{Alias, AliasError, Posting};
-use fanfare_protocol::native::route::Rules;
+use fanfare_protocol::native::route::{Compression, Rules};
 
 use super::address;
 use super::effective::{Effective, RouteRows, Rows};
@@ -66,6 +66,7 @@ impl Building<'_> {
             idempotency_window: self.duration(&table::IDEMPOTENCY_WINDOW),
             heartbeat: self.duration(&table::HEARTBEAT),
             retry: self.jitter(&table::RETRY_MIN, &table::RETRY_MAX),
+            compression: self.compression(),
             drain: Drain {
                 window: self.duration(&table::DRAIN_WINDOW),
                 retry: self.jitter(&table::DRAIN_RETRY_MIN, &table::DRAIN_RETRY_MAX),
@@ -152,6 +153,7 @@ impl Building<'_> {
         let rules = Rules {
             payload_bytes_max: self.number(&table::PAYLOAD_BYTES_MAX),
             heartbeat: self.duration(&table::HEARTBEAT),
+            compression: self.compression(),
         };
         let mut routes = Vec::with_capacity(self.effective.routes.len());
         for (path, route) in &self.effective.routes {
@@ -169,6 +171,10 @@ impl Building<'_> {
             }
         }
         routes
+    }
+
+    fn compression(&self) -> Compression {
+        Compression { websocket: is_on(self.top, &table::COMPRESS_WEBSOCKET) }
     }
 
     fn presence_told_max(&mut self) -> usize {

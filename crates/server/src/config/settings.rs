@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use fanfare_protocol::native::alias::Alias;
+use fanfare_protocol::native::route::Compression;
 
 /// The ways to run a server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -71,6 +72,8 @@ pub(crate) struct Settings {
     pub(crate) heartbeat: Duration,
     /// The `retry:` an event stream starts with lies in this range.
     pub(crate) retry: Jitter,
+    /// What is compressed for readers who can take it.
+    pub(crate) compression: Compression,
     /// How the server leaves.
     pub(crate) drain: Drain,
     /// Log lines.

@@ -62,7 +62,7 @@ pub(crate) enum Standard {
 }
 
 /// Every key, in the order in which documents list them; keys of one table stand together.
-pub(crate) static KEYS: [&Key; 38] = [
+pub(crate) static KEYS: [&Key; 39] = [
     &LISTEN,
     &SHARDS,
     &PUBLIC_URL,
@@ -74,6 +74,7 @@ pub(crate) static KEYS: [&Key; 38] = [
     &SLOW_READER,
     &PRESENCE,
     &PRESENCE_TOLD_MAX,
+    &COMPRESS_WEBSOCKET,
     &PUBLISHER_KEYS,
     &ANONYMOUS_SUBSCRIBE,
     &ANONYMOUS_PUBLISH,
@@ -192,6 +193,16 @@ pub(crate) static PRESENCE_TOLD_MAX: Key = Key {
     default: Standard::Value("100"),
     about: "Members of a channel up to which its readers are told who comes and goes; with more \
             they are told the number, once a second. Not above `limits.presence_members_max`.",
+};
+
+pub(crate) static COMPRESS_WEBSOCKET: Key = Key {
+    name: "compression.websocket",
+    kind: Kind::Switch,
+    default: Standard::Value("false"),
+    about: "Whether WebSockets whose clients offer it, as browsers do, have messages of 256 bytes \
+            and more deflated (permessage-deflate): once for each publication, for all readers. It \
+            saves bytes where networks are slow or dear, and costs a publication several times the \
+            time that it takes otherwise, which many readers share and few do not.",
 };
 
 pub(crate) static PUBLISHER_KEYS: Key = Key {

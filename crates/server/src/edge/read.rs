@@ -129,7 +129,7 @@ impl Shared {
                 sse::append_open(&mut out, &open, retry, form);
             }
             Format::Ndjson if form == OpeningEvent::Told => ndjson::append_open(&mut out, &open),
-            Format::Ndjson | Format::Text | Format::WebSocketRaw | Format::WebSocketV1 => {}
+            _ => {}
         }
         out.into()
     }

@@ -59,6 +59,9 @@ impl Shared {
             ("Upgrade", "websocket"),
             ("Sec-WebSocket-Accept", socket.accept.as_str()),
         ];
+        if let Some(answer) = socket.deflate {
+            extra.push(("Sec-WebSocket-Extensions", answer.header()));
+        }
         if let Some(subprotocol) = socket.subprotocol {
             extra.push(("Sec-WebSocket-Protocol", subprotocol));
         }

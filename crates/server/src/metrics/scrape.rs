@@ -4,12 +4,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use fanfare_core::code::Code;
+use fanfare_core::frame::Coding;
 use fanfare_core::gap::GapReason;
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
 use super::sample::{Sample, Value, text};
 use super::{Delays, EdgeCells, PanicCount, Refusals, Transport};
+use crate::coding::{CodingFigures, Passage, coding_name};
 use crate::load::Load;
 use crate::node::{Letter, Node, ShardSnapshot};
 
@@ -68,6 +70,7 @@ impl Sources {
         total.written_bytes += self.edge.written_bytes();
         let mut samples = self.process();
         samples.extend(total.messages());
+        samples.extend(total.compression());
         samples.extend(total.shards());
         samples
     }
@@ -135,6 +138,7 @@ struct Total {
     publishes: u64,
     changes: [u64; 2],
     unanswered: u64,
+    coding: CodingFigures,
     shards: u64,
     silent: u64,
 }
@@ -178,6 +182,7 @@ impl Total {
         self.unanswered += sockets.silent;
         let changes = [sockets.changes_made, sockets.changes_refused];
         self.changes.iter_mut().zip(changes).for_each(|(sum, more)| *sum += more);
+        self.coding.add(&sockets.coding);
     }
 
     /// What took how long, by transport.
@@ -245,6 +250,38 @@ impl Total {
                 name: "fanfare_publish_to_write_seconds",
                 help: "From a publication's time to the write of its frame to a reader, by transport",
                 value: Value::Delays("transport", self.delays()),
+            },
+        ]
+    }
+
+    /// What compression makes of bytes.
+    fn compression(&self) -> Vec<Sample> {
+        let by_coding = |bytes: fn(&Passage) -> u64| {
+            let named = Coding::ALL.into_iter().map(coding_name).map(str::to_owned);
+            let counts = self.coding.compressed.iter().map(bytes);
+            Value::Counters("coding", named.zip(counts).collect())
+        };
+        let inflated = self.coding.inflated;
+        vec![
+            Sample {
+                name: "fanfare_compression_before_bytes",
+                help: "Bytes of frames that were compressed, before",
+                value: by_coding(|passage| passage.taken),
+            },
+            Sample {
+                name: "fanfare_compression_after_bytes",
+                help: "Bytes of frames that were compressed, after",
+                value: by_coding(|passage| passage.given),
+            },
+            Sample {
+                name: "fanfare_inflation_before_bytes",
+                help: "Bytes of messages of clients that came deflated, as they came",
+                value: Value::Counter(inflated.taken),
+            },
+            Sample {
+                name: "fanfare_inflation_after_bytes",
+                help: "Bytes of messages of clients that came deflated, inflated",
+                value: Value::Counter(inflated.given),
             },
         ]
     }

@@ -13,6 +13,7 @@ use fanfare_protocol::native::cors::{Hosts, OriginPolicy, Origins};
 use fanfare_protocol::native::route::Rules;
 
 use crate::auth::{Access, ChannelAccess, PublisherKey};
+use crate::coding;
 use crate::config::settings::{ChannelRules, Jitter, Limits, Mode, Settings, SlowReader};
 use crate::edge::{self, EdgeOptions, Pages};
 use crate::shard;
@@ -81,7 +82,11 @@ pub(super) fn policy(settings: &Settings) -> OriginPolicy {
 
 /// What requests are read by.
 pub(super) fn rules(settings: &Settings) -> Rules {
-    Rules { payload_bytes_max: settings.limits.payload_bytes_max, heartbeat: settings.heartbeat }
+    Rules {
+        payload_bytes_max: settings.limits.payload_bytes_max,
+        heartbeat: settings.heartbeat,
+        compression: settings.compression,
+    }
 }
 
 /// The settings of every shard, from the first on.
@@ -106,7 +111,7 @@ pub(super) fn shards(
                 mark: 0,
                 seed: random()?,
                 encode: shard::encoder(),
-                encode_news: fanfare_protocol::native::presence::encode_news,
+                encode_news: coding::encode_news,
                 namespaces: Arc::clone(namespaces),
                 ring: feed,
                 rings_bytes_max: usize::MAX,

@@ -4,7 +4,6 @@ use fanfare_core::name::ChannelName;
 use fanfare_core::presence::News;
 use fanfare_core::shard::{Answer, ConnectionId, Disconnect, Effect, Input, Origin, Verdict};
 use fanfare_protocol::native::encode::append_frame;
-use fanfare_protocol::native::presence::encode_news;
 use fanfare_protocol::native::problem::Problem;
 use fanfare_protocol::native::publish;
 use fanfare_protocol::native::response::{
@@ -17,6 +16,7 @@ use super::http::Exchange;
 use super::seat::Answerer;
 use super::step::Step;
 use super::websocket::Reply;
+use crate::coding::encode_news;
 use crate::node::Letter;
 use crate::pipe::PipeItem;
 

@@ -4,7 +4,8 @@
 use fanfare_core::frame::{Format, Frame};
 use fanfare_core::position::Offset;
 use fanfare_core::publication::Publication;
-use fanfare_protocol::native::encode;
+
+use crate::coding;
 
 /// Bytes that break the codec of the connection they come from.
 pub(crate) const CODEC: &[u8] = b"fanfare-fault:codec";
@@ -20,7 +21,7 @@ pub(super) fn strike_codec(received: &[u8]) {
 /// The native encoder, which breaks on demand.
 pub(crate) fn encode(publication: &Publication, prev: Offset, format: Format) -> Frame {
     strike(publication.content.data.bytes(), FEED);
-    encode::encode(publication, prev, format)
+    coding::encode(publication, prev, format)
 }
 
 #[expect(clippy::panic, reason = "to panic is what this is for")]

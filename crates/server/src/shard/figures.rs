@@ -2,6 +2,7 @@
 
 use fanfare_core::frame::Format;
 
+use crate::coding::CodingFigures;
 use crate::metrics::{Delays, Refusals, Transport};
 
 /// Counters and gauges of one shard's sockets.
@@ -31,6 +32,8 @@ pub(crate) struct SocketFigures {
     pub changes_refused: u64,
     /// WebSockets ended because nobody answered their pings.
     pub silent: u64,
+    /// What was compressed and inflated; filled in for a snapshot.
+    pub coding: CodingFigures,
 }
 
 impl SocketFigures {
@@ -53,10 +56,10 @@ impl SocketFigures {
 
 /// What carries frames of this format on a socket.
 pub(crate) fn transport_of(format: Format) -> Transport {
-    match format {
+    match format.plain() {
         Format::Sse | Format::SseChannel | Format::SseEnvelope => Transport::Sse,
         Format::Ndjson => Transport::Ndjson,
         Format::Text => Transport::Raw,
-        Format::WebSocketRaw | Format::WebSocketV1 => Transport::WebSocket,
+        Format::WebSocketRaw | Format::WebSocketV1 | Format::Compressed(_) => Transport::WebSocket,
     }
 }

@@ -7,9 +7,11 @@ use fanfare_core::shard::{ConnectionId, Input, Opening, Verdict};
 
 use super::connection::{Connection, Link, Piped, State};
 use super::event_loop::{Course, EventLoop, Idle};
+use super::figures::SocketFigures;
 use super::http::Http;
 use super::websocket::Session;
 use crate::auth::Identity;
+use crate::coding;
 use crate::load::Counted;
 use crate::node::{Adoption, Letter, ShardSnapshot};
 use crate::pipe::{PipeItem, PipeWriter};
@@ -59,7 +61,10 @@ impl EventLoop {
             Letter::Snapshot(wanted) => {
                 let snapshot = ShardSnapshot {
                     core: self.core.snapshot(),
-                    sockets: self.sockets.figures.clone(),
+                    sockets: SocketFigures {
+                        coding: coding::figures(),
+                        ..self.sockets.figures.clone()
+                    },
                 };
                 // Whoever wanted it may have given up.
                 let _gone = wanted.send(snapshot);

@@ -47,5 +47,5 @@ pub(crate) fn encoder() -> fanfare_core::frame::Encode {
     #[cfg(feature = "fault-injection")]
     return fault::encode;
     #[cfg(not(feature = "fault-injection"))]
-    return fanfare_protocol::native::encode::encode;
+    return crate::coding::encode;
 }

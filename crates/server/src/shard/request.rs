@@ -13,7 +13,7 @@ use crate::auth::Caller;
 /// What a WebSocket's request asked for, decoded and checked.
 #[derive(Debug, Clone)]
 pub(crate) struct SocketRequest {
-    /// [`Format::WebSocketRaw`] or [`Format::WebSocketV1`].
+    /// [`Format::WebSocketRaw`] or [`Format::WebSocketV1`], or one of them deflated.
     pub format: Format,
     /// The channels of the URL and where each starts.
     pub subscriptions: Vec<Subscription>,

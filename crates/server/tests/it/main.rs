@@ -11,6 +11,7 @@
 mod abuse;
 mod bench;
 mod cli;
+mod compression;
 mod demo;
 mod edge;
 mod fault;

@@ -18,7 +18,7 @@ impl World {
         let used = |index: &u32| !self.clients.contains_key(&(shard, *index));
         let Some(index) = (0..).find(used) else { return };
         let connection = ConnectionId { index, generation: self.generations };
-        let format = Format::ALL[self.random.below(Format::COUNT)];
+        let format = Format::at(self.random.below(Format::COUNT)).unwrap();
         let memory = if self.random.percent(60) { self.left_behind.pop() } else { None };
         let memory = memory.unwrap_or_default();
         let mut client = Client::new(connection, shard, format);

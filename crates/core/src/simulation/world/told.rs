@@ -134,7 +134,7 @@ impl World {
             Effect::End { channel, entry, .. } => {
                 self.tally.ended += 1;
                 client.ended(&channel, entry, &self.truth)?;
-                if client.format == Format::WebSocketV1 || client.format.composes() {
+                if client.format.plain() == Format::WebSocketV1 || client.format.composes() {
                     client.dropped(&channel);
                 }
             }

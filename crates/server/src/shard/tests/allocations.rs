@@ -11,6 +11,7 @@ use fanfare_core::name::ChannelName;
 use fanfare_core::permit::{Permit, PermitPool};
 use fanfare_core::publication::{Content, Data, Draft, End, Lifetime};
 use fanfare_core::shard::{Origin, Request};
+use fanfare_protocol::native::route::Compression;
 use mio::Events;
 
 use super::client::Client;
@@ -33,7 +34,8 @@ struct Bench {
 
 impl Bench {
     fn new() -> Self {
-        let wishes = Wishes { shards: 1, history_count: 8, ..Wishes::default() };
+        let compression = Compression { websocket: true };
+        let wishes = Wishes { shards: 1, history_count: 8, compression, ..Wishes::default() };
         let (mailbox, seat) = Seat::new().unwrap();
         let node = Node::new(vec![mailbox], PermitPool::new(1_000, 1 << 26));
         let load = Load::new(1);
@@ -76,7 +78,7 @@ impl Bench {
 
     fn publish(&self) {
         let draft = Draft {
-            content: Some(Content::plain(Data::Text(Bytes::from_static(b"a message")))),
+            content: Some(Content::plain(Data::Text(Bytes::from_static(&MESSAGE)))),
             lifetime: Lifetime::Retained,
             key: None,
             publisher: None,
@@ -109,6 +111,9 @@ impl Bench {
     }
 }
 
+/// So long that it is compressed where it can be.
+static MESSAGE: [u8; 500] = [b'x'; 500];
+
 fn read_away(socket: &mut TcpStream) -> usize {
     let mut buffer = [0; 4_096];
     match socket.read(&mut buffer) {
@@ -123,11 +128,15 @@ fn a_delivery_over_a_warm_feed_allocates_nothing() {
     let websocket = "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n\
                      Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
     let v1 = format!("{websocket}Sec-WebSocket-Protocol: fanfare.v1\r\n");
+    let deflate = "Sec-WebSocket-Extensions: permessage-deflate\r\n";
+    let deflated = [format!("{websocket}{deflate}"), format!("{v1}{deflate}")];
     for (name, headers) in [
         ("Server-Sent Events", "Accept: text/event-stream\r\n"),
         ("NDJSON", "Accept: application/x-ndjson\r\n"),
         ("a raw WebSocket", websocket),
         ("fanfare.v1", &v1),
+        ("a raw WebSocket, deflated", &deflated[0]),
+        ("fanfare.v1, deflated", &deflated[1]),
     ] {
         let request = format!("GET /c/a HTTP/1.1\r\nHost: localhost\r\n{headers}\r\n");
         let mut bench = Bench::new();

@@ -3,13 +3,17 @@
 use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
 
-use fanfare_protocol::websocket::{Decoder, Event, Frame, MessageKind, Role, append_frame};
+use fanfare_protocol::websocket::{
+    Decoder, Event, Frame, Inflater, MessageKind, Role, append_frame,
+};
 
 use super::PATIENCE;
 
 pub(super) struct Client {
     pub socket: TcpStream,
     pub received: Vec<u8>,
+    /// What the WebSocket has agreed on beside frames.
+    pub extension: Option<String>,
 }
 
 impl Client {
@@ -17,7 +21,7 @@ impl Client {
         let socket = TcpStream::connect(address).unwrap();
         socket.set_read_timeout(Some(PATIENCE)).unwrap();
         socket.set_write_timeout(Some(PATIENCE)).unwrap();
-        Self { socket, received: Vec::new() }
+        Self { socket, received: Vec::new(), extension: None }
     }
 
     pub(super) fn send(&mut self, bytes: &[u8]) -> &mut Self {
@@ -88,6 +92,27 @@ impl Client {
     pub(super) fn upgrade(&mut self, target: &str, protocol: Option<&str>) -> String {
         let offered =
             protocol.map_or(String::new(), |name| format!("Sec-WebSocket-Protocol: {name}\r\n"));
+        self.upgrade_with(target, &offered)
+    }
+
+    /// The same, offering permessage-deflate so.
+    pub(super) fn upgrade_offering(
+        &mut self,
+        target: &str,
+        protocol: &str,
+        offer: &str,
+    ) -> &mut Self {
+        let offered =
+            format!("Sec-WebSocket-Protocol: {protocol}\r\nSec-WebSocket-Extensions: {offer}\r\n");
+        let head = self.upgrade_with(target, &offered);
+        assert!(head.starts_with("HTTP/1.1 101 "), "{head}");
+        let mut lines = head.lines();
+        let answer = lines.find_map(|line| line.strip_prefix("Sec-WebSocket-Extensions: "));
+        self.extension = answer.map(str::to_owned);
+        self
+    }
+
+    fn upgrade_with(&mut self, target: &str, offered: &str) -> String {
         let request = format!(
             "GET {target} HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
              Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n{offered}\r\n"
@@ -108,14 +133,24 @@ impl Client {
 
     /// The next frame of the server.
     pub(super) fn event(&mut self) -> Event {
+        self.frame_and_event().1
+    }
+
+    /// The next frame of the server as it came, and what it says.
+    pub(super) fn frame_and_event(&mut self) -> (Vec<u8>, Event) {
         loop {
             // Decoded anew from the frame's first byte each time: a test has few.
             let mut decoder = Decoder::new(Role::Client, 1 << 24);
+            if self.extension.is_some() {
+                decoder = decoder.with_deflate();
+            }
             let mut input = self.received.as_slice();
             if let Some(event) = decoder.decode(&mut input).unwrap() {
                 let used = self.received.len() - input.len();
-                self.received.drain(..used);
-                return event;
+                let frame = self.received.drain(..used).collect();
+                let Event::Deflated { kind, data } = event else { return (frame, event) };
+                let data = decoder.inflate(&mut Inflater::new(), kind, &data).unwrap();
+                return (frame, Event::Message { kind, data });
             }
             assert!(self.read_more() > 0, "closed without a close frame");
         }

@@ -3,6 +3,7 @@
 mod allocations;
 mod changes;
 mod client;
+mod deflate;
 mod limits;
 mod sockets;
 mod streams;
@@ -17,7 +18,7 @@ use fanfare_core::permit::PermitPool;
 use fanfare_core::position::Epoch;
 use fanfare_core::settings::{Authority, Depth, Retention, ShardId, ShardSettings, SlowReader};
 use fanfare_protocol::native::cors::{Hosts, OriginPolicy, Origins};
-use fanfare_protocol::native::route::Rules;
+use fanfare_protocol::native::route::{Compression, Rules};
 
 use super::{Answerer, Parts, Seat, ShardOptions};
 use crate::acceptor::{Acceptor, AcceptorOptions};
@@ -46,6 +47,7 @@ struct Wishes {
     slow_reader: SlowReader,
     authority: Authority,
     answerer: Answerer,
+    compression: Compression,
 }
 
 impl Default for Wishes {
@@ -58,6 +60,7 @@ impl Default for Wishes {
             slow_reader: SlowReader::Recover,
             authority: Authority::Open,
             answerer: Answerer::Access,
+            compression: Compression::default(),
         }
     }
 }
@@ -139,7 +142,7 @@ fn parts(
     Parts {
         settings,
         options: wishes.options.clone(),
-        rules: Rules::default(),
+        rules: Rules { compression: wishes.compression, ..Rules::default() },
         aliases: Arc::default(),
         node: Arc::clone(node),
         load: Arc::clone(load),
@@ -163,7 +166,7 @@ fn settings(shard: ShardId, wishes: &Wishes) -> ShardSettings {
         mark: 0,
         seed: 1 + u64::from(shard),
         encode: super::encoder(),
-        encode_news: fanfare_protocol::native::presence::encode_news,
+        encode_news: crate::coding::encode_news,
         namespaces: Arc::new(Namespaces::only(rules)),
         ring: history,
         rings_bytes_max: usize::MAX,

@@ -12,7 +12,7 @@ pub(super) use told::Reply;
 use bytes::{Buf, Bytes};
 use fanfare_core::code::Code;
 use fanfare_core::cursor::Cursor;
-use fanfare_core::frame::Format;
+use fanfare_core::frame::{Coding, Format};
 use fanfare_core::name::ChannelName;
 use fanfare_core::publication::{End, SessionId};
 use fanfare_core::shard::Echo;
@@ -22,7 +22,7 @@ use fanfare_protocol::native::problem::Problem;
 use fanfare_protocol::native::reading::{Pong, Reading, Transport};
 use fanfare_protocol::native::v1::CommandId;
 use fanfare_protocol::websocket::{
-    CloseCode, Decoder, Event, Frame, Role, Violation, append_frame,
+    CloseCode, Decoder, DeflateAnswer, Event, Frame, Role, Violation, append_frame,
 };
 
 use std::time::Duration;
@@ -33,6 +33,7 @@ use super::request::SocketRequest;
 use super::step::Step;
 use super::wheel::Tick;
 use crate::auth::{Access, Caller};
+use crate::coding;
 use fanfare_core::time::UnixMillis;
 
 /// One WebSocket.
@@ -107,6 +108,7 @@ struct Busy {
 #[derive(Debug)]
 pub(super) struct Upgrade {
     accept: String,
+    deflate: Option<DeflateAnswer>,
     subprotocol: Option<&'static str>,
     origin: AllowedOrigin,
 }
@@ -128,11 +130,13 @@ impl Language {
 impl Upgrade {
     /// The answer to the handshake of `reading`.
     pub(super) fn new(reading: &Reading, origin: AllowedOrigin) -> Self {
-        let (accept, subprotocol) = match &reading.transport {
-            Transport::WebSocket(socket) => (socket.accept.clone(), socket.subprotocol),
-            _ => (String::new(), None),
+        let (accept, deflate, subprotocol) = match &reading.transport {
+            Transport::WebSocket(socket) => {
+                (socket.accept.clone(), socket.deflate, socket.subprotocol)
+            }
+            _ => (String::new(), None, None),
         };
-        Self { accept, subprotocol, origin }
+        Self { accept, deflate, subprotocol, origin }
     }
 }
 
@@ -144,7 +148,7 @@ impl Session {
         subscriptions: &[Subscription],
         judge: &Judge,
     ) -> Self {
-        let language = match request.format {
+        let language = match request.format.plain() {
             Format::WebSocketV1 => {
                 let carries = !request.carried.is_empty();
                 Language::V1(carries.then(|| Box::new(request.carried)))
@@ -166,11 +170,14 @@ impl Session {
             Ok(()) => message_bytes_max,
             Err(_) => message_bytes_max.min(COMMAND_BYTES_MAX),
         };
+        let message_bytes_max = u32::try_from(message_bytes_max).unwrap_or(u32::MAX);
+        let decoder = Decoder::new(Role::Server, message_bytes_max);
+        let decoder = match request.format.coding() {
+            Some(_) => decoder.with_deflate(),
+            None => decoder,
+        };
         Self {
-            decoder: Decoder::new(
-                Role::Server,
-                u32::try_from(message_bytes_max).unwrap_or(u32::MAX),
-            ),
+            decoder,
             id: request.session,
             caller: request.caller,
             language,
@@ -203,10 +210,11 @@ impl Session {
 
     /// Which frames it is sent.
     pub(super) fn format(&self) -> Format {
-        match self.language {
+        let plain = match self.language {
             Language::Raw(_) => Format::WebSocketRaw,
             Language::V1(_) => Format::WebSocketV1,
-        }
+        };
+        if self.decoder.deflates() { plain.compressed(Coding::Deflate) } else { plain }
     }
 
     /// The time between pings.
@@ -350,6 +358,13 @@ impl Session {
                     self.arriving = None;
                     self.hear(kind, data, judge, now, out)
                 }
+                Event::Deflated { kind, data } => {
+                    self.arriving = None;
+                    match coding::inflate(&self.decoder, kind, &data) {
+                        Ok(data) => self.hear(kind, data, judge, now, out),
+                        Err(violation) => self.violated(violation, judge, out),
+                    }
+                }
             };
             if !matches!(step, Step::Wait) {
                 return step;
@@ -366,7 +381,7 @@ impl Session {
                 let told = (CloseCode::POLICY_VIOLATION, &*problem.close_reason());
                 self.close_for(problem.code(), told, out)
             }
-            (Violation::MessageTooBig { .. }, Ok(())) => {
+            (Violation::MessageTooBig { .. } | Violation::DeflateRatio { .. }, Ok(())) => {
                 self.close_for(Code::PayloadTooLarge, (violation.close_code(), &told), out)
             }
             _ => self.close(violation.close_code(), &told, out),

@@ -171,6 +171,9 @@ fn append_switch(out: &mut Vec<u8>, upgrade: &Upgrade, cursor: Option<&Cursor>) 
     append_header(out, "Upgrade", "websocket");
     append_header(out, "Connection", "Upgrade");
     append_header(out, "Sec-WebSocket-Accept", &upgrade.accept);
+    if let Some(answer) = upgrade.deflate {
+        append_header(out, "Sec-WebSocket-Extensions", answer.header());
+    }
     if let Some(name) = upgrade.subprotocol {
         append_header(out, "Sec-WebSocket-Protocol", name);
     }
