@@ -151,7 +151,7 @@ describe("fanfare demo: chat", { concurrency: 3, timeout: 170_000 }, () => {
     for (const page of [blocked, buffered]) await leave(page, "disturbed");
   });
 
-  const enter = (room, name, proxy) => demo.open(`chat/#${room}`, { proxy, stored: { chatName: name } });
+  const enter = (room, name, proxy) => demo.open(`chat/?room=${room}`, { proxy, stored: { chatName: name } });
 
   /** Ann and Bob type, and a shell publishes, until told to stop; gives all that was said. */
   function talkInto(ann, bob) {

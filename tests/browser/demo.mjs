@@ -35,7 +35,7 @@ export class Demo {
   /**
    * A tab with one of the pages, and `page.proxy` between it and the demo.
    *
-   * @param {string} name what comes behind the slash, as `chat/#room`
+   * @param {string} name what comes behind the slash, as `chat/?room=garden`
    * @param {object} [options]
    * @param {Proxy} [options.proxy] one that other pages have too, and so the same origin
    * @param {import("playwright-core").Page} [options.beside] a page whose profile is shared
