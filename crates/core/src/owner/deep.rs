@@ -95,6 +95,11 @@ impl Owner {
         let Some(Question::Start { asker, channel, .. }) = self.reads.remove(&read) else {
             return;
         };
+        // The engine may have trimmed for a publication that is not committed yet.
+        let head = self.head_position(&channel);
+        let after = after.map(|after| {
+            if after.epoch == head.epoch { after.at(after.offset.min(head.offset)) } else { after }
+        });
         match (asker, after) {
             (Asker::Attach(reader), Ok(position)) => {
                 let reader = Attaching { start: Start::After(position), ..reader };
@@ -103,7 +108,7 @@ impl Owner {
             // There is another history by now, of which the ring knows more.
             (Asker::Attach(reader), Err(_)) => self.attach(&channel, &reader, out),
             (Asker::Resolve(origin), after) => {
-                let position = after.unwrap_or_else(|_| self.head_position(&channel));
+                let position = after.unwrap_or(head);
                 let entry = CursorEntry { hash: channel.hash48(), position, ended: false };
                 let resolved = Resolved { entry: Some(entry), gap: None, over: false };
                 out.answer(origin, &channel, Answer::Resolved(resolved));
