@@ -8,6 +8,7 @@ use std::collections::{VecDeque, vec_deque};
 use std::iter::Take;
 use std::sync::Arc;
 
+use crate::conflation::{Conflation, CurrentEntries};
 use crate::cursor::{Cursor, CursorEntry};
 use crate::frame::{Format, Frame};
 use crate::gap::Gap;
@@ -15,6 +16,7 @@ use crate::name::ChannelName;
 use crate::position::{Offset, Position};
 use crate::presence::{News, Notices};
 use crate::publication::{Publication, SessionId};
+use crate::rate::Wanted;
 use crate::settings::Retention;
 use crate::shard::Extra;
 
@@ -55,8 +57,17 @@ pub(crate) enum FeedMark {
 /// The frames that one connection has not had yet, oldest first.
 #[derive(Debug)]
 pub struct Run<'a> {
-    pub(crate) entries: Take<vec_deque::Iter<'a, Entry>>,
+    pub(crate) entries: RunEntries<'a>,
     pub(crate) cursor: Option<&'a Cursor>,
+}
+
+/// Where the entries of a run stand.
+#[derive(Debug, Clone)]
+pub(crate) enum RunEntries<'a> {
+    /// One after the other.
+    Every(Take<vec_deque::Iter<'a, Entry>>),
+    /// In a conflating feed.
+    Newest(CurrentEntries<'a>),
 }
 
 /// A feed's number on its shard.
@@ -120,6 +131,8 @@ pub(crate) struct Feed {
     /// Readers that are told who comes and goes.
     listeners: u32,
     pub(crate) pass: Pass,
+    /// What a conflating feed keeps, in place of `entries`.
+    pub(crate) conflation: Option<Box<Conflation>>,
 }
 
 /// How far the visit of all readers has come.
@@ -135,7 +148,8 @@ pub(crate) struct Pass {
     pub(crate) needed: Sequence,
 }
 
-const FIRST: Sequence = 1 << 62;
+/// The number that a feed's first entry has.
+pub(crate) const FIRST: Sequence = 1 << 62;
 
 /// Entries offered at once; a sink takes what it has room for.
 pub(crate) const RUN_MAX: usize = 64;
@@ -154,6 +168,17 @@ impl<'a> Run<'a> {
     }
 }
 
+impl<'a> Iterator for RunEntries<'a> {
+    type Item = &'a Entry;
+
+    fn next(&mut self) -> Option<&'a Entry> {
+        match self {
+            Self::Every(entries) => entries.next(),
+            Self::Newest(entries) => entries.next().map(|(_, kept)| &kept.entry),
+        }
+    }
+}
+
 impl Entry {
     /// A mark, after which a reader stands at `after`.
     pub(crate) fn mark(mark: FeedMark, after: CursorEntry) -> Self {
@@ -169,6 +194,14 @@ impl Entry {
         }
     }
 
+    /// The publication, if the entry is one.
+    pub(crate) fn publication(&self) -> Option<&Arc<Publication>> {
+        match &self.body {
+            EntryBody::Publication(publication) => Some(publication),
+            EntryBody::Mark(_) | EntryBody::News(_) => None,
+        }
+    }
+
     fn weight(&self) -> usize {
         self.frame.weight() + size_of::<Self>()
     }
@@ -176,7 +209,15 @@ impl Entry {
 
 impl Feed {
     /// An empty feed that begins after `position`.
-    pub(crate) fn new(channel: ChannelName, format: Format, position: Position) -> Self {
+    pub(crate) fn new(
+        channel: ChannelName,
+        (format, wanted): (Format, Wanted),
+        position: Position,
+    ) -> Self {
+        let conflation = match wanted {
+            Wanted::Every => None,
+            Wanted::Newest(rate) => Some(Box::new(Conflation::new(position, rate))),
+        };
         Self {
             channel,
             format,
@@ -187,6 +228,7 @@ impl Feed {
             readers: Vec::new(),
             listeners: 0,
             pass: Pass::default(),
+            conflation,
         }
     }
 
@@ -202,7 +244,7 @@ impl Feed {
 
     /// Bytes that the entries cost.
     pub(crate) fn bytes(&self) -> usize {
-        self.bytes
+        self.conflation.as_ref().map_or(self.bytes, |newest| newest.bytes())
     }
 
     /// The offset that the next publication's `prev` must not exceed: the last one served here.
@@ -212,6 +254,9 @@ impl Feed {
 
     /// The position of a reader whose next entry is `sequence`.
     pub(crate) fn position_before(&self, sequence: Sequence) -> Position {
+        if let Some(newest) = &self.conflation {
+            return newest.position_before(sequence);
+        }
         let count = self.place(sequence);
         let placed = self.entries.iter().take(count).rev().find_map(|entry| entry.after);
         placed.map_or(self.before, |entry| entry.position)
@@ -277,6 +322,9 @@ impl Feed {
 
     /// The number of the first entry after `position`, if the feed reaches back that far.
     pub(crate) fn locate(&self, position: Position) -> Option<Sequence> {
+        if let Some(newest) = &self.conflation {
+            return newest.locate(position);
+        }
         let mut known = self.before;
         let mut place = None;
         for (index, entry) in self.entries.iter().enumerate() {
@@ -326,10 +374,17 @@ impl Feed {
         self.bytes = self.bytes + now - before;
     }
 
-    /// Adds a reader; gives back its place.
-    pub(crate) fn add(&mut self, reader: FeedReader) -> u32 {
-        self.listeners += u32::from(reader.notices == Notices::On);
-        self.readers.push(reader);
+    /// Adds a reader that goes on after `position`; gives back its place.
+    pub(crate) fn add(
+        &mut self,
+        (connection, slot): (u32, u16),
+        notices: Notices,
+        position: Position,
+    ) -> u32 {
+        let since = self.conflation.as_ref().map_or_else(|| self.end(), |newest| newest.end());
+        let next = self.locate(position).unwrap_or(since);
+        self.listeners += u32::from(notices == Notices::On);
+        self.readers.push(FeedReader { connection, slot, next, since, notices });
         u32::try_from(self.readers.len() - 1).unwrap_or(u32::MAX)
     }
 

@@ -7,6 +7,7 @@
 //! out as effects. So the simulation runs the very code that production runs.
 
 pub mod code;
+mod conflation;
 pub mod cursor;
 pub mod feed;
 pub mod frame;
@@ -22,6 +23,7 @@ pub mod position;
 pub mod prefix;
 pub mod presence;
 pub mod publication;
+pub mod rate;
 mod ring;
 pub mod settings;
 pub mod shard;

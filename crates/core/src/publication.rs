@@ -170,6 +170,12 @@ impl Content {
         self.detail.as_ref()?.event.as_deref()
     }
 
+    /// The key of which only the newest publication matters to a conflating reader.
+    #[must_use]
+    pub fn conflate(&self) -> Option<&str> {
+        self.detail.as_ref()?.conflate.as_deref()
+    }
+
     /// The session that does not want it back.
     #[must_use]
     pub fn exclude(&self) -> Option<SessionId> {

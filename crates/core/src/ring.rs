@@ -1,6 +1,7 @@
 //! The ring: the publications of one channel that its owner keeps in memory.
 
 use std::collections::VecDeque;
+use std::ops::Range;
 use std::sync::Arc;
 
 use crate::history::Kept;
@@ -79,6 +80,16 @@ impl Ring {
     /// Whether nothing is retained.
     pub(crate) fn is_empty(&self) -> bool {
         self.publications.is_empty()
+    }
+
+    /// The publications at these places, as far as there are any.
+    pub(crate) fn publications(
+        &self,
+        places: Range<usize>,
+    ) -> impl DoubleEndedIterator<Item = &Publication> {
+        let end = places.end.min(self.publications.len());
+        let start = places.start.min(end);
+        self.publications.range(start..end).map(|publication| &**publication)
     }
 
     /// The publication at `place` as it is served.

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use crate::code::Code;
+use crate::conflation::newest_of_each;
 use crate::cursor::CursorEntry;
 use crate::frame::Format;
 use crate::gap::Gap;
@@ -12,7 +13,8 @@ use crate::owner::channel::Channel;
 use crate::owner::deep::{Asker, PageReader, Question};
 use crate::owner::{Newcomer, Outlet, Owner};
 use crate::position::Position;
-use crate::settings::{Depth, Retention, ShardId};
+use crate::rate::Wanted;
+use crate::settings::{Depth, Retention, ShardId, ShardSettings};
 use crate::shard::{
     Answer, Attachment, Coverage, HistoryPage, HistoryQuery, Message, Origin, Resolved,
 };
@@ -26,6 +28,7 @@ pub(crate) struct Attaching {
     pub(crate) ticket: u64,
     pub(crate) start: Start,
     pub(crate) format: Format,
+    pub(crate) wanted: Wanted,
 }
 
 impl Owner {
@@ -43,7 +46,7 @@ impl Owner {
         claimed: Option<Position>,
         out: &mut Outlet<'_>,
     ) {
-        let Attaching { shard, ticket, start, format } = *reader;
+        let Attaching { shard, ticket, start, format, wanted } = *reader;
         let settings = Arc::clone(&self.settings);
         let members = self.rooms.count(name);
         let channel = match self.channel(name, Newcomer::Reader, out) {
@@ -68,16 +71,17 @@ impl Owner {
             let gap = gap.filter(|gap| gap.from != Some(from));
             let gap = gap.map(|gap| Gap { to: from, ..gap });
             let after = from;
-            let reader = PageReader { shard, ticket, format, channel, from, after, claimed, gap };
+            let reader =
+                PageReader { shard, ticket, format, wanted, channel, from, after, claimed, gap };
             return self.ask_engine(Question::Page(reader), out);
         }
-        let mut attachment = channel.attachment(from, gap, &settings.feed, settings.page_bytes);
+        let mut attachment = channel.attachment((from, gap), wanted, &settings);
         attachment.members = members;
         if over {
             attachment.coverage = Coverage::Over;
         }
         if attachment.coverage == Coverage::Live {
-            channel.interest(shard, format);
+            channel.interest(shard, format, wanted);
         }
         let outcome = Ok(Box::new(attachment));
         out.post(shard, Message::Attached { ticket, outcome });
@@ -164,22 +168,29 @@ impl Channel {
         out.figures.ring_bytes -= before;
     }
 
-    /// Everything after `from` if it fits a feed, else one page of it. Members are not counted here.
+    /// Everything after `from` that is wanted if it fits a feed, else one page of it. Members are not
+    /// counted here.
     pub(super) fn attachment(
         &self,
-        from: Position,
-        gap: Option<Gap>,
-        feed: &Retention,
-        page_bytes: usize,
+        (from, gap): (Position, Option<Gap>),
+        wanted: Wanted,
+        settings: &ShardSettings,
     ) -> Attachment {
+        let ShardSettings { feed, page_bytes, .. } = settings;
+        let page_bytes = *page_bytes;
         let first = self.ring.place_after(from.offset);
+        let (until, superseded) = self.superseded_after(first, wanted, feed);
         let (mut history, mut bytes) = (Vec::new(), 0);
         // What is read of an ended channel is encoded for one reader alone, so it goes by pages.
         // The other half of a feed is for what comes before the reader is first visited.
         let bytes_max = if self.ended { page_bytes } else { feed.bytes / 2 };
         let count_max = feed.count / 2;
-        let mut page_end = None;
-        for place in first..self.ring.len() {
+        let (mut page_end, mut seen) = (None, first);
+        for place in first..until {
+            seen = place + 1;
+            if superseded.get(place - first).copied().unwrap_or(false) {
+                continue;
+            }
             let Some(mut served) = self.ring.served(place) else {
                 break;
             };
@@ -197,7 +208,7 @@ impl Channel {
             }
         }
         let whole = history.len() <= count_max && bytes <= bytes_max || history.len() == 1;
-        let whole = whole && first + history.len() == self.ring.len();
+        let whole = whole && seen == self.ring.len();
         if !whole {
             history.truncate(page_end.unwrap_or(history.len()));
         }
@@ -208,6 +219,24 @@ impl Channel {
         let coverage = if whole && !self.ended { Coverage::Live } else { Coverage::Page };
         let (channel, members) = (self.name.clone(), 0);
         Attachment { channel, from, gap, history, to, ended, coverage, members }
+    }
+
+    /// Up to which place a reader is given history at once, and which places from `first` on it
+    /// passes over. One that wants only what is newest passes over what is superseded within as many
+    /// publications as a feed holds, so that a long history costs no more at once than any other.
+    fn superseded_after(
+        &self,
+        first: usize,
+        wanted: Wanted,
+        feed: &Retention,
+    ) -> (usize, Vec<bool>) {
+        let until = self.ring.len();
+        if wanted == Wanted::Every {
+            return (until, Vec::new());
+        }
+        let until = until.min(first.saturating_add(feed.count));
+        let newest = newest_of_each(self.ring.publications(first..until));
+        (until, newest.into_iter().map(|newest| !newest).collect())
     }
 
     fn history(&self, query: &HistoryQuery) -> HistoryPage {

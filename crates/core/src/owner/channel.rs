@@ -13,6 +13,7 @@ use crate::owner::publish::millis;
 use crate::permit::Permit;
 use crate::position::{Epoch, Offset, Position};
 use crate::publication::{Draft, End, Publication};
+use crate::rate::Wanted;
 use crate::ring::Ring;
 use crate::settings::{Depth, ShardId};
 use crate::shard::Origin;
@@ -57,7 +58,7 @@ pub(crate) struct Channel {
     pub(crate) ring_stamp: Option<Millis>,
 }
 
-/// A shard with readers of the channel, and what their frames look like.
+/// A shard with readers of the channel, and what the frames of those look like that get all.
 #[derive(Debug)]
 pub(crate) struct Interested {
     pub(crate) shard: ShardId,
@@ -205,9 +206,12 @@ impl Channel {
         self.interested.is_empty() && self.pending.is_empty() && !self.blocked()
     }
 
-    /// Notes that a shard reads the channel in a format.
-    pub(crate) fn interest(&mut self, shard: ShardId, format: Format) {
-        let bit = 1_u32 << format.index();
+    /// Notes that a shard reads the channel, and in which format it wants every publication.
+    pub(crate) fn interest(&mut self, shard: ShardId, format: Format, wanted: Wanted) {
+        let bit = match wanted {
+            Wanted::Every => 1_u32 << format.index(),
+            Wanted::Newest(_) => 0,
+        };
         match self.interested.iter_mut().find(|interested| interested.shard == shard) {
             Some(interested) => interested.formats |= bit,
             None => self.interested.push(Interested { shard, formats: bit }),
@@ -219,7 +223,7 @@ impl Channel {
         self.interested.retain(|interested| interested.shard != shard);
     }
 
-    /// The formats that someone reads the channel in.
+    /// The formats in which someone reads every publication.
     pub(crate) fn formats(&self) -> impl Iterator<Item = Format> + use<> {
         let mut wanted = self.interested.iter().fold(0, |all, interested| all | interested.formats);
         std::iter::from_fn(move || {

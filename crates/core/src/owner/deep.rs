@@ -14,6 +14,7 @@ use crate::owner::channel::Channel;
 use crate::owner::{Attaching, Outlet, Owner};
 use crate::position::{Offset, Position};
 use crate::publication::Publication;
+use crate::rate::Wanted;
 use crate::settings::ShardId;
 use crate::shard::{
     Answer, Attachment, Coverage, DeepStart, EngineCommand, HistoryPage, HistoryQuery, Message,
@@ -47,6 +48,7 @@ pub(super) struct PageReader {
     pub(super) shard: ShardId,
     pub(super) ticket: u64,
     pub(super) format: Format,
+    pub(super) wanted: Wanted,
     pub(super) channel: ChannelName,
     /// What the reader has seen.
     pub(super) from: Position,
@@ -222,12 +224,11 @@ impl Owner {
             Some(channel)
                 if history.is_empty() && (!moved || after.offset >= channel.ring.floor()) =>
             {
-                let PageReader { from, gap, .. } = reader;
-                let mut attachment =
-                    channel.attachment(from, gap, &settings.feed, settings.page_bytes);
+                let PageReader { from, gap, wanted, .. } = reader;
+                let mut attachment = channel.attachment((from, gap), wanted, &settings);
                 attachment.members = self.rooms.count(&channel.name);
                 if attachment.coverage == Coverage::Live {
-                    channel.interest(reader.shard, reader.format);
+                    channel.interest(reader.shard, reader.format, wanted);
                 }
                 attachment
             }

@@ -10,6 +10,7 @@ use crate::namespace::{Presence, PresenceBounds};
 use crate::owner::tests::settings;
 use crate::owner::{Attaching, Outlet, Owner};
 use crate::presence::{Change, Linger, Member, MemberId, PresencePage, PresenceQuery};
+use crate::rate::Wanted;
 use crate::shard::{Answer, Figures, Message};
 use crate::start::Start;
 use crate::time::Now;
@@ -33,7 +34,8 @@ impl House {
             figures: Figures::default(),
         };
         let (start, format) = (Start::Now, Format::Sse);
-        let reader = Attaching { shard: 0, ticket: 1, start, format };
+        let wanted = Wanted::Every;
+        let reader = Attaching { shard: 0, ticket: 1, start, format, wanted };
         house.change(|owner, out| owner.attach(&room(), &reader, out));
         house
     }

@@ -16,6 +16,7 @@ use crate::presence::{Attendance, News};
 use crate::publication::{
     Content, Data, Draft, End, Expect, Lifetime, Publication, Published, Repeat, SessionId, Stored,
 };
+use crate::rate::Pace;
 use crate::settings::{Authority, Depth, Retention, ShardSettings, SlowReader};
 use crate::shard::{
     Answer, Completion, ConnectionId, Echo, Effect, EngineCommand, HistoryPage, HistoryQuery,
@@ -381,6 +382,7 @@ fn open(hub: &mut Hub, index: u32, channel: &str) -> Option<Code> {
         session: SessionId(u128::from(index)),
         echo: Echo::On,
         attendance: Attendance::default(),
+        pace: Pace::Usual,
     };
     let mut effects = Vec::new();
     let input = Input::Open { connection, opening: Box::new(opening) };

@@ -8,17 +8,20 @@
 use std::collections::VecDeque;
 
 use crate::code::Code;
+use crate::conflation::newest_of_each;
 use crate::cursor::{Cursor, CursorEntry};
-use crate::feed::{Entry, FeedId, FeedMark, FeedReader};
+use crate::feed::{Entry, FeedId, FeedMark};
 use crate::frame::Format;
 use crate::gap::{Gap, GapReason};
 use crate::name::ChannelName;
 use crate::position::Position;
 use crate::presence::Notices;
+use crate::rate::Wanted;
+use crate::settings::SlowReader;
 use crate::shard::interest::{Interest, history_entry};
 use crate::shard::reader::{Away, AwayState, Flow, OpeningState, Reader, Slot};
 use crate::shard::{
-    Attachment, ConnectionId, Coverage, Disconnect, Effect, Message, Opened, Opening, Shard,
+    Attachment, ConnectionId, Coverage, Disconnect, Effect, Message, Opened, Opening, Served, Shard,
 };
 use crate::start::{Start, Subscription};
 
@@ -28,6 +31,7 @@ pub(super) struct Ticket {
     connection: ConnectionId,
     slot: u16,
     channel: ChannelName,
+    wanted: Wanted,
     pub(super) start: Start,
     purpose: Purpose,
 }
@@ -169,7 +173,8 @@ impl Shard {
         let slot = reader.slots.insert(Away { channel: channel.clone(), state, notices });
         self.figures.readers += 1;
         self.post_join(connection, &channel, effects);
-        self.attach_slot(Ticket { connection, slot, channel, start, purpose }, effects);
+        let wanted = self.wanted(connection, &channel);
+        self.attach_slot(Ticket { connection, slot, channel, wanted, start, purpose }, effects);
     }
 
     /// Has a reader that fell behind, or has read a page, go on from `position`.
@@ -187,8 +192,9 @@ impl Shard {
             return;
         };
         let channel = away.channel.clone();
+        let wanted = self.wanted(connection, &channel);
         let (start, purpose) = (Start::After(position), Purpose::Resume);
-        self.attach_slot(Ticket { connection, slot, channel, start, purpose }, effects);
+        self.attach_slot(Ticket { connection, slot, channel, wanted, start, purpose }, effects);
     }
 
     fn attach_slot(&mut self, ticket: Ticket, effects: &mut Vec<Effect>) {
@@ -205,18 +211,18 @@ impl Shard {
         let answered = ticket.purpose == Purpose::Resume || !self.joins_elsewhere(&ticket.channel);
         let located = if answered { self.locate_here(&ticket, format) } else { None };
         if let Some((position, head)) = located {
-            let (connection, slot) = (ticket.connection, ticket.slot);
-            self.place(connection, slot, &ticket.channel, position);
+            self.place(&ticket, format, position);
             let stand = Stand { from: position, head, gap: None, over: false };
             return self.stand(ticket, stand, effects);
         }
         self.next_ticket = number;
         let interest = self.interests.entry(ticket.channel.clone()).or_insert_with(Interest::new);
         interest.attaching += 1;
-        let (shard, channel, start) = (self.settings.shard, ticket.channel.clone(), ticket.start);
+        let (shard, channel) = (self.settings.shard, ticket.channel.clone());
+        let (start, wanted) = (ticket.start, ticket.wanted);
         self.tickets.insert(number, ticket);
         self.post_to_owner(
-            Message::Attach { shard, ticket: number, channel, start, format },
+            Message::Attach { shard, ticket: number, channel, start, format, wanted },
             effects,
         );
     }
@@ -235,7 +241,7 @@ impl Shard {
             Start::After(position) if position.epoch == head.epoch => position,
             _ => return None,
         };
-        let feed = interest.feeds.get(format);
+        let feed = interest.feeds.get(format, ticket.wanted);
         let covered = match feed.and_then(|id| self.feeds.get(id)) {
             Some(feed) => {
                 position == head
@@ -290,17 +296,20 @@ impl Shard {
         attachment: Attachment,
         effects: &mut Vec<Effect>,
     ) {
-        let Attachment { channel, from, gap, history, to, ended, coverage, .. } = attachment;
+        let Attachment { channel, from, gap, mut history, to, ended, coverage, .. } = attachment;
         let (connection, slot) = (ticket.connection, ticket.slot);
         let Some(format) = self.reader_mut(connection).map(|reader| reader.format) else {
             return;
         };
         match coverage {
             Coverage::Live => {
-                self.cover(&channel, format, from, &history);
-                self.place(connection, slot, &channel, from);
+                self.cover(&ticket, format, from, &history);
+                self.place(&ticket, format, from);
             }
             Coverage::Page => {
+                if ticket.wanted != Wanted::Every {
+                    keep_newest(&mut history);
+                }
                 let entries = history.iter().map(|served| {
                     history_entry(&served.publication, served.prev, format, &self.settings)
                 });
@@ -319,14 +328,8 @@ impl Shard {
     }
 
     /// Makes sure that the feed reaches back to `from`; `history` is what the owner knows after it.
-    fn cover(
-        &mut self,
-        channel: &ChannelName,
-        format: Format,
-        from: Position,
-        history: &[crate::shard::Served],
-    ) {
-        let Some(id) = self.feed_of(channel, format) else {
+    fn cover(&mut self, ticket: &Ticket, format: Format, from: Position, history: &[Served]) {
+        let Some(id) = self.feed_of(&ticket.channel, (format, ticket.wanted)) else {
             return;
         };
         let Some(feed) = self.feeds.get_mut(id) else {
@@ -336,6 +339,13 @@ impl Shard {
             return;
         }
         let bytes = feed.bytes() as u64;
+        if let Some(newest) = &mut feed.conflation {
+            newest.extend_back(from, history, |served| {
+                history_entry(&served.publication, served.prev, format, &self.settings)
+            });
+            self.figures.feed_bytes = self.figures.feed_bytes + newest.bytes() as u64 - bytes;
+            return;
+        }
         let begun = feed.before();
         let missing = history.iter().filter(|served| served.publication.offset() <= begun.offset);
         let entries: Vec<Entry> = missing
@@ -357,31 +367,22 @@ impl Shard {
     }
 
     /// Puts a reader into its feed, after `position`.
-    fn place(
-        &mut self,
-        connection: ConnectionId,
-        slot: u16,
-        channel: &ChannelName,
-        position: Position,
-    ) {
+    fn place(&mut self, ticket: &Ticket, format: Format, position: Position) {
+        let (connection, slot) = (ticket.connection, ticket.slot);
         let Some(reader) = self.reader_mut(connection) else {
             return;
         };
-        let format = reader.format;
         let notices = match reader.slots.get_mut(slot) {
             Some(Slot::Away(away)) => away.notices,
             _ => Notices::Off,
         };
-        let Some(id) = self.feed_of(channel, format) else {
+        let Some(id) = self.feed_of(&ticket.channel, (format, ticket.wanted)) else {
             return;
         };
         let Some(feed) = self.feeds.get_mut(id) else {
             return;
         };
-        let next = feed.locate(position).unwrap_or(feed.end());
-        let (connection_at, since) = (connection.index, feed.end());
-        let reader = FeedReader { connection: connection_at, slot, next, since, notices };
-        let place = feed.add(reader);
+        let place = feed.add((connection.index, slot), notices, position);
         self.settle_in(connection, slot, id, place);
     }
 
@@ -396,7 +397,7 @@ impl Shard {
 
     /// Tells a reader where it stands, in the way that fits what it attached for.
     fn stand(&mut self, ticket: Ticket, stand: Stand, effects: &mut Vec<Effect>) {
-        let Ticket { connection, slot, mut channel, start, purpose } = ticket;
+        let Ticket { connection, slot, mut channel, wanted, start, purpose } = ticket;
         // Whoever keeps the name shares it with the others who read the channel here.
         if let Some((shared, _)) = self.interests.get_key_value(&channel) {
             channel = shared.clone();
@@ -412,7 +413,11 @@ impl Shard {
             (Some(_), _) => None,
         };
         let gap_follows = gap.is_some();
-        let policy = self.settings.namespaces.of(&channel).slow_reader;
+        let policy = match (wanted, self.settings.namespaces.of(&channel).slow_reader) {
+            (Wanted::Newest(_), _) => SlowReader::Latest,
+            (Wanted::Every, SlowReader::Latest) => SlowReader::Recover,
+            (Wanted::Every, policy) => policy,
+        };
         let opened = Opened { channel, entry: claimed, head, gap_follows, over, policy };
         match purpose {
             Purpose::Opening(at) => {
@@ -487,10 +492,11 @@ impl Shard {
         let composes = !alone || !state.carried.is_empty();
         extra.cursor = (composes && reader.format.composes()).then(|| told.clone());
         reader.shed();
+        let max_rate = reader.pace.max_rate();
         if reader.flow == Flow::Opening {
             reader.flow = Flow::Open;
         }
-        effects.push(Effect::Opened { connection, channels, cursor: told });
+        effects.push(Effect::Opened { connection, channels, cursor: told, max_rate });
         let mut unreadable = state.gaps.iter().filter(|gap| gap.from.is_none()).count();
         for gap in state.gaps {
             let own = self.reader_mut(connection).and_then(Reader::cursor_mut);
@@ -621,4 +627,11 @@ impl Shard {
         let at = reader.slots.as_slice().iter().position(holds)?;
         u16::try_from(at).ok()
     }
+}
+
+/// Leaves of each key the newest.
+fn keep_newest(history: &mut Vec<Served>) {
+    let newest = newest_of_each(history.iter().map(|served| &*served.publication));
+    let mut newest = newest.into_iter();
+    history.retain(|_| newest.next().unwrap_or(true));
 }

@@ -15,6 +15,7 @@ use crate::permit::Permit;
 use crate::position::{Epoch, Position};
 use crate::presence::Attendance;
 use crate::publication::{Content, Data, Draft, End, Lifetime, SessionId};
+use crate::rate::Pace;
 use crate::settings::{Authority, Depth, Retention, ShardSettings, SlowReader};
 use crate::shard::{
     Completion, ConnectionId, Delivery, Echo, Effect, EngineCommand, Input, Opened, Opening,
@@ -88,6 +89,7 @@ impl Stream {
             session: SessionId(1),
             echo: Echo::On,
             attendance: Attendance::default(),
+            pace: Pace::Usual,
         };
         stream.input(Input::Open { connection: READER, opening: Box::new(opening) });
         stream

@@ -5,7 +5,7 @@
 //! over until it says that it has room; then it is visited by itself.
 
 use crate::cursor::CursorEntry;
-use crate::feed::{Feed, FeedId, FeedMark, FeedReader, Run};
+use crate::feed::{Feed, FeedId, FeedMark, FeedReader, Run, RunEntries};
 use crate::frame::Format;
 use crate::name::ChannelName;
 use crate::shard::reader::{AwayState, Flow, Reader, Slot};
@@ -13,7 +13,7 @@ use crate::shard::{Backlog, ConnectionId, Effect, Room, Shard, Sink};
 use crate::time::Now;
 
 /// Readers that one visit of a feed looks at for each send it may make.
-const LOOKS_PER_SEND: usize = 16;
+pub(super) const LOOKS_PER_SEND: usize = 16;
 
 /// What a reader came to that each reader is told by itself.
 pub(super) struct Hit {
@@ -77,6 +77,11 @@ impl Shard {
             self.feeds.put(id, feed);
             return 0;
         }
+        if feed.conflation.is_some() {
+            let sends = self.visit_newest(id, feed, sink, most, hits);
+            self.close_feed_if_unread(id, effects);
+            return sends;
+        }
         if feed.pass.visited == 0 {
             feed.pass.until = feed.end();
             feed.pass.needed = feed.end();
@@ -137,7 +142,11 @@ impl Shard {
                     let Some(mut feed) = self.feeds.take(id) else {
                         continue;
                     };
-                    sends += self.deliver(&mut feed, place as usize, sink, hits);
+                    let place = place as usize;
+                    sends += match feed.conflation {
+                        None => self.deliver(&mut feed, place, sink, hits),
+                        Some(_) => self.visit_newest_reader(id, &mut feed, place, sink, hits),
+                    };
                     self.feeds.put(id, feed);
                 }
                 Some(Slot::Away(away)) => match away.state {
@@ -189,7 +198,7 @@ impl Shard {
             }
             let count = feed.run_length(&FeedReader { next, ..at }, reader.eyes());
             let cursor = reader.extra.as_ref().and_then(|extra| extra.cursor.as_ref());
-            let run = Run { entries: feed.entries(next, count), cursor };
+            let run = Run { entries: RunEntries::Every(feed.entries(next, count)), cursor };
             let delivery = sink.deliver(connection, run);
             let taken = delivery.taken.min(count);
             sends += 1;
@@ -256,7 +265,8 @@ impl Shard {
     }
 }
 
-fn move_cursor(reader: &mut Reader, seen: Option<CursorEntry>) {
+/// Moves a reader's own cursor on, if it has one.
+pub(super) fn move_cursor(reader: &mut Reader, seen: Option<CursorEntry>) {
     if let (Some(entry), Some(cursor)) = (seen, reader.cursor_mut()) {
         cursor.set(entry);
     }

@@ -9,6 +9,7 @@ use crate::gap::Gap;
 use crate::name::ChannelName;
 use crate::position::{Offset, Position};
 use crate::publication::Publication;
+use crate::rate::{Rate, Wanted};
 use crate::settings::{ShardSettings, SlowReader};
 use crate::shard::reader::{Away, AwayState, Flow, Slot};
 use crate::shard::{ConnectionId, Disconnect, Effect, Item, Message, Shard};
@@ -32,6 +33,20 @@ pub(super) struct FeedTable {
     plain: [Option<FeedId>; Format::PLAIN.len()],
     /// Those whose bytes are compressed; most channels have none.
     compressed: Vec<(Format, FeedId)>,
+    /// Those of readers that want only what is newest, one for each format and pace; few channels
+    /// have any.
+    conflating: Option<Box<ConflatingFeeds>>,
+}
+
+/// The conflating feeds of one channel.
+#[derive(Debug, Default)]
+pub(super) struct ConflatingFeeds(Vec<ConflatingFeed>);
+
+#[derive(Debug, Clone, Copy)]
+struct ConflatingFeed {
+    format: Format,
+    rate: Option<Rate>,
+    id: FeedId,
 }
 
 /// The feeds of a shard, by number.
@@ -59,41 +74,83 @@ impl Interest {
 impl FeedTable {
     /// Whether nobody reads the channel.
     pub(super) fn is_empty(&self) -> bool {
-        self.plain.iter().all(Option::is_none) && self.compressed.is_empty()
+        self.plain.iter().all(Option::is_none)
+            && self.compressed.is_empty()
+            && self.conflating.is_none()
     }
 
-    /// The feed in a format.
-    pub(super) fn get(&self, format: Format) -> Option<FeedId> {
-        match format {
-            Format::Compressed(_) => {
+    /// The feed for readers that want this.
+    pub(super) fn get(&self, format: Format, wanted: Wanted) -> Option<FeedId> {
+        match (wanted, format) {
+            (Wanted::Newest(rate), _) => self.conflating.as_ref()?.find(format, rate),
+            (Wanted::Every, Format::Compressed(_)) => {
                 let mut feeds = self.compressed.iter();
                 feeds.find(|(other, _)| *other == format).map(|(_, id)| *id)
             }
-            plain => self.plain.get(plain.index()).copied().flatten(),
+            (Wanted::Every, plain) => self.plain.get(plain.index()).copied().flatten(),
         }
     }
 
-    /// The numbers of all of them.
+    /// The numbers of all that hold every publication.
     pub(super) fn ids(&self) -> impl Iterator<Item = FeedId> + use<> {
         let compressed = self.compressed.clone().into_iter().map(|(_, id)| id);
         self.plain.into_iter().flatten().chain(compressed)
     }
 
-    fn insert(&mut self, format: Format, id: FeedId) {
-        match (format, self.plain.get_mut(format.index())) {
-            (Format::Compressed(_), _) | (_, None) => self.compressed.push((format, id)),
-            (_, Some(slot)) => *slot = Some(id),
+    /// Whether there are any in which a publication may supersede another.
+    pub(super) fn conflates(&self) -> bool {
+        self.conflating.is_some()
+    }
+
+    /// Takes the conflating ones out, for something to be put into each.
+    pub(super) fn take_conflating(&mut self) -> Option<Box<ConflatingFeeds>> {
+        self.conflating.take()
+    }
+
+    /// Puts them back.
+    pub(super) fn put_conflating(&mut self, feeds: Box<ConflatingFeeds>) {
+        self.conflating = Some(feeds);
+    }
+
+    fn insert(&mut self, format: Format, wanted: Wanted, id: FeedId) {
+        match (wanted, format, self.plain.get_mut(format.index())) {
+            (Wanted::Newest(rate), ..) => {
+                let feeds = self.conflating.get_or_insert_default();
+                feeds.0.push(ConflatingFeed { format, rate, id });
+            }
+            (Wanted::Every, Format::Compressed(_), _) | (Wanted::Every, _, None) => {
+                self.compressed.push((format, id));
+            }
+            (Wanted::Every, _, Some(slot)) => *slot = Some(id),
         }
     }
 
-    fn remove(&mut self, format: Format) {
-        self.compressed.retain(|(other, _)| *other != format);
+    fn remove(&mut self, id: FeedId) {
+        for slot in &mut self.plain {
+            *slot = slot.filter(|feed| *feed != id);
+        }
+        self.compressed.retain(|(_, feed)| *feed != id);
         if self.compressed.is_empty() {
             self.compressed = Vec::new();
         }
-        if let Some(slot) = self.plain.get_mut(format.index()) {
-            *slot = None;
+        if let Some(feeds) = &mut self.conflating {
+            feeds.0.retain(|feed| feed.id != id);
+            if feeds.0.is_empty() {
+                self.conflating = None;
+            }
         }
+    }
+}
+
+impl ConflatingFeeds {
+    fn find(&self, format: Format, rate: Option<Rate>) -> Option<FeedId> {
+        let fits = |feed: &&ConflatingFeed| feed.format == format && feed.rate == rate;
+        self.0.iter().find(fits).map(|feed| feed.id)
+    }
+
+    /// The numbers of all of them.
+    pub(super) fn ids(&self) -> impl Iterator<Item = FeedId> {
+        self.0.iter().map(|feed| feed.id)
     }
 }
 
@@ -135,15 +192,19 @@ impl Feeds {
 }
 
 impl Shard {
-    /// The feed of a channel in a format, opened at the shard's head if there is none.
-    pub(super) fn feed_of(&mut self, channel: &ChannelName, format: Format) -> Option<FeedId> {
+    /// The feed of a channel for readers that want this, opened at the shard's head if there is none.
+    pub(super) fn feed_of(
+        &mut self,
+        channel: &ChannelName,
+        (format, wanted): (Format, Wanted),
+    ) -> Option<FeedId> {
         let interest = self.interests.get_mut(channel)?;
         let head = interest.head?;
-        if let Some(id) = interest.feeds.get(format) {
+        if let Some(id) = interest.feeds.get(format, wanted) {
             return Some(id);
         }
-        let id = self.feeds.insert(Feed::new(channel.clone(), format, head));
-        interest.feeds.insert(format, id);
+        let id = self.feeds.insert(Feed::new(channel.clone(), (format, wanted), head));
+        interest.feeds.insert(format, wanted, id);
         self.figures.feeds += 1;
         Some(id)
     }
@@ -158,8 +219,9 @@ impl Shard {
         };
         self.figures.feeds -= 1;
         self.figures.feed_bytes -= feed.bytes() as u64;
+        self.forget_moment(id, &feed);
         if let Some(interest) = self.interests.get_mut(&feed.channel) {
-            interest.feeds.remove(feed.format);
+            interest.feeds.remove(id);
         }
         self.release_if_unread(&feed.channel, effects);
     }
@@ -188,12 +250,16 @@ impl Shard {
         if let Some(position) = publication.position {
             interest.head = Some(position);
         }
+        let conflates = interest.feeds.conflates();
         for id in interest.feeds.ids() {
             let Some(feed) = self.feeds.get_mut(id) else {
                 continue;
             };
             let entry = live_entry(item, feed, &self.settings);
             self.push_entry(id, entry, effects);
+        }
+        if conflates {
+            self.conflate_live(item);
         }
     }
 
@@ -208,10 +274,11 @@ impl Shard {
         interest.head = Some(gap.to);
         interest.ended = false;
         let entry = CursorEntry { hash: gap.channel.hash48(), position: gap.to, ended: false };
+        let mark = Entry::mark(FeedMark::Removed(gap.clone()), entry);
         for id in interest.feeds.ids() {
-            let mark = Entry::mark(FeedMark::Removed(gap.clone()), entry);
-            self.push_entry(id, mark, effects);
+            self.push_entry(id, mark.clone(), effects);
         }
+        self.conflate_mark(&gap.channel, &mark);
     }
 
     /// The channel ended: its readers are told in their place.
@@ -229,9 +296,11 @@ impl Shard {
         }
         interest.ended = true;
         let entry = CursorEntry { hash: channel.hash48(), position, ended: true };
+        let mark = Entry::mark(FeedMark::Ended, entry);
         for id in interest.feeds.ids() {
-            self.push_entry(id, Entry::mark(FeedMark::Ended, entry), effects);
+            self.push_entry(id, mark.clone(), effects);
         }
+        self.conflate_mark(channel, &mark);
     }
 
     /// Appends to a feed; readers that it passes thereby are behind from then on.
@@ -285,7 +354,7 @@ impl Shard {
     }
 
     /// Takes a reader out of a feed that it can no longer read from.
-    fn make_lagging(&mut self, connection: ConnectionId, slot: u16, position: Position) {
+    pub(super) fn make_lagging(&mut self, connection: ConnectionId, slot: u16, position: Position) {
         let Some(reader) = self.readers.get_mut(connection.index) else {
             return;
         };
@@ -365,7 +434,8 @@ pub(super) fn history_entry(
     entry(publication, frame)
 }
 
-fn entry(publication: &Arc<Publication>, frame: crate::frame::Frame) -> Entry {
+/// A publication with its frame as an entry.
+pub(super) fn entry(publication: &Arc<Publication>, frame: crate::frame::Frame) -> Entry {
     let hash = publication.channel.hash48();
     let after = publication.position.map(|position| CursorEntry { hash, position, ended: false });
     let exclude = publication.content.exclude();

@@ -16,6 +16,7 @@ use crate::permit::Permit;
 use crate::position::{Offset, Position};
 use crate::presence::{Attendance, Linger, Member, News, PresencePage, PresenceQuery};
 use crate::publication::{Draft, Publication, Published, SessionId};
+use crate::rate::{Pace, Rate, Wanted};
 use crate::settings::{ShardId, SlowReader};
 use crate::shard::storage::{Completion, EngineCommand};
 use crate::start::{Later, Start, Subscription};
@@ -241,6 +242,8 @@ pub struct Opening {
     pub echo: Echo,
     /// As what it takes part in presence, where there is any.
     pub attendance: Attendance,
+    /// Whether the reader gets everything or only what is newest, and how often.
+    pub pace: Pace,
 }
 
 /// Whether a reader gets its own publications back.
@@ -297,6 +300,9 @@ pub enum Message {
         start: Start,
         /// What the reader's frames look like, so that the owner can encode for it.
         format: Format,
+        /// What the reader gets; for one that wants only what is newest nothing is encoded here,
+        /// because most of it nobody would see.
+        wanted: Wanted,
     },
     /// From the owner: the reader is attached, has to be given a page first, or is refused.
     Attached {
@@ -422,6 +428,8 @@ pub enum Effect {
         channels: Vec<Opened>,
         /// The cursor of the opening event: positions read from, claimed ones before a gap.
         cursor: Cursor,
+        /// How often the reader is given what is newest, if it asked for that.
+        max_rate: Option<Rate>,
     },
     /// The channel of [`Input::Subscribe`] was added.
     Subscribed {
@@ -503,7 +511,8 @@ pub struct Opened {
     pub gap_follows: bool,
     /// Whether the channel has ended and the reader's cursor says that it knows.
     pub over: bool,
-    /// What happens to the reader if it is too slow.
+    /// What happens to the reader if it is too slow; always [`SlowReader::Latest`] for one that
+    /// asked for a rate.
     pub policy: SlowReader,
 }
 

@@ -6,6 +6,7 @@
 //! - `attach`: how readers come to their place in a feed, and how they leave
 //! - `carried`: what a reader's own cursor holds beside the channels that it reads
 //! - `flush`: how frames come from feeds to sinks
+//! - `conflate`: feeds of which readers get only what is newest, at a pace
 //! - `page`: history that comes to one reader at a time
 //! - `presence`: readers as members, and what they are told of others
 //! - `authorise`: requests that wait for an answer from elsewhere
@@ -15,6 +16,7 @@ mod authorise;
 mod carried;
 #[cfg(test)]
 mod carried_tests;
+mod conflate;
 mod flush;
 mod interest;
 mod interface;
@@ -24,7 +26,7 @@ mod reader;
 mod slab;
 mod storage;
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
 
 pub use interface::*;
@@ -90,6 +92,8 @@ pub struct Figures {
     pub publishes_refused: u64,
     /// Frames taken by connections.
     pub deliveries: u64,
+    /// Entries of conflating feeds that a newer one superseded before every reader had had them.
+    pub conflated: u64,
     /// Gaps told, by the place of their reason in [`crate::gap::GapReason::ALL`].
     pub gaps: [u64; 6],
     /// Readers that the ring passed.
@@ -140,6 +144,8 @@ pub struct Shard {
     ready: VecDeque<ConnectionId>,
     /// Readers that are told something before their next frame.
     held: Vec<ConnectionId>,
+    /// Feeds that are to be visited, by when.
+    moments: BTreeSet<(Millis, FeedId)>,
     /// Readers that wait for room in the budget of pages.
     page_queue: VecDeque<PageWaiter>,
     /// Readers that were given a page, oldest first; some may have read theirs.
@@ -169,6 +175,7 @@ impl Shard {
             dirty: VecDeque::new(),
             ready: VecDeque::new(),
             held: Vec::new(),
+            moments: BTreeSet::new(),
             page_queue: VecDeque::new(),
             page_holders: VecDeque::new(),
             next_page: 0,
@@ -199,7 +206,8 @@ impl Shard {
     #[must_use]
     pub fn tick_at(&self) -> Option<Millis> {
         let parked = self.parked.front().map(|parked| parked.deadline);
-        self.owner.tick_at().into_iter().chain(parked).chain(self.pages_at()).min()
+        let own = parked.into_iter().chain(self.pages_at()).chain(self.moments_at());
+        self.owner.tick_at().into_iter().chain(own).min()
     }
 
     /// The counters and gauges of this shard.
@@ -225,6 +233,7 @@ impl Shard {
             && self.parked.is_empty()
             && self.page_queue.is_empty()
             && self.page_holders.is_empty()
+            && !self.awaits_moment()
     }
 
     /// The shard that owns a channel.
@@ -272,6 +281,7 @@ impl Shard {
                 owner.sweep(&mut out);
                 owner.attend(&mut out);
                 self.reclaim_pages(effects);
+                self.open_moments();
             }
         }
     }
@@ -293,8 +303,8 @@ impl Shard {
             Message::Answer { origin, channel, answer } => {
                 effects.push(Effect::Answer { origin, channel, answer });
             }
-            Message::Attach { shard, ticket, channel, start, format } => {
-                let attaching = Attaching { shard, ticket, start, format };
+            Message::Attach { shard, ticket, channel, start, format, wanted } => {
+                let attaching = Attaching { shard, ticket, start, format, wanted };
                 let (owner, mut out) = self.owner(now, effects);
                 owner.attach(&channel, &attaching, &mut out);
             }

@@ -64,6 +64,7 @@ impl Shard {
             let entry = Entry { frame, after: None, time, exclude: None, body };
             self.push_entry(id, entry, effects);
         }
+        self.conflate_news(news);
     }
 
     /// Tells a reader that comes to its place in a feed how many members there are: while it was

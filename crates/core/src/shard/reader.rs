@@ -11,6 +11,7 @@ use crate::name::ChannelName;
 use crate::position::Position;
 use crate::presence::{Attendance, Member, MemberId, Notices};
 use crate::publication::SessionId;
+use crate::rate::Pace;
 use crate::shard::{ConnectionId, Opened, Opening};
 use crate::time::Millis;
 
@@ -20,6 +21,7 @@ pub(crate) struct Reader {
     pub(crate) generation: u32,
     pub(crate) format: Format,
     pub(crate) session: SessionId,
+    pub(crate) pace: Pace,
     pub(crate) flow: Flow,
     /// Whether it stands in the list of readers to visit.
     pub(crate) queued: bool,
@@ -150,6 +152,7 @@ impl Reader {
             generation: connection.generation,
             format: opening.format,
             session: opening.session,
+            pace: opening.pace,
             flow: Flow::Opening,
             queued: false,
             attends,

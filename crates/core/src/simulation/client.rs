@@ -2,15 +2,20 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
+use super::newest::{Key, Newest};
 use super::presence::{Attended, Ears, Heard};
 use super::truth::Truth;
+use super::world::Tally;
 use crate::cursor::{Cursor, CursorEntry};
+use crate::feed::{Entry, Run};
 use crate::frame::Format;
 use crate::gap::Gap;
 use crate::name::ChannelName;
-use crate::position::{Offset, Position};
+use crate::position::{OFFSET_END, Offset, Position};
 use crate::presence::{MemberId, Notices};
 use crate::publication::SessionId;
+use crate::rate::{Pace, Rate};
+use crate::settings::SlowReader;
 use crate::shard::{ConnectionId, Opened};
 use crate::start::Start;
 use crate::time::Millis;
@@ -22,6 +27,7 @@ pub(super) struct Told {
     pub(super) position: Option<Position>,
     pub(super) prev: Offset,
     pub(super) payload: String,
+    pub(super) key: Key,
 }
 
 /// What a connection has been told, in order.
@@ -30,6 +36,11 @@ pub(super) struct Client {
     pub(super) connection: ConnectionId,
     pub(super) shard: usize,
     pub(super) format: Format,
+    pub(super) pace: Pace,
+    /// Whether feeds have room for all that is newest, so that it is never passed.
+    pub(super) roomy: bool,
+    /// The channels of which it was told that it gets only what is newest.
+    pub(super) newest: BTreeMap<ChannelName, Newest>,
     /// What has been seen of each channel.
     pub(super) seen: BTreeMap<ChannelName, CursorEntry>,
     /// What its cursor holds beside that: entries of channels that it does not read.
@@ -64,6 +75,9 @@ impl Client {
             connection,
             shard,
             format,
+            pace: Pace::Usual,
+            roomy: false,
+            newest: BTreeMap::new(),
             seen: BTreeMap::new(),
             carried: BTreeMap::new(),
             marked: false,
@@ -98,7 +112,14 @@ impl Client {
         self.pricked.clear();
     }
 
-    /// The stream began, or a channel was added.
+    /// The stream began, at this pace.
+    pub(super) fn opened(&mut self, max_rate: Option<Rate>) -> Result<(), String> {
+        self.opened = true;
+        let told = max_rate == self.pace.max_rate();
+        if told { Ok(()) } else { Err(format!("told {max_rate:?}: {self:?}")) }
+    }
+
+    /// Where a channel stands, of the stream that began or added to it.
     pub(super) fn attached(&mut self, opened: &Opened, truth: &Truth) -> Result<(), String> {
         let start = self.starts.remove(&opened.channel).unwrap_or_default();
         let given = opened.entry.map(|entry| entry.position);
@@ -108,11 +129,7 @@ impl Client {
             let Some(reached) = reached else {
                 return Err(format!("asked to go on from {claimed:?}, given {opened:?}"));
             };
-            truth.nothing_between(
-                &opened.channel,
-                (claimed, reached.offset + 1),
-                self.session(),
-            )?;
+            self.nothing_missed(&opened.channel, (claimed, reached.offset + 1), truth)?;
         }
         if start == Start::Unreadable && (given.is_some() || !opened.gap_follows) {
             return Err(format!("its place could not be known, given {opened:?}"));
@@ -124,6 +141,10 @@ impl Client {
         self.seen.insert(opened.channel.clone(), entry);
         if self.pricked.remove(&opened.channel) && !opened.over {
             self.ears.insert(opened.channel.clone(), Ears::default());
+        }
+        self.newest.remove(&opened.channel);
+        if opened.policy == SlowReader::Latest {
+            self.newest.insert(opened.channel.clone(), Newest::new(position));
         }
         Ok(())
     }
@@ -180,9 +201,23 @@ impl Client {
             // What it published itself and does not get moves its cursor all the same. A place
             // whose publication has expired may be told as the one before.
             let (first, second) = if place < last { (place, last) } else { (last, place) };
-            truth.nothing_between(channel, (first, second.offset + 1), self.session())?;
+            self.nothing_missed(channel, (first, second.offset + 1), truth)?;
         }
         if cursor.marked() == self.marked { Ok(()) } else { Err(format!("the mark: {cursor:?}")) }
+    }
+
+    /// Whether nothing lies between that it had to be given: its cursor may move past that.
+    fn nothing_missed(
+        &self,
+        channel: &ChannelName,
+        between: (Position, Offset),
+        truth: &Truth,
+    ) -> Result<(), String> {
+        match self.newest.get(channel) {
+            Some(newest) if self.roomy => newest.gave_way(channel, between, self.session(), truth),
+            Some(_) => Ok(()),
+            None => truth.nothing_between(channel, between, self.session()),
+        }
     }
 
     fn session(&self) -> SessionId {
@@ -200,6 +235,7 @@ impl Client {
         else {
             return Err(format!("{told:?} is of a channel that is not read"));
         };
+        let newest = self.newest.get_mut(name);
         let Some(position) = told.position else {
             if self.live.contains(&told.payload) {
                 return Err(format!("{told:?} came twice"));
@@ -217,11 +253,18 @@ impl Client {
         if position.offset <= last.offset {
             return Err(format!("{told:?} after {last:?}: a duplicate, or out of order"));
         }
-        let own = truth.own_between(name, (last, told.prev + 1), session);
-        if told.prev > last.offset && !own {
-            return Err(format!("{told:?} after {last:?}: its prev says that some were missed"));
+        match newest {
+            Some(newest) => newest.told(told, position)?,
+            None => {
+                let own = truth.own_between(name, (last, told.prev + 1), session);
+                if told.prev > last.offset && !own {
+                    return Err(format!(
+                        "{told:?} after {last:?}: its prev says that some lie between"
+                    ));
+                }
+                truth.nothing_between(name, (last, position.offset), session)?;
+            }
         }
-        truth.nothing_between(name, (last, position.offset), session)?;
         truth.is(name, position, &told.payload)?;
         seen.position = position;
         self.publications += 1;
@@ -245,12 +288,51 @@ impl Client {
         }
     }
 
+    /// Of what it is offered at once nothing supersedes anything else, where it gets only what is
+    /// newest.
+    pub(super) fn offered(&self, run: &Run<'_>) -> Result<(), String> {
+        let stored = |entry: &Entry| {
+            let publication = entry.publication()?;
+            let key = publication.content.conflate().map(str::to_owned);
+            self.newest.get(&publication.channel)?;
+            Some((publication.position?.epoch, key))
+        };
+        let mut keys = BTreeSet::new();
+        match run.entries().filter_map(stored).find(|key| !keys.insert(key.clone())) {
+            Some(twice) => Err(format!("{twice:?} was offered twice at once")),
+            None => Ok(()),
+        }
+    }
+
+    /// The publication was one of a channel of which it gets only what is newest, if it is one:
+    /// given at this moment by a shard that knew of this head, unless it came in a page.
+    pub(super) fn told_newest(
+        &mut self,
+        told: &Told,
+        (head, now): (Option<Position>, Millis),
+        truth: &Truth,
+        tally: &mut Tally,
+    ) -> Result<(), String> {
+        let newest = self.newest.iter_mut().find(|(name, _)| name.as_str() == told.channel);
+        let Some((name, newest)) = newest else { return Ok(()) };
+        let Some(head) = head else {
+            tally.newest_pages += 1;
+            return Ok(());
+        };
+        *if self.pace.max_rate().is_some() { &mut tally.paced } else { &mut tally.newest } += 1;
+        newest.moment(now, self.pace.max_rate())?;
+        told.position.map_or(Ok(()), |position| truth.is_newest(name, position, head))
+    }
+
     /// A gap was told.
     pub(super) fn gap(&mut self, gap: &Gap) -> Result<(), String> {
         let Some(seen) = self.seen.get_mut(&gap.channel) else {
             return Err(format!("{gap:?} is of a channel that is not read"));
         };
         seen.position = gap.to;
+        if let Some(newest) = self.newest.get_mut(&gap.channel) {
+            newest.begin(gap.to);
+        }
         self.gaps += 1;
         Ok(())
     }
@@ -270,9 +352,24 @@ impl Client {
         if last.epoch != end.epoch || last.offset > end.offset {
             return Err(format!("{channel} ended at {end:?}, seen {last:?}"));
         }
-        truth.nothing_between(channel, (last, end.offset + 1), session)?;
         *seen = entry;
         self.ears.remove(channel);
+        match self.newest.get(channel) {
+            Some(newest) if self.roomy => newest.complete(channel, end, session, truth),
+            Some(_) => Ok(()),
+            None => truth.nothing_between(channel, (last, end.offset + 1), session),
+        }
+    }
+
+    /// Whether of each channel of which it gets only what is newest it has that, when all is told.
+    pub(super) fn complete(&self, truth: &Truth) -> Result<(), String> {
+        for (channel, newest) in self.newest.iter().filter(|_| self.roomy) {
+            let seen = self.seen.get(channel).filter(|seen| !seen.ended);
+            if let Some(seen) = seen {
+                let end = seen.position.at(OFFSET_END);
+                newest.complete(channel, end, self.session(), truth)?;
+            }
+        }
         Ok(())
     }
 }

@@ -7,11 +7,14 @@
 //! stored: nothing lost, doubled or out of order unless a gap said so, every publish answered once
 //! and truly. Of members, that lists show who is there and nobody else, and that whoever listens
 //! knows the same.
+//! Who gets only what is newest is never given what was superseded, nor more often than
+//! it asked for, and has the newest of each key in the end.
 
 #![expect(clippy::cast_possible_truncation, reason = "the numbers of a simulated run are small")]
 
 mod client;
 mod engine;
+mod newest;
 mod presence;
 mod random;
 mod sabotage;
@@ -72,6 +75,10 @@ fn a_thousand_seeds_lose_double_and_reorder_nothing() {
         ("joins and leaves told", total.news),
         ("numbers of members told", total.counts),
         ("refusals where nobody counts members", total.uncounted),
+        ("conflated publications", total.conflated),
+        ("deliveries of what is newest as it comes", total.newest),
+        ("deliveries of what is newest at a rate", total.paced),
+        ("pages of what is newest", total.newest_pages),
     ] {
         assert!(count > 100, "too few {what}: {total:?}");
     }
@@ -106,6 +113,18 @@ fn a_reload_that_is_told_is_found() {
 fn news_that_a_slow_reader_missed_in_silence_are_found() {
     let found = found_by(Mistake::MissedNews, 0..1000);
     assert!(found.is_some(), "no seed noticed that a reader knows others than are there");
+}
+
+#[test]
+fn keeping_what_is_superseded_is_found() {
+    let found = found_by(Mistake::Superseded, 0..1000);
+    assert!(found.is_some(), "no seed noticed that a reader got something older than the newest");
+}
+
+#[test]
+fn a_visit_between_moments_is_found() {
+    let found = found_by(Mistake::BetweenMoments, 0..1000);
+    assert!(found.is_some(), "no seed noticed that a reader was visited too often");
 }
 
 #[test]

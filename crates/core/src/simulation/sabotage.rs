@@ -1,4 +1,4 @@
-//! Six mistakes that the simulation has to find. Each is switched on for one test's thread only,
+//! Mistakes that the simulation has to find. Each is switched on for one test's thread only,
 //! and exists in test builds only.
 
 use std::cell::Cell;
@@ -18,6 +18,10 @@ pub(crate) enum Mistake {
     NoGrace,
     /// A reader that was behind is not told that it has missed who came and went.
     MissedNews,
+    /// A conflating feed keeps what a newer publication of the same key has superseded.
+    Superseded,
+    /// A reader that was full is visited at once, not at its feed's next moment.
+    BetweenMoments,
 }
 
 thread_local! {

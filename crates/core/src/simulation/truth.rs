@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::newest::Key;
 use crate::name::ChannelName;
 use crate::position::{Epoch, Offset, Position};
 use crate::publication::SessionId;
@@ -10,15 +11,20 @@ use crate::publication::SessionId;
 #[derive(Debug, Default)]
 pub(super) struct Truth {
     stored: BTreeMap<(ChannelName, Epoch, Offset), Stored>,
+    /// The epoch of what was stored last.
+    current: BTreeMap<ChannelName, Epoch>,
 }
 
+/// What was stored at one place.
 #[derive(Debug)]
-struct Stored {
-    payload: String,
+pub(super) struct Stored {
+    pub(super) payload: String,
+    /// Its conflation key.
+    pub(super) key: Key,
     /// Whether it may have expired by its own lifetime, so that missing it is no loss.
-    fleeting: bool,
+    pub(super) fleeting: bool,
     /// The session that does not get it.
-    exclude: Option<SessionId>,
+    pub(super) exclude: Option<SessionId>,
 }
 
 impl Truth {
@@ -27,18 +33,77 @@ impl Truth {
         &mut self,
         channel: &ChannelName,
         position: Position,
-        payload: &str,
-        fleeting: bool,
-        exclude: Option<SessionId>,
+        stored: Stored,
     ) -> Result<(), String> {
         let at = (channel.clone(), position.epoch, position.offset);
-        let stored = Stored { payload: payload.to_owned(), fleeting, exclude };
+        let payload = stored.payload.clone();
+        self.current.insert(channel.clone(), position.epoch);
         match self.stored.insert(at, stored) {
             Some(first) if first.payload != payload => {
                 Err(format!("{channel} {position:?} was given to {first:?} and to {payload}"))
             }
             _ => Ok(()),
         }
+    }
+
+    /// What lies between, is meant for a session, and has nothing newer of its key behind it.
+    pub(super) fn not_superseded(
+        &self,
+        channel: &ChannelName,
+        (seen, next): (Position, Offset),
+        session: SessionId,
+    ) -> impl Iterator<Item = (Offset, &Stored)> {
+        let owed = move |stored: &Stored| !stored.fleeting && stored.exclude != Some(session);
+        let newest = move |at: Position, key: &Key| {
+            self.between(channel, at, Offset::MAX).all(|(_, newer)| newer.key != *key)
+        };
+        self.between(channel, seen, next)
+            .filter(move |(_, stored)| owed(stored))
+            .filter(move |((_, _, offset), stored)| newest(seen.at(*offset), &stored.key))
+            .map(|((_, _, offset), stored)| (*offset, stored))
+    }
+
+    /// Whether nothing of another history has been stored since.
+    pub(super) fn is_current(&self, channel: &ChannelName, epoch: Epoch) -> bool {
+        self.current.get(channel).is_none_or(|current| *current == epoch)
+    }
+
+    /// Whether nothing newer of the same key stands at the place or before `head`.
+    pub(super) fn is_newest(
+        &self,
+        channel: &ChannelName,
+        position: Position,
+        head: Position,
+    ) -> Result<(), String> {
+        let at = (channel.clone(), position.epoch, position.offset);
+        let Some(stored) = self.stored.get(&at) else { return Ok(()) };
+        // A history that has given way to another one is known to its end.
+        let known = if position.epoch == head.epoch { head.offset + 1 } else { Offset::MAX };
+        // What has expired stands for nothing.
+        let newer = |newer: &Stored| newer.key == stored.key && !newer.fleeting;
+        let newer = self.between(channel, position, known).find(|(_, stored)| newer(stored));
+        match newer {
+            Some(newer) => Err(format!("{stored:?} at {position:?} was superseded by {newer:?}")),
+            None => Ok(()),
+        }
+    }
+
+    /// The newest of each key after one place and up to another, as far as a reader has to have it.
+    pub(super) fn newest_of_each(
+        &self,
+        channel: &ChannelName,
+        (from, end): (Position, Offset),
+        session: SessionId,
+    ) -> BTreeMap<Key, Offset> {
+        let mut newest = BTreeMap::new();
+        for ((_, _, offset), stored) in self.between(channel, from, end + 1) {
+            if stored.exclude == Some(session) {
+                newest.remove(&stored.key);
+            } else if !stored.fleeting {
+                newest.insert(stored.key.clone(), *offset);
+            }
+        }
+        newest
     }
 
     /// Whether a reader that goes from `seen` to `next` misses nothing that is meant for it.
@@ -74,7 +139,7 @@ impl Truth {
         channel: &ChannelName,
         seen: Position,
         next: Offset,
-    ) -> impl Iterator<Item = (&(ChannelName, Epoch, Offset), &Stored)> {
+    ) -> impl Iterator<Item = (&(ChannelName, Epoch, Offset), &Stored)> + use<'_> {
         let from = (channel.clone(), seen.epoch, seen.offset + 1);
         let to = (channel.clone(), seen.epoch, next.max(seen.offset + 1));
         self.stored.range(from..to)

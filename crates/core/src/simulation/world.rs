@@ -2,7 +2,9 @@
 
 mod clients;
 mod presence;
+mod sink;
 mod told;
+mod wire;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -10,28 +12,23 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use super::client::{Client, Told as ClientTold};
+use self::sink::Clients;
+use self::wire::{encode, encode_news};
+use super::client::Client;
 use super::engine::{Faults, SimEngine};
-use super::presence::{Attended, Heard};
+use super::newest::Keyed;
 use super::random::Random;
-use super::truth::Truth;
+use super::truth::{Stored, Truth};
 use crate::code::Code;
 use crate::cursor::CursorEntry;
-use crate::feed::Run;
-use crate::frame::{Format, Frame};
 use crate::name::ChannelName;
 use crate::namespace::NamespaceRules;
 use crate::permit::Permit;
-use crate::position::{Epoch, Offset, Position};
-use crate::presence::{MemberId, News};
-use crate::publication::{
-    Content, Data, Detail, Draft, End, Expect, Lifetime, Publication, SessionId,
-};
+use crate::position::Epoch;
+use crate::publication::{Content, Data, Draft, End, Expect, Lifetime, SessionId};
 use crate::settings::{Authority, Depth, Retention, ShardSettings, SlowReader};
-use crate::shard::{
-    Backlog, ConnectionId, Delivery, Input, Message, Origin, Request, Room, Shard, Sink, Verdict,
-};
-use crate::time::{Millis, Now};
+use crate::shard::{Backlog, ConnectionId, Input, Message, Origin, Request, Shard, Verdict};
+use crate::time::Now;
 
 /// How much happened, so that a run in which nothing does is noticed.
 #[derive(Debug, Default, Clone)]
@@ -54,6 +51,12 @@ pub(super) struct Tally {
     pub(super) news: usize,
     pub(super) counts: usize,
     pub(super) uncounted: usize,
+    /// Publications that others superseded in a feed.
+    pub(super) conflated: usize,
+    /// Frames given to clients that get only what is newest: as it comes, at a rate, and in pages.
+    pub(super) newest: usize,
+    pub(super) paced: usize,
+    pub(super) newest_pages: usize,
 }
 
 /// A request of a publisher.
@@ -87,21 +90,11 @@ pub(super) struct World {
     fleeting: usize,
     keys: bool,
     house: presence::House,
+    keyed: Keyed,
     tally: Tally,
     violation: Option<String>,
     /// Whether nothing goes wrong any more.
     settling: bool,
-}
-
-/// The sinks of one shard's clients.
-struct Clients<'a> {
-    shard: usize,
-    clients: &'a mut BTreeMap<(usize, u32), Client>,
-    truth: &'a Truth,
-    /// Who was away when, where the world knows it to the millisecond.
-    attended: Option<(&'a Attended, Millis)>,
-    tally: &'a mut Tally,
-    violation: &'a mut Option<String>,
 }
 
 impl Tally {
@@ -124,51 +117,10 @@ impl Tally {
         self.news += other.news;
         self.counts += other.counts;
         self.uncounted += other.uncounted;
-    }
-}
-
-impl Sink for Clients<'_> {
-    fn deliver(&mut self, connection: ConnectionId, run: Run<'_>) -> Delivery {
-        let Some(client) = self.clients.get_mut(&(self.shard, connection.index)) else {
-            self.violation.get_or_insert(format!("{connection:?} is no client"));
-            return Delivery { taken: 0, room: Room::Full };
-        };
-        if client.connection != connection || client.gone {
-            self.violation.get_or_insert(format!("{connection:?} was delivered to when gone"));
-        }
-        if let Err(violation) = client.composed(run.cursor(), self.truth) {
-            self.violation.get_or_insert(format!("{connection:?}: {violation}"));
-        }
-        let mut taken = 0;
-        for entry in run.entries() {
-            if client.room == 0 {
-                break;
-            }
-            client.room -= 1;
-            taken += 1;
-            self.tally.deliveries += 1;
-            let told = match parse_news(entry.frame.bytes()) {
-                Some((channel, heard)) => {
-                    self.tally.news += 1;
-                    client.hear(&channel, heard, self.attended)
-                }
-                None => client.told(&parse(entry.frame.bytes()), self.truth),
-            };
-            if let Err(violation) = told {
-                let format = client.format;
-                self.violation.get_or_insert(format!("{connection:?} {format:?}: {violation}"));
-            }
-            if entry.exclude == Some(SessionId(u128::from(connection.generation))) {
-                self.violation.get_or_insert(format!("{connection:?} got its own back"));
-            }
-            if let (Some(cursor), Some(after)) = (run.cursor(), entry.after)
-                && cursor.entry(after.hash).is_none_or(|own| own.position > after.position)
-            {
-                self.violation.get_or_insert(format!("{connection:?}: a cursor ran ahead"));
-            }
-        }
-        let room = if client.room == 0 { Room::Full } else { Room::More };
-        Delivery { taken, room }
+        self.conflated += other.conflated;
+        self.newest += other.newest;
+        self.paced += other.paced;
+        self.newest_pages += other.newest_pages;
     }
 }
 
@@ -186,7 +138,8 @@ impl World {
         let mut house = presence::House::new(seed);
         house.strict = shards == 1 && !seed.is_multiple_of(4) && !evicts;
         let rules = NamespaceRules { history, slow_reader, presence: house.presence };
-        let namespaces = presence::namespaces(rules);
+        let latest = random.percent(50).then_some("t");
+        let namespaces = presence::namespaces(rules, latest);
         let ring = Retention { count: 1 + random.below(count), bytes: 3000, age: Duration::MAX };
         let rings_bytes_max = if random.percent(50) { 1500 } else { usize::MAX };
         let settings = |shard| ShardSettings {
@@ -225,6 +178,7 @@ impl World {
             fleeting: if random.percent(30) { 20 } else { 0 },
             keys: !evicts,
             house,
+            keyed: Keyed::draw(&mut random, feed),
             faults,
             random,
             now: Now { millis: 1, unix: 1_000_000 },
@@ -315,6 +269,9 @@ impl World {
                 }
             }
             self.quiet()?;
+            for client in self.clients.values().filter(|client| !client.gone) {
+                client.complete(&self.truth)?;
+            }
         }
         for asked in self.asked.values() {
             if !asked.answered {
@@ -340,8 +297,10 @@ impl World {
         self.quiet()?;
         self.check_members()?;
         self.leave_nothing()?;
-        self.tally.slow +=
-            self.shards.iter().map(|shard| shard.figures().slow_readers as usize).sum::<usize>();
+        for figures in self.shards.iter().map(Shard::figures) {
+            self.tally.slow += figures.slow_readers as usize;
+            self.tally.conflated += figures.conflated as usize;
+        }
         Ok(self.tally)
     }
 
@@ -349,6 +308,9 @@ impl World {
     fn leave_nothing(&mut self) -> Result<(), String> {
         while let Some(key) = self.clients.keys().next().copied() {
             self.leave(key);
+        }
+        if self.shards.iter().any(Shard::awaits_moment) {
+            return Err("a moment of a feed that nobody reads".to_owned());
         }
         for _ in 0..4 {
             self.now.millis += 3_700_000;
@@ -473,12 +435,17 @@ impl World {
     ) {
         let payload = format!("p{}", self.next_ask);
         let mut draft = self.draft(&payload, lifetime, key, end);
+        if let Some(content) = &mut draft.content
+            && let Some(key) = self.keyed.key(&mut self.random, lifetime)
+        {
+            content.detail.get_or_insert_default().conflate = Some(key.into());
+        }
         if !self.settling
             && self.random.percent(20)
             && let Some(content) = &mut draft.content
         {
             let session = SessionId(u128::from(self.generations));
-            content.detail = Some(Box::new(Detail { exclude: Some(session), ..Detail::default() }));
+            content.detail.get_or_insert_default().exclude = Some(session);
         }
         if self.random.percent(5) {
             let head = self.engine_of(&channel).head(&channel);
@@ -538,15 +505,13 @@ impl World {
     fn note_stored(&mut self, shard: usize) {
         for stored in std::mem::take(&mut self.engines[shard].fresh) {
             let Some(position) = stored.position else { continue };
-            let payload = String::from_utf8_lossy(stored.content.data.bytes()).into_owned();
-            let fleeting = stored.expires_at.is_some();
-            let noted = self.truth.store(
-                &stored.channel,
-                position,
-                &payload,
-                fleeting,
-                stored.content.exclude(),
-            );
+            let noted = Stored {
+                payload: String::from_utf8_lossy(stored.content.data.bytes()).into_owned(),
+                key: stored.content.conflate().map(str::to_owned),
+                fleeting: stored.expires_at.is_some(),
+                exclude: stored.content.exclude(),
+            };
+            let noted = self.truth.store(&stored.channel, position, noted);
             self.tally.publications += 1;
             if let Err(violation) = noted {
                 self.violation.get_or_insert(violation);
@@ -593,69 +558,24 @@ impl World {
     fn flush_shard(&mut self, shard: usize) -> Backlog {
         let budget = 1 + self.random.below(20);
         let mut effects = Vec::new();
+        let heads = self.heads_of_newest(shard);
         let Self { shards, clients, truth, house, tally, violation, now, .. } = self;
+        let now = *now;
         let attended = house.strict.then_some((&house.attended, now.millis));
-        let mut sink = Clients { shard, clients, truth, attended, tally, violation };
-        let backlog = shards[shard].flush(&mut sink, *now, budget, &mut effects);
+        let mut sink =
+            Clients { shard, now: now.millis, heads, clients, truth, attended, tally, violation };
+        let backlog = shards[shard].flush(&mut sink, now, budget, &mut effects);
         self.carry_out(shard, effects);
         backlog
     }
 
     fn input(&mut self, shard: usize, input: Input) {
+        let ticks = matches!(input, Input::Tick);
         let mut effects = Vec::new();
         self.shards[shard].handle(input, self.now, &mut effects);
+        if ticks && self.shards[shard].tick_at().is_some_and(|at| at <= self.now.millis) {
+            self.violation.get_or_insert("a tick that leads to another at once".to_owned());
+        }
         self.carry_out(shard, effects);
     }
-}
-
-/// News as fields; nothing where a format has no words for them.
-fn encode_news(news: &News, format: Format) -> Frame {
-    if !format.tells_gaps() {
-        return Frame::default();
-    }
-    let (user, client, info) = match Heard::of(news) {
-        Heard::Joined(member, info) => {
-            (member.user, member.client, format!("+{}", info.unwrap_or_default()))
-        }
-        Heard::Left(member) => (member.user, member.client, "-".to_owned()),
-        Heard::Counted(count) => (None, "".into(), count.to_string()),
-    };
-    let user = user.unwrap_or_default();
-    Frame::whole(Bytes::from(format!("!{}|{user}|{client}|{info}", news.channel)))
-}
-
-fn parse_news(bytes: &Bytes) -> Option<(ChannelName, Heard)> {
-    let text = String::from_utf8_lossy(bytes);
-    let mut fields = text.strip_prefix('!')?.split('|');
-    let channel = ChannelName::new(fields.next()?).ok()?;
-    let user = fields.next().filter(|user| !user.is_empty()).map(Into::into);
-    let member = MemberId { user, client: fields.next()?.into() };
-    let what = fields.next()?;
-    let heard = match what.strip_prefix('+') {
-        Some("") => Heard::Joined(member, None),
-        Some(info) => Heard::Joined(member, Some(info.to_owned())),
-        None if what == "-" => Heard::Left(member),
-        None => Heard::Counted(what.parse().ok()?),
-    };
-    Some((channel, heard))
-}
-
-/// The plain encoder: fields that the checkers can read back.
-fn encode(publication: &Publication, prev: Offset, _format: Format) -> Frame {
-    let (offset, epoch) =
-        publication.position.map_or((0, 0), |position| (position.offset, position.epoch.bits()));
-    let payload = String::from_utf8_lossy(publication.content.data.bytes());
-    let text = format!("{}|{offset}|{epoch}|{prev}|{payload}", publication.channel);
-    Frame::whole(Bytes::from(text))
-}
-
-fn parse(bytes: &Bytes) -> ClientTold {
-    let text = String::from_utf8_lossy(bytes);
-    let mut fields = text.split('|');
-    let channel = fields.next().unwrap_or_default().to_owned();
-    let mut number = || fields.next().and_then(|field| field.parse().ok()).unwrap_or(0);
-    let (offset, epoch, prev) = (number(), number(), number());
-    let position = (epoch != 0).then(|| Position::new(offset, Epoch::from_bits(epoch)));
-    let payload = fields.next().unwrap_or_default().to_owned();
-    ClientTold { channel, position, prev, payload }
 }

@@ -12,7 +12,7 @@ use crate::native::presence::notices_of;
 use crate::native::problem::Problem;
 use crate::native::publish::append_refused;
 use crate::native::starts::{Since, parse_since};
-use crate::native::{cursor, envelope, json, walk};
+use crate::native::{json, opening, walk};
 
 /// Channels that one request adds, and channels that it drops, at most.
 pub const CHANGES_MAX: usize = channels::CHANNELS_MAX;
@@ -99,14 +99,8 @@ pub fn answer(results: &[Result<Changed, Problem>]) -> Vec<u8> {
                 out.push(b'}');
             }
             Ok(Changed::Added(opened)) => {
-                out.extend_from_slice(b"{\"channel\":");
-                json::append_string(&mut out, opened.channel.as_str());
-                out.extend_from_slice(envelope::CURSOR_OPEN);
-                match opened.entry {
-                    Some(entry) => cursor::append_entry(&mut out, entry),
-                    None => out.extend_from_slice(cursor::MARK),
-                }
-                out.extend_from_slice(envelope::CURSOR_CLOSE);
+                out.push(b'{');
+                opening::append_added(&mut out, opened);
             }
             Err(problem) => append_refused(&mut out, problem),
         }

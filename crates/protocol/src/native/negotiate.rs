@@ -5,6 +5,7 @@ use std::time::Duration;
 use fanfare_core::code::Code;
 use fanfare_core::frame::{Coding, Format};
 use fanfare_core::name::ChannelName;
+use fanfare_core::rate::Rate;
 use fanfare_core::shard::Echo;
 use fanfare_core::start::{Start, Subscription};
 use fanfare_core::time::UnixMillis;
@@ -116,6 +117,13 @@ fn reading(
 ) -> Result<Reading, Problem> {
     let query = head.query();
     let off = |name| query.switch(name).map(|switch| switch == Some(false));
+    let max_rate = max_rate(query)?;
+    if max_rate.is_some() && matches!(transport, Transport::Poll { .. }) {
+        return Err(conflict(
+            "`max_rate=` sets the pace of a stream, and a poll is one answer.".to_owned(),
+            "Leave out `max_rate=`, and ask as often as you like; or read a stream.",
+        ));
+    }
     Ok(Reading {
         transport,
         format,
@@ -124,6 +132,7 @@ fn reading(
         from: "now".into(),
         echo: if off("echo")? { Echo::Off } else { Echo::On },
         attendance: presence::attendance(query)?,
+        max_rate,
         heartbeat: heartbeat(query, rules)?,
         opening: if off("open")? { OpeningEvent::Silent } else { OpeningEvent::Told },
         body: body_wanted(head),
@@ -271,6 +280,24 @@ fn heartbeat(query: Query<'_>, rules: &Rules) -> Result<Heartbeat, Problem> {
         )
     })?;
     Ok(Heartbeat { every: every.clamp(HEARTBEAT_MIN, HEARTBEAT_MAX), form })
+}
+
+/// A number of one or more, rounded down to a rate that there is; only what stands before its point
+/// matters for that.
+fn max_rate(query: Query<'_>) -> Result<Option<Rate>, Problem> {
+    let Some(text) = query.parameter("max_rate")? else { return Ok(None) };
+    let (whole, part) = text.split_once('.').unwrap_or((&text, "0"));
+    let digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    // Digits that are too many for a number are more than the highest rate.
+    let per_second = (digits(whole) && digits(part)).then(|| whole.parse().unwrap_or(u64::MAX));
+    let rate = per_second.and_then(Rate::at_most);
+    rate.map(Some).ok_or_else(|| {
+        invalid(
+            format!("`max_rate={}` is no rate of at least one a second.", text.escape_debug()),
+            "Use a number from 1, as in `max_rate=5`; it is rounded down to 1, 2, 5, 10, 20 or 50 a \
+             second.",
+        )
+    })
 }
 
 fn pong(query: Query<'_>) -> Result<Pong, Problem> {

@@ -7,6 +7,7 @@ use fanfare_core::cursor::Cursor;
 use fanfare_core::frame::Format;
 use fanfare_core::name::ChannelName;
 use fanfare_core::presence::Attendance;
+use fanfare_core::rate::{Pace, Rate};
 use fanfare_core::shard::Echo;
 use fanfare_core::start::Subscription;
 
@@ -31,6 +32,8 @@ pub struct Reading {
     pub echo: Echo,
     /// As whom the reader comes, where it is known who reads. A poller that gives no id is no member.
     pub attendance: Attendance,
+    /// How often it is given what is newest (`max_rate=`); none if it did not ask for that.
+    pub max_rate: Option<Rate>,
     /// What is sent when nothing else is.
     pub heartbeat: Heartbeat,
     /// Whether the stream begins with an opening event.
@@ -45,6 +48,16 @@ pub struct Reading {
 }
 
 impl Reading {
+    /// Whether the reader gets everything or only what is newest, and how often. A poll gets
+    /// everything: it is one answer, and has no words for what it left out.
+    #[must_use]
+    pub fn pace(&self) -> Pace {
+        match self.transport {
+            Transport::Poll { .. } => Pace::Every,
+            _ => self.max_rate.map_or(Pace::Usual, Pace::AtMost),
+        }
+    }
+
     /// The channels, in the order in which they were asked for.
     pub fn channels(&self) -> impl Iterator<Item = &ChannelName> {
         self.subscriptions.iter().map(|subscription| &subscription.channel)

@@ -18,7 +18,7 @@ use crate::native::opening::Open;
 use crate::native::problem::Problem;
 use crate::native::route::Rules;
 use crate::native::starts::{Since, parse_since, start_of_since, unreadable};
-use crate::native::{cursor, envelope, json, ndjson, presence, publish};
+use crate::native::{envelope, json, ndjson, opening, presence, publish};
 
 /// A client's name for a command: a JSON number or string of at most 64 bytes, as it was sent, or
 /// `null` if it gave none.
@@ -118,14 +118,8 @@ pub fn parse(
 /// Appends the reply to a `subscribe` that was carried out.
 pub fn append_subscribed(out: &mut Vec<u8>, id: &CommandId, opened: &Opened) {
     append_ok(out, id);
-    out.extend_from_slice(b",\"channel\":");
-    json::append_string(out, opened.channel.as_str());
-    out.extend_from_slice(envelope::CURSOR_OPEN);
-    match opened.entry {
-        Some(entry) => cursor::append_entry(out, entry),
-        None => out.extend_from_slice(cursor::MARK),
-    }
-    out.extend_from_slice(envelope::CURSOR_CLOSE);
+    out.push(b',');
+    opening::append_added(out, opened);
 }
 
 /// Appends the reply to an `unsubscribe` that was carried out.

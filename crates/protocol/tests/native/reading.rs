@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use fanfare_core::code::Code;
 use fanfare_core::frame::Format;
+use fanfare_core::rate::Rate;
 use fanfare_core::shard::Echo;
 use fanfare_core::start::Start;
 use fanfare_protocol::native::head::{Head, Version};
@@ -246,6 +247,30 @@ fn the_settings_of_a_reader_are_read_and_clamped() {
     for target in ["heartbeat=often", "heartbeat=event:", "echo=maybe", "open=x", "wait=%zz"] {
         let problem = refused(get(&format!("/c/a?{target}")));
         assert_eq!(problem.code(), Code::ParameterInvalid, "{target}");
+    }
+    for (text, rate) in [
+        ("", None),
+        ("1", Some(Rate::One)),
+        ("1.99", Some(Rate::One)),
+        ("5", Some(Rate::Five)),
+        ("9.5", Some(Rate::Five)),
+        ("49", Some(Rate::Twenty)),
+        ("50.0", Some(Rate::Fifty)),
+        ("1000", Some(Rate::Fifty)),
+        ("99999999999999999999999", Some(Rate::Fifty)),
+    ] {
+        assert_eq!(reading(&format!("/c/a?max_rate={text}"), &[]).max_rate, rate, "{text}");
+        let socket = reading(&format!("/c/a?max_rate={text}"), &handshake(&[]));
+        assert_eq!(socket.max_rate, rate, "{text}");
+    }
+    for text in ["0", "0.5", "0.99", "-1", "often", "1e3", "1.", ".5", "1.2.3", "+5", "5/s"] {
+        let problem = refused(get(&format!("/c/a?max_rate={text}")));
+        assert_eq!(problem.code(), Code::ParameterInvalid, "{text}");
+        assert!(problem.hint().contains("max_rate=5"), "{text}");
+    }
+    for poll in ["wait=10", "poll=1", "as=json"] {
+        let problem = refused(get(&format!("/c/a?{poll}&max_rate=5")));
+        assert_eq!(problem.code(), Code::ParameterConflict, "{poll}");
     }
     for (query, expected) in
         [("", Pong::Usual), ("?pong=here", Pong::Text("here".into())), ("?ping=off", Pong::Off)]

@@ -8,6 +8,7 @@ use fanfare_core::code::Code;
 use fanfare_core::cursor::{Cursor, CursorEntry};
 use fanfare_core::gap::{Gap, GapReason};
 use fanfare_core::publication::{Content, Data, Publication, Published, Repeat, SessionId, Stored};
+use fanfare_core::rate::Rate;
 use fanfare_core::settings::SlowReader;
 use fanfare_core::shard::{
     Answer, ConnectionId, HistoryPage, Opened, Order, Refusal, Served, Until,
@@ -71,7 +72,8 @@ fn a_stream_opens_as_the_protocol_says() {
     let mut cursor = Cursor::new();
     cursor.set(entry("news", 7));
     cursor.mark();
-    let open = Open { session: SESSION, channels: &channels, cursor: &cursor, from: "last:20" };
+    let (session, max_rate) = (SESSION, None);
+    let open = Open { session, channels: &channels, cursor: &cursor, from: "last:20", max_rate };
     let retry = Duration::from_millis(2731);
     let text = written(|out| sse::append_open(out, &open, retry, OpeningEvent::Told));
     let lines = "retry: 2731\n: listening to news, b, c, from last:20\n";
@@ -93,6 +95,33 @@ fn a_stream_opens_as_the_protocol_says() {
     for member in ["session", "channels", "policy"] {
         assert_eq!(line[member], members[member]);
     }
+}
+
+#[test]
+fn an_opening_declares_what_will_be_skipped() {
+    let latest = |name| Opened { policy: SlowReader::Latest, ..opened(name, Some(1)) };
+    let cursor = Cursor::new();
+    let told = |channels: &[Opened], max_rate| {
+        let (session, from) = (SESSION, "now");
+        let open = Open { session, channels, cursor: &cursor, from, max_rate };
+        object(|out| ndjson::append_open(out, &open))
+    };
+    let paced = told(&[latest("news")], Some(Rate::Five));
+    assert_eq!((&paced["policy"], &paced["max_rate"]), (&json!("latest"), &json!(5)));
+    let none = told(&[], Some(Rate::Fifty));
+    assert_eq!((&none["policy"], &none["max_rate"]), (&json!("latest"), &json!(50)));
+    let mixed = told(&[opened("news", Some(1)), latest("ticker")], None);
+    assert_eq!(mixed["policy"], "recover");
+    assert_eq!(mixed["channels"][0].get("policy"), None);
+    assert_eq!(mixed["channels"][1]["policy"], "latest");
+    assert_eq!(mixed.get("max_rate"), None);
+    let Ok(Command { id, .. }) =
+        v1::parse(r#"{"id":7,"type":"ping"}"#, &None, &Rules::default(), 0)
+    else {
+        panic!("that is a command");
+    };
+    let added = object(|out| v1::append_subscribed(out, &id, &latest("ticker")));
+    assert_eq!(added["policy"], "latest");
 }
 
 #[test]

@@ -14,6 +14,7 @@ use fanfare_core::permit::{Permit, PermitPool};
 use fanfare_core::position::{Epoch, Position};
 use fanfare_core::presence::Attendance;
 use fanfare_core::publication::{Content, Data, Draft, End, Lifetime, Publication, SessionId};
+use fanfare_core::rate::Pace;
 use fanfare_core::settings::{Authority, Depth, Retention, ShardSettings, SlowReader};
 use fanfare_core::shard::{
     Completion, ConnectionId, Delivery, Echo, Effect, EngineCommand, Input, Opening, Origin,
@@ -97,6 +98,7 @@ impl Hub {
                 session: SessionId(u128::from(index)),
                 attendance: Attendance::default(),
                 echo: Echo::On,
+                pace: Pace::Usual,
             });
             let connection = ConnectionId { index, generation: 1 };
             self.input(Input::Open { connection, opening });

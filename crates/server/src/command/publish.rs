@@ -48,6 +48,9 @@ pub(crate) struct Flags {
     /// How long it is kept, such as 30s; 0 for live only.
     #[arg(long, value_name = "TIME")]
     ttl: Option<String>,
+    /// Conflation key: of one value only the newest matters to readers of what is newest.
+    #[arg(long, value_name = "KEY")]
+    conflate: Option<String>,
     /// Idempotency key; the letter n in double braces becomes the running number.
     #[arg(long, value_name = "KEY")]
     key: Option<String>,
@@ -251,9 +254,13 @@ impl<'a> Publisher<'a> {
         let flags = self.flags;
         let key = flags.key.as_deref().map(|key| numbered(key, number));
         let mut query = Vec::new();
-        for (name, value) in
-            [("event", &flags.event), ("tags", &flags.tags), ("ttl", &flags.ttl), ("key", &key)]
-        {
+        for (name, value) in [
+            ("event", &flags.event),
+            ("tags", &flags.tags),
+            ("ttl", &flags.ttl),
+            ("conflate", &flags.conflate),
+            ("key", &key),
+        ] {
             query.extend(value.clone().map(|value| (name, value)));
         }
         let content_type = match (&flags.content_type, flags.json) {

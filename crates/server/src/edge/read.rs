@@ -5,6 +5,7 @@ use fanfare_core::code::{Code, Retry};
 use fanfare_core::cursor::Cursor;
 use fanfare_core::frame::Format;
 use fanfare_core::publication::SessionId;
+use fanfare_core::rate::Rate;
 use fanfare_core::settings::ShardId;
 use fanfare_core::shard::{Answer, Opened, Opening, Request};
 use fanfare_protocol::native::cors::AllowedOrigin;
@@ -40,6 +41,7 @@ impl Shared {
         let Some(mailbox) = self.node.mailboxes().get(usize::from(shard)) else {
             return Err(Problem::of(Code::NotApplied));
         };
+        let pace = reading.pace();
         // Counted here, so that the next one sees it however busy the shard is.
         self.load.arrive(shard);
         let (writer, reader) = pipe(mailbox.clone());
@@ -51,6 +53,7 @@ impl Shared {
                 session: secret,
                 echo: reading.echo,
                 attendance: reading.attendance,
+                pace,
             }),
             opener,
             pipe: writer,
@@ -84,6 +87,7 @@ impl Shared {
 
     /// Subscribes, and waits until every channel has said where it stands.
     async fn begin(&self, mut reading: Reading, opener: Identity) -> Result<Begun, Problem> {
+        let max_rate = reading.max_rate;
         if self.draining() {
             return Err(Problem::of(Code::Draining));
         }
@@ -94,7 +98,7 @@ impl Shared {
         match subscriber.pipe.next().await {
             Some(PipeItem::Opened { channels, cursor }) => {
                 let session = subscriber.session()?;
-                Ok(Begun { pipe: subscriber.pipe, session, channels, cursor, from })
+                Ok(Begun { pipe: subscriber.pipe, session, channels, cursor, from, max_rate })
             }
             Some(PipeItem::Refused(code)) => Err(Problem::of(code)),
             // The shard drains or ended before the stream began.
@@ -121,6 +125,7 @@ impl Shared {
             channels: &begun.channels,
             cursor: &begun.cursor,
             from: &begun.from,
+            max_rate: begun.max_rate,
         };
         let mut out = Vec::with_capacity(512);
         match format {
@@ -222,6 +227,7 @@ struct Begun {
     channels: Vec<Opened>,
     cursor: Cursor,
     from: Cow<'static, str>,
+    max_rate: Option<Rate>,
 }
 
 fn media_of(transport: &Transport) -> Media {

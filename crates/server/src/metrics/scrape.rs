@@ -151,6 +151,7 @@ impl Total {
         sum.publication_bytes += core.publication_bytes;
         sum.publishes_refused += core.publishes_refused;
         sum.deliveries += core.deliveries;
+        sum.conflated += core.conflated;
         sum.slow_readers += core.slow_readers;
         sum.channels += core.channels;
         sum.feeds += core.feeds;
@@ -218,6 +219,11 @@ impl Total {
                 "fanfare_deliveries",
                 "Publications and news of members handed to readers",
                 self.core.deliveries,
+            ),
+            counter(
+                "fanfare_conflated",
+                "Publications that a newer one superseded on their way to conflating readers",
+                self.core.conflated,
             ),
             counter("fanfare_written_bytes", "Bytes written to clients", self.written_bytes),
             counter("fanfare_received_bytes", "Bytes read by shards", self.received_bytes),

@@ -42,8 +42,8 @@ impl EventLoop {
                 }
             },
             Effect::Authorise { connection, question } => self.ask_authority(connection, question),
-            Effect::Opened { connection, channels, cursor } => {
-                self.opened(connection, channels, cursor);
+            Effect::Opened { connection, channels, cursor, max_rate } => {
+                self.opened(connection, channels, cursor, max_rate);
             }
             Effect::Subscribed { connection, request, opened } => {
                 self.reply(connection, request, &Reply::Subscribed(&opened));

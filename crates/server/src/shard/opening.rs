@@ -2,6 +2,7 @@
 
 use fanfare_core::code::Code;
 use fanfare_core::cursor::Cursor;
+use fanfare_core::rate::Rate;
 use fanfare_core::shard::{ConnectionId, Input, Opened};
 use fanfare_protocol::native::opening::Open;
 use fanfare_protocol::native::problem::Problem;
@@ -55,7 +56,13 @@ impl EventLoop {
     }
 
     /// The core has attached the reader: its stream begins.
-    pub(super) fn opened(&mut self, id: ConnectionId, channels: Vec<Opened>, cursor: Cursor) {
+    pub(super) fn opened(
+        &mut self,
+        id: ConnectionId,
+        channels: Vec<Opened>,
+        cursor: Cursor,
+        max_rate: Option<Rate>,
+    ) {
         let retry = self.draw_retry(self.judge.options.retry.clone());
         let shard = self.shard;
         let known = |secret| Session { secret, shard, connection: id };
@@ -71,13 +78,14 @@ impl EventLoop {
                     channels: &channels,
                     cursor: &cursor,
                     from: "",
+                    max_rate,
                 };
                 stream.open(&open, retry, out);
                 Step::Wait
             }
             State::Socket(session) => {
                 let (channels, known) = (channels.as_slice(), known(session.id()));
-                let open = Open { session: known, channels, cursor: &cursor, from: "" };
+                let open = Open { session: known, channels, cursor: &cursor, from: "", max_rate };
                 session.open(&open, out);
                 Step::Wait
             }

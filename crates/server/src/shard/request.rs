@@ -4,6 +4,7 @@ use fanfare_core::cursor::Cursor;
 use fanfare_core::frame::Format;
 use fanfare_core::presence::Attendance;
 use fanfare_core::publication::SessionId;
+use fanfare_core::rate::Pace;
 use fanfare_core::shard::{Echo, Opening};
 use fanfare_core::start::Subscription;
 use fanfare_protocol::native::reading::{Heartbeat, Pong, Reading, Transport};
@@ -25,6 +26,8 @@ pub(crate) struct SocketRequest {
     pub echo: Echo,
     /// As whom it comes.
     pub attendance: Attendance,
+    /// Whether it gets everything or only what is newest, and how often.
+    pub pace: Pace,
     /// How often it is pinged.
     pub heartbeat: Heartbeat,
     /// How a raw socket's text `ping` is answered.
@@ -36,6 +39,7 @@ pub(crate) struct SocketRequest {
 impl SocketRequest {
     /// The request that `reading`, whose transport is a WebSocket, was read from.
     pub(crate) fn of(reading: Reading, session: SessionId, caller: Caller) -> Self {
+        let pace = reading.pace();
         let pong = match reading.transport {
             Transport::WebSocket(socket) => socket.pong,
             _ => Pong::Off,
@@ -47,6 +51,7 @@ impl SocketRequest {
             session,
             echo: reading.echo,
             attendance: reading.attendance,
+            pace,
             heartbeat: reading.heartbeat,
             pong,
             caller,
@@ -62,6 +67,7 @@ impl SocketRequest {
             session: self.session,
             echo: self.echo,
             attendance: std::mem::take(&mut self.attendance),
+            pace: self.pace,
         })
     }
 }

@@ -12,6 +12,7 @@ mod abuse;
 mod bench;
 mod cli;
 mod compression;
+mod conflation;
 mod demo;
 mod edge;
 mod fault;

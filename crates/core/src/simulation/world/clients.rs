@@ -1,9 +1,12 @@
 //! Clients of a run: how they come, stall, read on, change their channels and leave.
 
+use std::collections::BTreeMap;
+
 use super::World;
 use crate::frame::Format;
 use crate::position::{Epoch, Position};
 use crate::publication::SessionId;
+use crate::rate::{Pace, Rate};
 use crate::shard::{ConnectionId, Echo, Input, Opening};
 use crate::simulation::client::Client;
 use crate::start::{Later, Start, Subscription};
@@ -50,6 +53,13 @@ impl World {
             let notices = self.draw_notices(&channel, guise.listens);
             subscriptions.push(Subscription { channel, start, notices });
         }
+        client.pace = match self.random.below(10) {
+            0..2 => Pace::AtMost(Rate::ALL[self.random.below(Rate::ALL.len())]),
+            2 => Pace::Every,
+            _ => Pace::Usual,
+        };
+        let pace = client.pace;
+        client.roomy = self.keyed.roomy;
         for Subscription { channel, start, notices } in &subscriptions {
             client.ask(channel, *start, *notices);
         }
@@ -59,8 +69,25 @@ impl World {
         self.clients.insert((shard, index), client);
         self.note_attendance();
         let (echo, attendance) = (Echo::On, guise.attendance);
-        let opening = Opening { format, subscriptions, carried, session, echo, attendance };
+        let opening = Opening { format, subscriptions, carried, session, echo, attendance, pace };
         self.input(shard, Input::Open { connection, opening: Box::new(opening) });
+    }
+
+    /// The heads that a shard knows of channels of which its clients get only what is newest, as far
+    /// as they follow them live.
+    pub(super) fn heads_of_newest(&mut self, shard: usize) -> BTreeMap<(u32, String), Position> {
+        let mut heads = BTreeMap::new();
+        for client in self.clients.values_mut().filter(|client| client.shard == shard) {
+            for (channel, newest) in &mut client.newest {
+                match self.shards[shard].follows(client.connection, channel) {
+                    Some(head) => {
+                        heads.insert((client.connection.index, channel.to_string()), head);
+                    }
+                    None => newest.away(),
+                }
+            }
+        }
+        heads
     }
 
     fn pick_start(&mut self) -> Start {

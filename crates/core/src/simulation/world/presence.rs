@@ -9,6 +9,7 @@ use crate::namespace::{NamespaceRules, Namespaces, Presence, PresenceBounds};
 use crate::permit::Permit;
 use crate::presence::{Attendance, Linger, Member, MemberId, Notices, PresencePage, PresenceQuery};
 use crate::publication::SessionId;
+use crate::settings::SlowReader;
 use crate::shard::{Input, Message, Origin, Request};
 use crate::simulation::presence::{Attended, Ears, LEASE, Seat, infos};
 use crate::simulation::random::Random;
@@ -67,10 +68,14 @@ impl House {
     }
 }
 
-/// The rules of a run, and of the channels that have no members in any.
-pub(super) fn namespaces(rules: NamespaceRules) -> Arc<Namespaces> {
+/// The rules of a run, of the channels that have no members in any, and of those of which readers get
+/// only what is newest, if there are some.
+pub(super) fn namespaces(rules: NamespaceRules, latest: Option<&str>) -> Arc<Namespaces> {
     let silent = NamespaceRules { presence: Presence::Off, ..rules.clone() };
-    Arc::new(Namespaces::new([(SILENT.into(), silent)], rules))
+    let newest = NamespaceRules { slow_reader: SlowReader::Latest, ..rules.clone() };
+    let latest = latest.map(|prefix| (prefix.into(), newest));
+    let silent = (SILENT.into(), silent);
+    Arc::new(Namespaces::new(latest.into_iter().chain([silent]), rules))
 }
 
 impl World {

@@ -100,8 +100,8 @@ impl World {
             return Err(format!("{effect:?} for a client that is gone"));
         }
         match effect {
-            Effect::Opened { channels, .. } => {
-                client.opened = true;
+            Effect::Opened { channels, max_rate, .. } => {
+                client.opened(max_rate)?;
                 for opened in &channels {
                     client.attached(opened, &self.truth)?;
                     self.tally.resumed += usize::from(!opened.gap_follows);

@@ -2,17 +2,20 @@
 //!
 //! A publication names the offset before it. As long as that is not above the last offset the
 //! reader saw of the channel in the same epoch, nothing lies between; anything else that the server
-//! has not told as a gap is a fault, and is said.
+//! has not told as a gap is a fault, and is said. But of a channel whose opening declares that only
+//! what is newest comes, anything may lie between.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use super::frame::Gap;
+use super::frame::{Gap, Open};
 use super::message::Message;
 
 /// What is known of each channel.
 #[derive(Debug, Default)]
 pub(crate) struct Continuity {
     seen: BTreeMap<String, Seen>,
+    /// Channels of which only what is newest comes.
+    latest: BTreeSet<String>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,11 +33,18 @@ pub(crate) enum Verdict {
     Unplaced,
     /// It was seen before.
     Duplicate,
+    /// Something lies between, and the server has declared that it may.
+    Skipped,
     /// Something lies between, and the server has not told of it.
     Untold(String),
 }
 
 impl Continuity {
+    /// Takes the opening of a stream.
+    pub(crate) fn opened(&mut self, open: &Open) {
+        self.latest = open.latest().map(str::to_owned).collect();
+    }
+
     /// Takes the next message of its channel.
     pub(crate) fn message(&mut self, message: &Message) -> Verdict {
         let (Some(offset), Some(epoch)) = (message.offset, message.epoch.clone()) else {
@@ -48,6 +58,9 @@ impl Continuity {
             )),
             Some(seen) if offset <= seen.offset => return Verdict::Duplicate,
             Some(seen) => match message.prev {
+                Some(prev) if prev > seen.offset && self.latest.contains(&message.channel) => {
+                    Verdict::Skipped
+                }
                 Some(prev) if prev > seen.offset => Verdict::Untold(format!(
                     "{} has {prev} before {offset}, and {} was the last to arrive",
                     message.channel, seen.offset

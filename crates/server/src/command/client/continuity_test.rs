@@ -36,6 +36,27 @@ fn what_follows_is_continuous_and_what_does_not_is_said() {
 }
 
 #[test]
+fn what_is_skipped_where_that_was_declared_is_no_loss() {
+    let open = |json| serde_json::from_str(json).unwrap();
+    let mut continuity = Continuity::default();
+    continuity.opened(&open(
+        r#"{"channels":[{"channel":"a","cursor":"~a"},{"channel":"b","cursor":"~b","policy":"recover"}],
+            "policy":"latest","max_rate":5}"#,
+    ));
+    for channel in ["a", "b"] {
+        assert_eq!(continuity.message(&message(channel, 7, 3, "e1")), Verdict::Continuous);
+    }
+    assert_eq!(continuity.message(&message("a", 20, 19, "e1")), Verdict::Skipped);
+    assert_eq!(continuity.message(&message("a", 21, 20, "e1")), Verdict::Continuous);
+    assert_eq!(continuity.message(&message("a", 12, 11, "e1")), Verdict::Duplicate);
+    assert!(matches!(continuity.message(&message("a", 30, 21, "e2")), Verdict::Untold(_)));
+    assert!(matches!(continuity.message(&message("b", 20, 19, "e1")), Verdict::Untold(_)));
+    // The next stream declares anew.
+    continuity.opened(&open(r#"{"channels":[{"channel":"a","cursor":"~a"}],"policy":"recover"}"#));
+    assert!(matches!(continuity.message(&message("a", 40, 39, "e2")), Verdict::Untold(_)));
+}
+
+#[test]
 fn after_a_told_gap_the_next_message_must_follow_its_end() {
     let mut continuity = Continuity::default();
     continuity.message(&message("a", 1, 0, "e1"));

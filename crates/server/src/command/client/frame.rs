@@ -14,7 +14,7 @@ use super::presence::News;
 #[derive(Debug, Clone)]
 pub(crate) enum Frame {
     /// The channels are attached from these positions.
-    Open(Vec<Entry>),
+    Open(Open),
     /// A publication.
     Message(Box<Message>),
     /// Publications that cannot be had any more.
@@ -53,13 +53,40 @@ pub(crate) struct Gap {
 }
 
 /// The opening of a stream as told.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Default, Deserialize)]
 pub(crate) struct Open {
     /// Where each channel is read from.
     #[serde(default)]
-    pub(crate) channels: Vec<Entry>,
+    pub(crate) channels: Vec<Attached>,
+    /// What happens to a reader that is too slow.
+    pub(crate) policy: Option<String>,
     /// The whole cursor, where the transport carries it here.
     pub(crate) cursor: Option<String>,
+}
+
+/// One channel of an opening.
+#[derive(Debug, Clone, Deserialize)]
+pub(crate) struct Attached {
+    /// Where it is read from.
+    #[serde(flatten)]
+    pub(crate) entry: Entry,
+    /// Its own policy, where that is not the one of the opening.
+    pub(crate) policy: Option<String>,
+}
+
+impl Open {
+    /// The channels of which the server gives only what is newest, as it declares.
+    pub(crate) fn latest(&self) -> impl Iterator<Item = &str> {
+        let latest = |attached: &&Attached| {
+            attached.policy.as_deref().or(self.policy.as_deref()) == Some("latest")
+        };
+        self.channels.iter().filter(latest).map(|attached| attached.entry.channel.as_str())
+    }
+
+    /// The positions alone.
+    pub(crate) fn entries(self) -> Vec<Entry> {
+        self.channels.into_iter().map(|attached| attached.entry).collect()
+    }
 }
 
 /// The end of a channel as told.

@@ -95,8 +95,8 @@ pub(super) fn read_line(
         }
         "open" => {
             let open: Open = frame::read("the opening", line)?;
-            let cursor = open.cursor.filter(|_| open.channels.is_empty());
-            frames.push_back(Frame::Open(open.channels));
+            let cursor = open.cursor.clone().filter(|_| open.channels.is_empty());
+            frames.push_back(Frame::Open(open));
             frames.extend(cursor.map(Frame::Cursor));
             return Ok(());
         }

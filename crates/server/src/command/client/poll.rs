@@ -10,7 +10,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::failure::Failure;
-use super::frame::{self, Frame, Gap};
+use super::frame::{self, Frame, Gap, Open};
 use super::http::{Connection, Question, whole};
 use super::message::Message;
 use super::stream::Plan;
@@ -131,7 +131,7 @@ impl PollReader {
         let messages = answer.messages()?;
         if !self.answered {
             self.answered = true;
-            self.frames.push_back(Frame::Open(Vec::new()));
+            self.frames.push_back(Frame::Open(Open::default()));
         }
         self.frames.extend(answer.gaps.into_iter().map(Frame::Gap));
         self.frames.extend(messages.into_iter().map(|message| Frame::Message(Box::new(message))));

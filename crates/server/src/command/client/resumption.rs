@@ -44,7 +44,7 @@ impl Resumption {
         }
     }
 
-    /// Something was missed, and it was said; "0 missed" will not be.
+    /// Something was missed or skipped, and that was said; "0 missed" will not be.
     pub(crate) fn missed(&mut self) {
         self.pending = None;
     }

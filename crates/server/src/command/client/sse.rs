@@ -9,7 +9,7 @@ use http_body_util::BodyExt;
 use hyper::body::Incoming;
 
 use super::failure::Failure;
-use super::frame::{self, Frame, Gap, Open};
+use super::frame::{self, Frame, Gap};
 use super::http::lost;
 use super::presence::News;
 
@@ -173,7 +173,7 @@ fn read_item(item: Item, frames: &mut VecDeque<Frame>) -> Result<(), Failure> {
             frames.push_back(Frame::Message(Box::new(frame::read("a message", &data)?)));
         }
         "fanfare.open" => {
-            frames.push_back(Frame::Open(frame::read::<Open>("the opening", &data)?.channels));
+            frames.push_back(Frame::Open(frame::read("the opening", &data)?));
         }
         "fanfare.gap" => frames.push_back(Frame::Gap(frame::read::<Gap>("a gap", &data)?)),
         "fanfare.end" => {

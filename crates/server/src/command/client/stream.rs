@@ -41,6 +41,8 @@ pub(crate) struct Plan<'a> {
     pub(crate) presence: &'a [(&'static str, String)],
     /// Where a former stream ended; wins over `since`.
     pub(crate) cursor: Option<String>,
+    /// How often to be given what is newest, as typed; not for polls.
+    pub(crate) max_rate: Option<&'a str>,
 }
 
 /// A stream that is being read.
@@ -135,6 +137,7 @@ impl Plan<'_> {
         query.extend(form.map(|form| ("as", form.to_owned())));
         query.extend(self.since.map(|since| ("since", since.to_owned())));
         query.extend(self.presence.iter().cloned());
+        query.extend(self.max_rate.map(|rate| ("max_rate", rate.to_owned())));
         query
     }
 }

@@ -199,6 +199,7 @@ impl Judge {
         let caller = self.access.caller(credentials(head));
         self.access.may_open(&caller, reading.channels()).ok()?;
         let stream = Stream::new(&reading, origin, given.session, caller.identity());
+        let pace = reading.pace();
         let opening = Opening {
             format: reading.format,
             subscriptions: reading.subscriptions,
@@ -206,6 +207,7 @@ impl Judge {
             session: given.session,
             echo: reading.echo,
             attendance: reading.attendance,
+            pace,
         };
         Some(Becoming::Stream(stream, opening))
     }

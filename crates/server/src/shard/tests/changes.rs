@@ -8,6 +8,7 @@ use fanfare_core::frame::Format;
 use fanfare_core::name::ChannelName;
 use fanfare_core::presence::Attendance;
 use fanfare_core::publication::SessionId;
+use fanfare_core::rate::Pace;
 use fanfare_core::settings::Authority;
 use fanfare_core::shard::{ConnectionId, Echo, Opening, Verdict};
 use fanfare_core::start::{Later, Start, Subscription};
@@ -64,6 +65,7 @@ impl<'a> Stream<'a> {
                 session: SECRET,
                 echo: Echo::On,
                 attendance: Attendance::default(),
+                pace: Pace::Usual,
             }),
             opener: Some(nobody()),
             pipe: writer,

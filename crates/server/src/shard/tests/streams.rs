@@ -253,6 +253,7 @@ fn subscribers_of_the_edge_count_where_they_are() {
             session: fanfare_core::publication::SessionId(1),
             echo: fanfare_core::shard::Echo::On,
             attendance: fanfare_core::presence::Attendance::default(),
+            pace: fanfare_core::rate::Pace::Usual,
         }),
         opener: None,
         pipe: writer,

@@ -7,6 +7,7 @@ use fanfare_core::cursor::Cursor;
 use fanfare_core::frame::Format;
 use fanfare_core::name::ChannelName;
 use fanfare_core::publication::{Data, SessionId};
+use fanfare_core::rate::Pace;
 use fanfare_core::shard::{Answer, ConnectionId, Echo, Refusal, Request};
 use fanfare_core::start::{Start, Subscription};
 use fanfare_protocol::native::cors::OriginPolicy;
@@ -61,6 +62,7 @@ fn with(credentials: Credentials<'_>, format: Format, echo: Echo, judge: &Judge)
         session: SessionId(9),
         echo,
         attendance: fanfare_core::presence::Attendance::default(),
+        pace: Pace::Usual,
         heartbeat: Heartbeat {
             every: std::time::Duration::from_secs(15),
             form: HeartbeatForm::Comment,
@@ -72,7 +74,8 @@ fn with(credentials: Credentials<'_>, format: Format, echo: Echo, judge: &Judge)
     let mut out = Vec::new();
     let connection = ConnectionId { index: 0, generation: 0 };
     let known = Known { secret: SessionId(9), shard: 0, connection };
-    let open = Open { session: known, channels: &[], cursor: &Cursor::new(), from: "now" };
+    let cursor = Cursor::new();
+    let open = Open { session: known, channels: &[], cursor: &cursor, from: "now", max_rate: None };
     session.open(&open, &mut out);
     session
 }

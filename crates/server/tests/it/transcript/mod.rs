@@ -19,11 +19,14 @@ const PRICE: Given =
     ("/c/news?event=price", "application/json", "{\"symbol\":\"ACME\",\n\"value\":42}");
 const VALUE: Given = ("/c/news", "application/json", "{\"symbol\":\"ACME\", \"value\":42}");
 const STARTED: Given = ("/c/runs", "", "started");
+const ACME: Given = ("/c/ticker?conflate=ACME", "", "42");
+const INIT: Given = ("/c/ticker?conflate=INIT", "", "7");
+const ACME_AGAIN: Given = ("/c/ticker?conflate=ACME", "", "43");
 const KEYED: Given = ("/c/news?key=order-17", "text/plain", "Hello");
 const GOODBYE: Given = ("/c/news?end=1", "text/plain", "Goodbye");
 
 /// What has been published before a transcript begins, and what is while its stream is open.
-const REQUESTS: [(&str, &[Given], &[Given]); 24] = [
+const REQUESTS: [(&str, &[Given], &[Given]); 25] = [
     ("upgrade-required", &[], &[]),
     ("sse", &[], &[HELLO, PRICE]),
     ("sse-two-channels", &[], &[("/c/news", "", "Hello"), STARTED]),
@@ -38,6 +41,7 @@ const REQUESTS: [(&str, &[Given], &[Given]); 24] = [
     ("history", &[HELLO, PRICE], &[]),
     ("sse-presence", &[], &[]),
     ("presence", &[], &[]),
+    ("conflation", &[ACME, INIT, ACME_AGAIN], &[]),
     ("websocket-handshake", &[], &[]),
     ("v1-handshake", &[], &[]),
     ("publish", &[], &[]),
