@@ -46,7 +46,10 @@ describe("fanfare demo", { concurrency: 2, timeout: 110_000 }, () => {
     const [page] = pages;
     await page.getByRole("button", { name: "OAK", exact: true }).press("Enter");
     await page.getByText(/^OAK, the last minute: from \d+\.\d\d to \d+\.\d\d, now \d+\.\d\d$/).waitFor();
+    await conflated(page, 5);
     await keepPicture(page, "ticker");
+    await page.getByLabel("At most so often a second").selectOption("1");
+    await conflated(page, 1);
     for (const page of pages) {
       assertNoComplaints(page);
       await page.close();
@@ -127,6 +130,20 @@ describe("fanfare demo", { concurrency: 2, timeout: 110_000 }, () => {
       await page.close();
     }
   });
+
+  /** Waits until a page says that of fifty symbols it receives each at most so often a second, and not all there is. */
+  async function conflated(page, rate) {
+    const number = async (id) => Number((await page.locator(id).textContent()).replaceAll(",", ""));
+    await until(
+      `${rate} a second of each symbol`,
+      deadline(20_000),
+      async () => {
+        const [published, received] = [await number("#published"), await number("#received")];
+        return received > 0 && received <= 1.2 * 50 * rate && published >= 1.5 * received;
+      },
+      () => page.locator("dl").innerText(),
+    );
+  }
 
   function startTask(words) {
     const task = path.join(repository, "examples/progress/task.sh");
