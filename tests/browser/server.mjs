@@ -156,5 +156,6 @@ const LOG_BYTES_MAX = 64 * 1024;
 /** The server refuses variables of its own prefix that it does not know; ours is one of them. */
 function environment() {
   const { FANFARE_BIN: _, ...others } = process.env;
-  return others;
+  // Servers of tests stand side by side in one directory, which only one log could have.
+  return { FANFARE_ENGINE: "memory", ...others };
 }

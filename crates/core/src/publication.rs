@@ -232,4 +232,4 @@ impl std::fmt::Debug for SessionId {
 }
 
 /// What a kept publication costs beside its bytes, so that a flood of empty ones is bounded too.
-const PUBLICATION_OVERHEAD: usize = 128;
+pub const PUBLICATION_OVERHEAD: usize = 128;

@@ -16,7 +16,7 @@ use fanfare_core::permit::{Permit, PermitPool};
 use fanfare_core::publication::Draft;
 use fanfare_core::settings::ShardId;
 use fanfare_core::shard::{
-    Answer, ConnectionId, Figures, Message, Opening, Origin, Request, Verdict,
+    Answer, Completion, ConnectionId, Figures, Message, Opening, Origin, Request, Verdict,
 };
 use tokio::sync::oneshot;
 
@@ -79,6 +79,8 @@ pub(crate) enum Letter {
         /// The answer.
         verdict: Verdict,
     },
+    /// The engine has answered.
+    Completed(Vec<Completion>),
     /// Somebody wants to see the figures.
     Snapshot(oneshot::Sender<ShardSnapshot>),
     /// Begin to drain: streams and sockets are told to come back, spread over this window.

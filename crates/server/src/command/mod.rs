@@ -11,6 +11,7 @@ mod dev;
 mod history;
 mod init;
 mod line;
+mod log;
 pub(crate) mod output;
 mod presence;
 mod publish;
@@ -64,6 +65,9 @@ enum Command {
     /// Measure what a server costs, beside the least that it could.
     #[command(subcommand)]
     Bench(Box<bench::Scenario>),
+    /// Look after the log that history is kept in.
+    #[command(subcommand)]
+    Log(log::Command),
     /// Print the version.
     Version,
 }
@@ -96,6 +100,7 @@ pub(crate) fn run() -> Result<Exit> {
         Command::Init(flags) => init::run(&flags),
         Command::Config(Config::Show(flags)) => show::run(&flags),
         Command::Bench(scenario) => bench::run(&scenario),
+        Command::Log(command) => log::run(&command),
         Command::Version => version::run(),
     }
 }

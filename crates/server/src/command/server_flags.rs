@@ -38,6 +38,12 @@ pub(crate) struct ServerFlags {
     /// Let anyone read every channel, but those of a namespace that says otherwise.
     #[arg(long)]
     anonymous_subscribe: bool,
+    /// Keep history in memory alone: it ends with the process.
+    #[arg(long, conflicts_with = "data")]
+    memory: bool,
+    /// Where history is kept [default: ./.fanfare].
+    #[arg(long, value_name = "DIRECTORY")]
+    data: Option<String>,
     /// How log lines look: auto, pretty or json.
     #[arg(long, value_name = "FORMAT")]
     log_format: Option<String>,
@@ -91,6 +97,8 @@ impl ServerFlags {
         source.flags(&table::PUBLISHER_KEYS, "--publisher-key", &self.publisher_key);
         let anonymous = self.anonymous_subscribe.then_some("true");
         source.flag(&table::ANONYMOUS_SUBSCRIBE, "--anonymous-subscribe", anonymous);
+        source.flag(&table::ENGINE, "--memory", self.memory.then_some("memory"));
+        source.flag(&table::LOG_DIRECTORY, "--data", self.data.as_deref());
         source.flag(&table::LOG_FORMAT, "--log-format", self.log_format.as_deref());
         source.flag(&table::LOG_LEVEL, "--log-level", self.log_level.as_deref());
         source

@@ -15,8 +15,8 @@ use super::namespace::{self, PREFIX};
 use super::place::{NAMESPACES, name_of_route};
 use super::route::{GREETING, POST, TO};
 use super::settings::{
-    Auth, ChannelRules, Drain, History, Jitter, Limits, Log, LogFormat, Machine, Mode, Namespace,
-    Settings, SlowReader,
+    Auth, ChannelRules, Drain, Durability, Engine, History, Jitter, Limits, Log, LogFormat,
+    Machine, Mode, Namespace, Settings, SlowReader, Storage,
 };
 use super::table::{self, Key};
 
@@ -50,8 +50,11 @@ struct Building<'a> {
 
 impl Building<'_> {
     fn settings(&mut self, mode: Mode, machine: Machine) -> Settings {
+        let limits = self.limits(machine);
         Settings {
             mode,
+            storage: self.storage(&limits),
+            engine: self.engine(mode),
             listen: self.listen(mode),
             shards: self.top.number(&table::SHARDS).map_or(machine.cores, saturate),
             public_url: self.public_url(),
@@ -59,7 +62,7 @@ impl Building<'_> {
             origins: self.each(&table::ORIGINS, address::origin),
             routes: self.routes(),
             auth: self.auth(),
-            limits: self.limits(machine),
+            limits,
             rest: channel_rules(&self.effective.rest(), mode),
             namespaces: self.namespaces(mode),
             presence_told_max: self.presence_told_max(),
@@ -204,6 +207,7 @@ impl Building<'_> {
             pages_bytes_max: self.number(&table::PAGES_BYTES_MAX),
             idempotency_keys_max: self.number(&table::IDEMPOTENCY_KEYS_MAX),
             presence_members_max: self.number(&table::PRESENCE_MEMBERS_MAX),
+            history_memory_bytes_max: self.number(&table::HISTORY_MEMORY_BYTES_MAX),
         };
         if limits.publishes_in_flight_bytes_max < limits.payload_bytes_max {
             self.mistake(
@@ -213,6 +217,40 @@ impl Building<'_> {
             );
         }
         limits
+    }
+
+    fn engine(&self, mode: Mode) -> Engine {
+        match self.top.text(&table::ENGINE) {
+            Some("memory") => Engine::Memory,
+            None if mode == Mode::Demo => Engine::Memory,
+            _ => Engine::Log,
+        }
+    }
+
+    fn storage(&mut self, limits: &Limits) -> Storage {
+        let bytes = |key| self.top.number(key).unwrap_or(u64::MAX);
+        let storage = Storage {
+            directory: self.top.text(&table::LOG_DIRECTORY).unwrap_or_default().into(),
+            segment_bytes: bytes(&table::LOG_SEGMENT_BYTES),
+            bytes_max: bytes(&table::LOG_BYTES_MAX),
+            copy_bytes_per_second: bytes(&table::LOG_COPY_BYTES_PER_SECOND),
+            readers: self.number(&table::LOG_READERS),
+            refuses_corruption: self.top.text(&table::LOG_ON_CORRUPTION) == Some("refuse"),
+            memory: History {
+                count: self.number(&table::HISTORY_MEMORY_COUNT),
+                bytes: self.number(&table::HISTORY_MEMORY_BYTES),
+                age: Duration::MAX,
+            },
+        };
+        if storage.segment_bytes < (limits.payload_bytes_max as u64).saturating_mul(2) {
+            let what = "is less than twice `limits.payload_bytes_max`";
+            self.mistake(&table::LOG_SEGMENT_BYTES, what, "raise it, or lower the other");
+        }
+        if storage.bytes_max < storage.segment_bytes.saturating_mul(8) {
+            let what = "is less than eight times `log.segment_bytes`";
+            self.mistake(&table::LOG_BYTES_MAX, what, "raise it, or lower the other");
+        }
+        storage
     }
 
     fn connections_max(&mut self, machine: Machine) -> usize {
@@ -317,6 +355,11 @@ fn channel_rules(rows: &Rows, mode: Mode) -> ChannelRules {
             count: number(rows, &namespace::OWN_HISTORY_COUNT),
             bytes: number(rows, &namespace::OWN_HISTORY_BYTES),
             age: rows.duration(&namespace::OWN_HISTORY_AGE).unwrap_or_default(),
+        },
+        durability: match rows.text(&namespace::OWN_DURABILITY) {
+            Some("os") => Durability::Os,
+            Some("none") => Durability::None,
+            _ => Durability::Sync,
         },
         slow_reader: match rows.text(&namespace::OWN_SLOW_READER) {
             Some("latest") => SlowReader::Latest,

@@ -6,7 +6,7 @@
 use fanfare_core::name::{ChannelName, NAME_BYTES_MAX};
 
 use super::table::{
-    ANONYMOUS_PUBLISH, ANONYMOUS_SUBSCRIBE, CLIENT_PUBLISH, HISTORY_AGE, HISTORY_BYTES,
+    ANONYMOUS_PUBLISH, ANONYMOUS_SUBSCRIBE, CLIENT_PUBLISH, DURABILITY, HISTORY_AGE, HISTORY_BYTES,
     HISTORY_COUNT, Key, Kind, PRESENCE, SLOW_READER, Standard,
 };
 
@@ -17,11 +17,12 @@ pub(crate) const NAMESPACES_MAX: usize = 1_000;
 const NAMESPACE_BYTES_MAX: usize = 64;
 
 /// Every key of a namespace, in the order in which documents list them.
-pub(crate) static NAMESPACE_KEYS: [&Key; 9] = [
+pub(crate) static NAMESPACE_KEYS: [&Key; 10] = [
     &PREFIX,
     &OWN_HISTORY_COUNT,
     &OWN_HISTORY_BYTES,
     &OWN_HISTORY_AGE,
+    &OWN_DURABILITY,
     &OWN_SLOW_READER,
     &OWN_PRESENCE,
     &OWN_ANONYMOUS_SUBSCRIBE,
@@ -58,6 +59,13 @@ pub(crate) static OWN_HISTORY_AGE: Key = Key {
     kind: HISTORY_AGE.kind,
     default: Standard::Inherited(&HISTORY_AGE),
     about: "How long a publication is kept.",
+};
+
+pub(crate) static OWN_DURABILITY: Key = Key {
+    name: "durability",
+    kind: DURABILITY.kind,
+    default: Standard::Inherited(&DURABILITY),
+    about: "When a publish to its channels is acknowledged and seen.",
 };
 
 pub(crate) static OWN_SLOW_READER: Key = Key {

@@ -2,6 +2,7 @@
 //! `building`).
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use fanfare_protocol::native::alias::Alias;
@@ -66,6 +67,10 @@ pub(crate) struct Settings {
     /// Members of a channel up to which its readers are told who comes and goes; at most
     /// `limits.presence_members_max`.
     pub(crate) presence_told_max: usize,
+    /// Where history is kept.
+    pub(crate) engine: Engine,
+    /// How the log keeps it.
+    pub(crate) storage: Storage,
     /// How long an idempotency key is remembered.
     pub(crate) idempotency_window: Duration,
     /// 5 to 60 seconds.
@@ -111,6 +116,8 @@ pub(crate) struct Namespace {
 pub(crate) struct ChannelRules {
     /// What is kept of each.
     pub(crate) history: History,
+    /// When a publish is acknowledged.
+    pub(crate) durability: Durability,
     /// What happens to a reader that is too slow.
     pub(crate) slow_reader: SlowReader,
     /// Whether it is known who reads them.
@@ -154,6 +161,47 @@ pub(crate) struct Limits {
     pub(crate) idempotency_keys_max: usize,
     /// Members of one channel that are listed.
     pub(crate) presence_members_max: usize,
+    /// Publications in memory where the engine keeps all of them, per node.
+    pub(crate) history_memory_bytes_max: usize,
+}
+
+/// Where history is kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Engine {
+    /// In memory alone.
+    Memory,
+    /// In the log, see [`Storage`].
+    Log,
+}
+
+/// When a publish is acknowledged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Durability {
+    /// When the disk has it.
+    Sync,
+    /// When the operating system has it.
+    Os,
+    /// At once.
+    None,
+}
+
+/// How the log keeps history; sizes in bytes.
+#[derive(Debug, Clone)]
+pub(crate) struct Storage {
+    /// Where it is.
+    pub(crate) directory: PathBuf,
+    /// One file; at least two payloads.
+    pub(crate) segment_bytes: u64,
+    /// All files; at least eight segments.
+    pub(crate) bytes_max: u64,
+    /// How fast what lives in old files is copied.
+    pub(crate) copy_bytes_per_second: u64,
+    /// Threads that read.
+    pub(crate) readers: usize,
+    /// Whether a damaged part keeps the server from starting.
+    pub(crate) refuses_corruption: bool,
+    /// What is kept in memory of each channel.
+    pub(crate) memory: History,
 }
 
 /// What is kept of a channel.

@@ -62,7 +62,7 @@ pub(crate) enum Standard {
 }
 
 /// Every key, in the order in which documents list them; keys of one table stand together.
-pub(crate) static KEYS: [&Key; 39] = [
+pub(crate) static KEYS: [&Key; 50] = [
     &LISTEN,
     &SHARDS,
     &PUBLIC_URL,
@@ -72,6 +72,8 @@ pub(crate) static KEYS: [&Key; 39] = [
     &RETRY_MIN,
     &RETRY_MAX,
     &SLOW_READER,
+    &ENGINE,
+    &DURABILITY,
     &PRESENCE,
     &PRESENCE_TOLD_MAX,
     &COMPRESS_WEBSOCKET,
@@ -93,15 +95,24 @@ pub(crate) static KEYS: [&Key; 39] = [
     &PAGES_BYTES_MAX,
     &IDEMPOTENCY_KEYS_MAX,
     &PRESENCE_MEMBERS_MAX,
+    &HISTORY_MEMORY_BYTES_MAX,
     &HISTORY_COUNT,
     &HISTORY_BYTES,
     &HISTORY_AGE,
+    &HISTORY_MEMORY_COUNT,
+    &HISTORY_MEMORY_BYTES,
     &IDEMPOTENCY_WINDOW,
     &DRAIN_WINDOW,
     &DRAIN_RETRY_MIN,
     &DRAIN_RETRY_MAX,
     &LOG_FORMAT,
     &LOG_LEVEL,
+    &LOG_DIRECTORY,
+    &LOG_SEGMENT_BYTES,
+    &LOG_BYTES_MAX,
+    &LOG_COPY_BYTES_PER_SECOND,
+    &LOG_READERS,
+    &LOG_ON_CORRUPTION,
 ];
 
 pub(crate) static LISTEN: Key = Key {
@@ -422,4 +433,96 @@ pub(crate) static LOG_LEVEL: Key = Key {
     kind: Kind::Choice(&["error", "warn", "info", "debug", "trace"]),
     default: Standard::Value("info"),
     about: "The least important level that is logged.",
+};
+
+pub(crate) static ENGINE: Key = Key {
+    name: "engine",
+    kind: Kind::Choice(&["log", "memory"]),
+    default: Standard::Computed {
+        how: "`log` in `dev` and `serve`, `memory` in `demo`",
+        example: "\"log\"",
+    },
+    about: "Where history is kept: `log` keeps it in `log.directory`, from where it comes back after \
+            a restart; with `memory` it ends with the process.",
+};
+
+pub(crate) static DURABILITY: Key = Key {
+    name: "durability",
+    kind: Kind::Choice(&["sync", "os", "none"]),
+    default: Standard::Value("sync"),
+    about: "When a publish is acknowledged and seen, with the engine `log`: `sync` when the disk has \
+            it, which a power cut does not undo; `os` when the operating system has it, which the \
+            end of the process does not undo; `none` at once.",
+};
+
+pub(crate) static HISTORY_MEMORY_COUNT: Key = Key {
+    name: "history.memory_count",
+    kind: Kind::Count { min: 1, max: 1_000_000 },
+    default: Standard::Value("1000"),
+    about: "Of the publications kept per channel, those that are kept in memory as well, with the \
+            engine `log`: what is read from there costs no disk.",
+};
+
+pub(crate) static HISTORY_MEMORY_BYTES: Key = Key {
+    name: "history.memory_bytes",
+    kind: Kind::Bytes { min: 1, max: 4 << 30 },
+    default: Standard::Value("1 MiB"),
+    about: "The same in bytes.",
+};
+
+pub(crate) static HISTORY_MEMORY_BYTES_MAX: Key = Key {
+    name: "limits.history_memory_bytes_max",
+    kind: Kind::Bytes { min: 1 << 20, max: 1 << 40 },
+    default: Standard::Value("256 MiB"),
+    about: "Publications that are kept in memory on this node, with the engine `log`. Beyond it: the \
+            channels that were idle longest are read from the disk. Watch `fanfare_history_bytes`.",
+};
+
+pub(crate) static LOG_DIRECTORY: Key = Key {
+    name: "log.directory",
+    kind: Kind::Text,
+    default: Standard::Value(".fanfare"),
+    about: "Where the engine `log` keeps history; made if it is not there. One process at a time has \
+            it.",
+};
+
+pub(crate) static LOG_SEGMENT_BYTES: Key = Key {
+    name: "log.segment_bytes",
+    kind: Kind::Bytes { min: 1 << 20, max: 256 << 20 },
+    default: Standard::Value("64 MiB"),
+    about: "How large one file of the log is; it is allocated when it is begun. At least twice \
+            `limits.payload_bytes_max`.",
+};
+
+pub(crate) static LOG_BYTES_MAX: Key = Key {
+    name: "log.bytes_max",
+    kind: Kind::Bytes { min: 8 << 20, max: 1 << 50 },
+    default: Standard::Value("8 GiB"),
+    about: "The log's directory at most; at least eight times `log.segment_bytes`. At the bound the \
+            oldest publications go, whatever retention says, and who reads from there is told a \
+            gap. Watch `fanfare_log_bytes`.",
+};
+
+pub(crate) static LOG_COPY_BYTES_PER_SECOND: Key = Key {
+    name: "log.copy_bytes_per_second",
+    kind: Kind::Bytes { min: 64 << 10, max: 1 << 40 },
+    default: Standard::Value("16 MiB"),
+    about: "How fast what is still kept in old files is copied to new ones, so that the old ones can \
+            go.",
+};
+
+pub(crate) static LOG_READERS: Key = Key {
+    name: "log.readers",
+    kind: Kind::Count { min: 1, max: 64 },
+    default: Standard::Value("2"),
+    about: "Threads that read history from the disk.",
+};
+
+pub(crate) static LOG_ON_CORRUPTION: Key = Key {
+    name: "log.on_corruption",
+    kind: Kind::Choice(&["quarantine", "refuse"]),
+    default: Standard::Value("quarantine"),
+    about: "What happens at the start when a part of the log is damaged: `quarantine` sets it aside \
+            and tells the readers of what it held a gap, `refuse` does not start. A tail that a \
+            crash tore off is not damage.",
 };

@@ -31,7 +31,11 @@ pub(super) async fn answer(shared: &Shared, parts: &request::Parts) -> Option<An
         "/ready" if shared.drain.is_announced() => {
             text(StatusCode::SERVICE_UNAVAILABLE, PLAIN, "draining\n")
         }
-        "/ready" => text(StatusCode::OK, PLAIN, "ready\n"),
+        "/ready" => match shared.sources.log.as_ref().and_then(|log| log.complaint()) {
+            // It serves what it has: a balancer keeps it, and whoever looks is told.
+            Some(complaint) => text(StatusCode::OK, PLAIN, format!("ready, but {complaint}\n")),
+            None => text(StatusCode::OK, PLAIN, "ready\n"),
+        },
         _ => metrics(shared, parts).await,
     })
 }

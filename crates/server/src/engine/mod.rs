@@ -3,17 +3,25 @@
 //! An engine takes the commands of one shard's owners and answers with completions, at once or
 //! later through the shard's mailbox.
 
+pub(crate) mod log;
 mod memory;
+mod store;
 
+use fanfare_core::settings::ShardId;
 use fanfare_core::shard::{Completion, EngineCommand};
 
 pub(crate) use memory::Memory;
+pub(crate) use store::{Health, Store, log_options};
+
+use log::LogHandle;
 
 /// The engines there are.
 #[derive(Debug)]
 pub(crate) enum Engine {
     /// Nothing outlives the process.
     Memory(Memory),
+    /// The log, which answers through the mailbox of this shard.
+    Log(LogHandle, ShardId),
 }
 
 impl Engine {
@@ -22,6 +30,10 @@ impl Engine {
     pub(crate) fn submit(&mut self, command: EngineCommand) -> Option<Completion> {
         match self {
             Self::Memory(memory) => memory.complete(command),
+            Self::Log(log, shard) => {
+                log.submit(*shard, command);
+                None
+            }
         }
     }
 }

@@ -5,6 +5,7 @@
 //! [`scrape`] names them.
 
 mod cells;
+mod log;
 mod sample;
 pub(crate) mod scrape;
 #[cfg(test)]

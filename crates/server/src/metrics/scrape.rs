@@ -12,6 +12,7 @@ use tokio::time::timeout;
 use super::sample::{Sample, Value, text};
 use super::{Delays, EdgeCells, PanicCount, Refusals, Transport};
 use crate::coding::{CodingFigures, Passage, coding_name};
+use crate::engine::Health;
 use crate::load::Load;
 use crate::node::{Letter, Node, ShardSnapshot};
 
@@ -32,6 +33,8 @@ pub(crate) struct Sources {
     pub edge: Arc<EdgeCells>,
     /// Each limit's key and value.
     pub limits: Arc<[(&'static str, u64)]>,
+    /// The log, if there is one.
+    pub log: Option<Arc<Health>>,
 }
 
 impl Sources {
@@ -72,6 +75,7 @@ impl Sources {
         samples.extend(total.messages());
         samples.extend(total.compression());
         samples.extend(total.shards());
+        samples.extend(self.log.as_deref().map(super::log::samples).unwrap_or_default());
         samples
     }
 

@@ -16,6 +16,7 @@ use crate::auth::{Access, ChannelAccess, PublisherKey};
 use crate::coding;
 use crate::config::settings::{ChannelRules, Jitter, Limits, Mode, Settings, SlowReader};
 use crate::edge::{self, EdgeOptions, Pages};
+use crate::engine::Store;
 use crate::shard;
 
 /// Bytes of one page of history on its way to a reader.
@@ -97,9 +98,16 @@ pub(super) fn rules(settings: &Settings) -> Rules {
 pub(super) fn shards(
     settings: &Settings,
     namespaces: &Arc<Namespaces>,
+    store: Option<&Store>,
 ) -> Result<Vec<ShardSettings>> {
     let shards = ShardId::try_from(settings.shards.max(1)).context("too many shards")?;
-    let generation = Epoch::from_bits(random()?);
+    let found = store.map(Store::opened);
+    let generation = match found {
+        Some(found) => found.generation,
+        None => Epoch::from_bits(random()?),
+    };
+    let memory = &settings.storage.memory;
+    let ring = Retention { count: memory.count, bytes: memory.bytes, age: memory.age };
     let feed = Retention { count: FEED_COUNT, bytes: FEED_BYTES, age: oldest(settings) };
     let share = |of: usize| of.div_ceil(usize::from(shards)).max(1);
     (0..shards)
@@ -108,13 +116,13 @@ pub(super) fn shards(
                 shard,
                 shards,
                 generation,
-                mark: 0,
+                mark: found.map_or(0, |found| found.mark),
                 seed: random()?,
                 encode: shard::encoder(),
                 encode_news: coding::encode_news,
                 namespaces: Arc::clone(namespaces),
-                ring: feed,
-                rings_bytes_max: usize::MAX,
+                ring,
+                rings_bytes_max: share(settings.limits.history_memory_bytes_max),
                 feed,
                 page_bytes: PAGE_BYTES,
                 pages_bytes_max: settings.limits.pages_bytes_max,
@@ -126,7 +134,7 @@ pub(super) fn shards(
                 keys_max: share(settings.limits.idempotency_keys_max),
                 channels_max: share(settings.limits.channels_max),
                 subscriptions_max: settings.limits.channels_per_connection_max,
-                depth: Depth::Ring,
+                depth: if found.is_some() { Depth::Engine } else { Depth::Ring },
             })
         })
         .collect()
@@ -199,6 +207,7 @@ pub(super) fn limits(limits: &Limits) -> Arc<[(&'static str, u64)]> {
         ("limits.pages_bytes_max", number(limits.pages_bytes_max)),
         ("limits.idempotency_keys_max", number(limits.idempotency_keys_max)),
         ("limits.presence_members_max", number(limits.presence_members_max)),
+        ("limits.history_memory_bytes_max", number(limits.history_memory_bytes_max)),
     ])
 }
 

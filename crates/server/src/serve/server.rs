@@ -6,6 +6,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
+use fanfare_core::name::ChannelName;
 use fanfare_core::permit::PermitPool;
 use fanfare_core::settings::ShardId;
 use fanfare_protocol::native::alias::Aliases;
@@ -14,15 +15,15 @@ use tokio_util::task::TaskTracker;
 
 use super::parts;
 use crate::acceptor::{Acceptor, AcceptorOptions};
-use crate::config::settings::{Mode, Settings};
+use crate::config::settings::{self, Mode, Settings};
 use crate::demo;
 use crate::edge::{self, DrainSwitch, Handoff, Intake};
-use crate::engine::{Engine, Memory};
+use crate::engine::{Engine, Health, Memory, Store, log};
 use crate::load::Load;
 use crate::metrics::EdgeCells;
 use crate::metrics::scrape::Sources;
 use crate::node::{Letter, Node};
-use crate::shard::{self, ShardOptions};
+use crate::shard::{self, Seat, ShardOptions};
 
 /// Connections on their way from shards to the edge at most.
 const HANDOFF_BOUND: usize = 1_024;
@@ -37,6 +38,7 @@ pub(super) struct Server {
     load: Arc<Load>,
     acceptor: Acceptor,
     shards: Vec<JoinHandle<()>>,
+    log: Option<log::Running>,
     tracker: TaskTracker,
     drain: DrainSwitch,
 }
@@ -49,7 +51,7 @@ impl Server {
         let mut seats = Vec::new();
         let mut mailboxes = Vec::new();
         for _ in 0..count {
-            let (mailbox, seat) = shard::Seat::new().context("a shard has no poll")?;
+            let (mailbox, seat) = Seat::new().context("a shard has no poll")?;
             mailboxes.push(mailbox);
             seats.push(seat);
         }
@@ -59,28 +61,17 @@ impl Server {
         let node = Node::new(mailboxes, permits);
         let (handoff, intake) = Handoff::channel(HANDOFF_BOUND);
         let (switch, drain) = edge::drain();
-        let mut shared = shared(settings, &node, &load, drain);
+        let store = match settings.engine {
+            settings::Engine::Log => Some(Store::open(settings)?),
+            settings::Engine::Memory => None,
+        };
+        let health = store.as_ref().map(Store::health);
+        let mut shared = shared(settings, (&node, &load), drain, health);
         if settings.mode == Mode::Demo {
             let arrivals = demo::start(&node, &shared.drain, &shared.tracker)?;
             shared.arrivals = Some(arrivals);
         }
-        let mut shards = Vec::new();
-        for (seat, core) in seats.into_iter().zip(parts::shards(settings, &shared.namespaces)?) {
-            let started = seat.start(shard::Parts {
-                settings: core,
-                options: shard_options(settings),
-                rules: shared.rules,
-                aliases: Arc::clone(&shared.aliases),
-                node: Arc::clone(&node),
-                load: Arc::clone(&load),
-                engine: Engine::Memory(Memory),
-                access: Arc::clone(&shared.access),
-                authority: shard::Answerer::Access,
-                policy: Arc::clone(&shared.policy),
-                handoff: handoff.clone(),
-            });
-            shards.push(started.context("a shard cannot be started")?);
-        }
+        let (shards, log) = start_shards(settings, seats, &shared, store, &handoff)?;
         let tracker = shared.tracker.clone();
         let policy = Arc::clone(&shared.policy);
         start_edge(shared, intake);
@@ -92,7 +83,7 @@ impl Server {
         };
         let acceptor = Acceptor::start(listeners, options, Arc::clone(&node), Arc::clone(&load))
             .context("the acceptor cannot be started")?;
-        Ok(Self { node, load, acceptor, shards, tracker, drain: switch })
+        Ok(Self { node, load, acceptor, shards, log, tracker, drain: switch })
     }
 
     /// `/ready` fails from now on.
@@ -103,7 +94,7 @@ impl Server {
     /// Accepts nobody any more, asks everyone to leave over `window`, and ends when they have, or
     /// at the deadline.
     pub(super) async fn leave(self, window: Duration, deadline: Instant) {
-        let Self { node, load, acceptor, shards, tracker, drain } = self;
+        let Self { node, load, acceptor, shards, log, tracker, drain } = self;
         // Stopping waits for a thread, which is nothing to do on one of the edge's.
         let stopping = tokio::task::spawn_blocking(move || acceptor.stop());
         if stopping.await.is_err() {
@@ -128,6 +119,10 @@ impl Server {
                 // A shard that panics ends the process itself, so it has nothing to say here.
                 let _ended = shard.join();
             }
+            // Nobody hands it anything any more.
+            if let Some(Err(error)) = log.map(log::Running::stop) {
+                tracing::warn!(%error, "the log was not closed: the next start reads all of it");
+            }
             node.end();
         });
         tracker.close();
@@ -141,14 +136,56 @@ impl Server {
     }
 }
 
+/// Starts the log if there is one, then the shards, each with the channels that it finds there.
+fn start_shards(
+    settings: &Settings,
+    seats: Vec<Seat>,
+    shared: &edge::Shared,
+    mut store: Option<Store>,
+    handoff: &Handoff,
+) -> Result<(Vec<JoinHandle<()>>, Option<log::Running>)> {
+    let node = &shared.node;
+    let mut waiting = Vec::new();
+    for (seat, core) in
+        seats.into_iter().zip(parts::shards(settings, &shared.namespaces, store.as_ref())?)
+    {
+        let owned = |channel: &ChannelName| node.owner(channel) == core.shard;
+        let restored = store.as_mut().map(|store| store.restored(owned)).unwrap_or_default();
+        waiting.push((seat, core, restored));
+    }
+    let log = store.map(|store| store.start(node.mailboxes().to_vec())).transpose()?;
+    let mut shards = Vec::new();
+    for (seat, core, restored) in waiting {
+        let started = seat.start(shard::Parts {
+            engine: match &log {
+                Some(log) => Engine::Log(log.handle(), core.shard),
+                None => Engine::Memory(Memory),
+            },
+            settings: core,
+            restored,
+            options: shard_options(settings),
+            rules: shared.rules,
+            aliases: Arc::clone(&shared.aliases),
+            node: Arc::clone(node),
+            load: Arc::clone(&shared.load),
+            access: Arc::clone(&shared.access),
+            authority: shard::Answerer::Access,
+            policy: Arc::clone(&shared.policy),
+            handoff: handoff.clone(),
+        });
+        shards.push(started.context("a shard cannot be started")?);
+    }
+    Ok((shards, log))
+}
+
 /// What the last tasks have when everyone has left, or the deadline has passed.
 const LAST_MOMENT: Duration = Duration::from_secs(1);
 
 fn shared(
     settings: &Settings,
-    node: &Arc<Node>,
-    load: &Arc<Load>,
+    (node, load): (&Arc<Node>, &Arc<Load>),
     drain: edge::Drain,
+    health: Option<Arc<Health>>,
 ) -> edge::Shared {
     let cells = EdgeCells::new();
     edge::Shared {
@@ -166,6 +203,7 @@ fn shared(
             load: Arc::clone(load),
             edge: Arc::clone(&cells),
             limits: parts::limits(&settings.limits),
+            log: health,
         },
         cells,
         drain,

@@ -79,10 +79,12 @@ impl EventLoop {
         let load = Arc::clone(&parts.load);
         let mut sessions = Sessions::new();
         let random = sessions.draw_bits() | 1;
+        let mut core = Shard::new(parts.settings);
+        core.restore(parts.restored, read_clocks(began));
         Ok(Self {
             sockets: Sockets::new(registry, load, shard, read_clocks(began)),
             shard,
-            core: Shard::new(parts.settings),
+            core,
             judge: Judge {
                 options: parts.options,
                 rules: parts.rules,
@@ -323,5 +325,6 @@ const EVENTS: usize = 1024;
 /// Bytes read with one call, and from one connection in one turn.
 pub(super) const READ_BYTES: usize = 64 * 1024;
 
-/// Sends in one flush, so that those who publish have their turn too.
-const FLUSH_SENDS: usize = 4096;
+/// Sends in one flush, so that those who publish have their turn too. At some microseconds each they
+/// keep everyone else of the shard waiting for two or three milliseconds.
+const FLUSH_SENDS: usize = 512;

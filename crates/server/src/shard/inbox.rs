@@ -58,6 +58,11 @@ impl EventLoop {
             Letter::Authorised { connection, question, verdict } => {
                 self.authorised(connection, question, verdict);
             }
+            Letter::Completed(completions) => {
+                for completion in completions {
+                    self.input(Input::Completion(completion));
+                }
+            }
             Letter::Snapshot(wanted) => {
                 let snapshot = ShardSnapshot {
                     core: self.core.snapshot(),

@@ -6,6 +6,7 @@ use std::sync::{Arc, mpsc};
 use std::thread::JoinHandle;
 
 use fanfare_core::settings::ShardSettings;
+use fanfare_core::shard::Restored;
 use fanfare_protocol::native::alias::Aliases;
 use fanfare_protocol::native::cors::OriginPolicy;
 use fanfare_protocol::native::route::Rules;
@@ -44,6 +45,8 @@ pub(crate) struct Parts {
     pub load: Arc<Load>,
     /// Where its owners store.
     pub engine: Engine,
+    /// The channels that the engine found.
+    pub restored: Vec<Restored>,
     /// Who may publish and read.
     pub access: Arc<Access>,
     /// Who answers the core's own questions.

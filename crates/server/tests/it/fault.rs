@@ -46,7 +46,7 @@ fn a_panic_in_a_feed_ends_the_process_with_its_own_code() {
 /// A server whose code panics on demand.
 fn start() -> Server {
     let mut command = Command::new(faulty());
-    command.args(["dev", "--listen", "127.0.0.1:0"]).env_clear().stdin(Stdio::null());
+    command.args(["dev", "--memory", "--listen", "127.0.0.1:0"]).env_clear().stdin(Stdio::null());
     Server::of(command)
 }
 

@@ -13,6 +13,7 @@ mod bench;
 mod cli;
 mod compression;
 mod conflation;
+mod crash;
 mod demo;
 mod edge;
 mod fault;

@@ -98,6 +98,7 @@ fn what_holds_is_shown_with_where_it_came_from() {
         "history_count = 7 # from history.count (fanfare.toml:4)",
         "history_bytes = \"1 MiB\" # from history.bytes (default)",
         "history_age = \"1d\" # from history.age (default)",
+        "durability = \"sync\" # from durability (default)",
         "slow_reader = \"latest\" # fanfare.toml:13",
         "presence = (true in dev, false in serve) # from presence (default)",
         "anonymous_subscribe = false # from auth.anonymous_subscribe (default)",
@@ -120,8 +121,8 @@ const MISTAKES: &[(&str, &str)] = &[
     (
         "[namespaces.chat]\nzebra = 1\n",
         "fanfare.toml:2: unknown key `namespaces.chat.zebra`; a namespace has prefix, \
-         history_count, history_bytes, history_age, slow_reader, presence, anonymous_subscribe, \
-         anonymous_publish, client_publish",
+         history_count, history_bytes, history_age, durability, slow_reader, presence, \
+         anonymous_subscribe, anonymous_publish, client_publish",
     ),
     (
         "[namespaces.chat.history]\ncount = 1\n",

@@ -147,6 +147,7 @@ fn parts(
         node: Arc::clone(node),
         load: Arc::clone(load),
         engine: Engine::Memory(Memory),
+        restored: Vec::new(),
         access: Arc::new(everyone()),
         authority: wishes.answerer,
         policy: Arc::new(OriginPolicy { hosts: Hosts::Loopback, origins: Origins::Loopback }),

@@ -23,10 +23,15 @@ pub(crate) struct Incoming {
 
 impl Incoming {
     pub(crate) fn connect(address: &str) -> Self {
-        let socket = TcpStream::connect(address).unwrap();
+        Self::try_connect(address).unwrap()
+    }
+
+    /// A connection, unless the server is gone.
+    pub(crate) fn try_connect(address: &str) -> Result<Self, Broken> {
+        let socket = TcpStream::connect(address).map_err(|_gone| Broken)?;
         socket.set_nodelay(true).unwrap();
         socket.set_read_timeout(Some(Duration::from_secs(1))).unwrap();
-        Self { socket, bytes: Vec::new(), at: 0, patience: PATIENCE }
+        Ok(Self { socket, bytes: Vec::new(), at: 0, patience: PATIENCE })
     }
 
     pub(crate) fn send(&mut self, bytes: &[u8]) -> Result<(), Broken> {

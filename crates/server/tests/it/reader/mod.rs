@@ -84,7 +84,7 @@ enum Transport {
 impl Attach<'_> {
     /// Connects, asks and waits for the head of the answer.
     pub(crate) fn open(self) -> Result<Reader, Broken> {
-        let mut incoming = Incoming::connect(self.address);
+        let mut incoming = Incoming::try_connect(self.address)?;
         if self.via == Via::Edge {
             let request = "POST /c/beside HTTP/1.1\r\nHost: localhost\r\n\
                 Transfer-Encoding: chunked\r\n\r\n1\r\nx\r\n0\r\n\r\n";

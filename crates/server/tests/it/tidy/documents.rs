@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::{read, root};
+use crate::crash::Directory;
 use crate::server::Server;
 use crate::wire::body;
 
@@ -51,7 +52,8 @@ fn links_within_the_documents_lead_somewhere() {
 
 #[test]
 fn every_metric_is_documented_and_every_documented_one_is_there() {
-    let server = Server::dev(&[]);
+    let directory = Directory::new("metrics");
+    let server = crate::crash::start(directory.path(), &[]);
     let mut wire = server.connect();
     wire.ask("GET /metrics HTTP/1.1", &[]);
     let answer = wire.answer();
