@@ -73,7 +73,7 @@ fn stall(policy: &str) -> Told {
     ]);
     let address = server.address();
     let clock = Instant::now();
-    let every = Duration::from_micros(amount(5_000, 800));
+    let every = Duration::from_micros(amount(10_000, 800));
     let (delays, delayed) = sync_channel(1 << 20);
     let good = attach(address, Carrier::Raw, None, Via::Shard);
     let good = thread::spawn(move || read_well(good, clock, &delays));
@@ -84,7 +84,7 @@ fn stall(policy: &str) -> Told {
     let many = stalled.len();
     let at_first = Usage::of(&server);
 
-    let publications = amount(128, 1_024) * 1024 * 1024 / PAYLOAD_BYTES as u64;
+    let publications = amount(96, 1_024) * 1024 * 1024 / PAYLOAD_BYTES as u64;
     let begun = Instant::now();
     let done = AtomicBool::new(false);
     let process = server.process();
