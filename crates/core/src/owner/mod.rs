@@ -196,8 +196,8 @@ impl Owner {
                 self.failed(&channel, append, code, out);
             }
             Completion::Unknown { channel, append } => self.unknown(&channel, append, out),
-            Completion::Resynced { resync, channel, publications, ended } => {
-                self.resynced(&channel, resync, publications, ended, out);
+            Completion::Resynced { resync, channel, head, ended } => {
+                self.resynced(&channel, resync, (head, ended), out);
             }
             Completion::Removed { channel, epoch, outcome } => {
                 self.removed(&channel, epoch, outcome, out);

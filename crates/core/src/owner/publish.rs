@@ -9,7 +9,7 @@ use crate::name::ChannelName;
 use crate::owner::channel::{Barrier, Change, Channel, Pending, Removal, Waiting};
 use crate::owner::{Newcomer, Outlet, Owner};
 use crate::permit::Permit;
-use crate::position::{Epoch, OFFSET_END, Position};
+use crate::position::{Epoch, OFFSET_END, Offset, Position};
 use crate::publication::{
     Content, Draft, End, Expect, Lifetime, Publication, Published, Repeat, Stored,
 };
@@ -258,8 +258,7 @@ impl Owner {
         &mut self,
         name: &ChannelName,
         resync: u64,
-        stored: Vec<Arc<Publication>>,
-        ended: bool,
+        (head, ended): (Offset, bool),
         out: &mut Outlet<'_>,
     ) {
         let expires = out.now.millis + millis(self.settings.key_window);
@@ -270,9 +269,8 @@ impl Owner {
             return;
         }
         channel.barrier = Barrier::None;
-        let last = stored.last().map_or(channel.head, |publication| publication.offset());
         let held = |pending: &Pending| match &pending.publication {
-            Some(publication) => publication.offset() <= last,
+            Some(publication) => publication.offset() <= head,
             None => ended,
         };
         while let Some(pending) = channel.pending.pop_front_if(|next| held(next)) {

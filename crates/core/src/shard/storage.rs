@@ -14,8 +14,8 @@ use crate::time::UnixMillis;
 pub enum EngineCommand {
     /// Store a publication, or an end, or both.
     Append(Append),
-    /// Answer with what is stored after `after`; settles every earlier append of the channel: what
-    /// the answer does not hold will never be stored.
+    /// Answer with how much is stored of what came after `after`; settles every earlier append of the
+    /// channel: what lies beyond the answer will never be stored.
     Resync {
         /// The owner's number for it.
         resync: u64,
@@ -144,14 +144,15 @@ pub enum Completion {
         /// The number of the first append in doubt.
         append: u64,
     },
-    /// What is stored after the position that [`EngineCommand::Resync`] named.
+    /// How much is stored of what came after the position that [`EngineCommand::Resync`] named.
     Resynced {
         /// The number of the resync.
         resync: u64,
         /// The channel.
         channel: ChannelName,
-        /// In order.
-        publications: Vec<Arc<Publication>>,
+        /// The offset of the last publication that was stored, whether it is still kept or not; that
+        /// of the position if none was.
+        head: Offset,
         /// Whether the channel is stored as ended.
         ended: bool,
     },

@@ -133,9 +133,9 @@ impl SimEngine {
                 let log = self.log(&channel, after.epoch, after.offset);
                 log.broken = None;
                 let ended = log.ended;
-                let later = |kept: &&Arc<Publication>| kept.offset() > after.offset;
-                let publications = log.publications.iter().filter(later).cloned().collect();
-                Some(Completion::Resynced { resync, channel, publications, ended })
+                let same = log.epoch == after.epoch;
+                let head = if same { log.head.max(after.offset) } else { after.offset };
+                Some(Completion::Resynced { resync, channel, head, ended })
             }
             EngineCommand::Remove { channel, epoch, mark } => {
                 self.mark = self.mark.max(mark);

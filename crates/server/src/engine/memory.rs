@@ -21,8 +21,8 @@ impl Memory {
             EngineCommand::Append(append) => {
                 Completion::Committed { channel: append.channel, append: append.append }
             }
-            EngineCommand::Resync { resync, channel, .. } => {
-                Completion::Resynced { resync, channel, publications: Vec::new(), ended: false }
+            EngineCommand::Resync { resync, channel, after } => {
+                Completion::Resynced { resync, channel, head: after.offset, ended: false }
             }
             EngineCommand::Remove { channel, epoch, .. } => {
                 Completion::Removed { channel, epoch, outcome: Ok(()) }

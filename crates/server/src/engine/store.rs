@@ -6,11 +6,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::{Context, Result};
 use fanfare_core::name::ChannelName;
-use fanfare_core::position::Position;
 use fanfare_core::prefix::Prefixes;
-use fanfare_core::publication::Stored;
 use fanfare_core::settings::{Retention, ShardId};
-use fanfare_core::shard::{Restored, RestoredKey};
+use fanfare_core::shard::Restored;
 
 use super::log::{
     ChannelRules, Clock, Durability, Files, Left, Log, LogFigures, LogHandle, LogOptions,
@@ -72,7 +70,7 @@ impl Store {
 
     /// The channels of one shard, each given once.
     pub(crate) fn restored(&mut self, wanted: impl Fn(&ChannelName) -> bool) -> Vec<Restored> {
-        self.log.restored(wanted).into_iter().map(restored).collect()
+        self.log.restored(wanted)
     }
 
     /// Starts it; its answers go to the shards from now on.
@@ -171,24 +169,6 @@ pub(crate) fn log_options(settings: &Settings) -> LogOptions {
         rules: rules(settings),
         clock: Clock::System,
         random: || fastrand::u64(..),
-    }
-}
-
-/// A channel as its owner takes it.
-fn restored(found: super::log::Restored) -> Restored {
-    let keys = found.keys.into_iter().map(|found| RestoredKey {
-        key: found.key,
-        position: found.position,
-        stored: if found.stored { Stored::Yes } else { Stored::No },
-    });
-    Restored {
-        name: found.name,
-        start: Position::new(found.start, found.epoch),
-        head: found.head,
-        skipped: found.next.saturating_sub(1),
-        ended: found.ended,
-        newest: found.newest,
-        keys: keys.collect(),
     }
 }
 

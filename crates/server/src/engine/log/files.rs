@@ -6,7 +6,7 @@ use super::disk::{SimDisk, SimFile};
 
 use std::fs;
 use std::io;
-use std::os::unix::fs::FileExt as _;
+use std::os::unix::fs::{DirBuilderExt as _, FileExt as _, OpenOptionsExt as _};
 use std::path::Path;
 
 use rustix::fs::{Advice, FallocateFlags};
@@ -51,6 +51,7 @@ impl Files {
                 let mut options = fs::OpenOptions::new();
                 options.read(true).write(access != Access::Read);
                 options.create(access == Access::Create).truncate(access == Access::Create);
+                options.mode(FILE_MODE);
                 options.open(path).map(File::System)
             }
             #[cfg(test)]
@@ -69,7 +70,7 @@ impl Files {
                 if let Some(above) = above {
                     self.make_directory(above)?;
                 }
-                match fs::create_dir(path) {
+                match fs::DirBuilder::new().mode(DIRECTORY_MODE).create(path) {
                     Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(error),
                     _ => self.sync_directory(above.unwrap_or(Path::new("."))),
                 }
@@ -302,8 +303,8 @@ impl Files {
         match self {
             Self::System => {
                 let mut options = fs::OpenOptions::new();
-                let file =
-                    options.read(true).write(true).create(true).truncate(false).open(path)?;
+                options.read(true).write(true).create(true).truncate(false).mode(FILE_MODE);
+                let file = options.open(path)?;
                 match file.try_lock() {
                     Ok(()) => {
                         file.set_len(0)?;
@@ -322,3 +323,9 @@ impl Files {
         }
     }
 }
+
+/// What was published is for nobody else on the machine.
+const FILE_MODE: u32 = 0o600;
+
+/// The same for directories.
+const DIRECTORY_MODE: u32 = 0o700;

@@ -55,9 +55,9 @@ mod write;
 pub(crate) use figures::LogFigures;
 pub(crate) use files::Files;
 pub(crate) use options::{ChannelRules, Clock, Durability, LogOptions, OnCorruption, RulesOf};
-pub(crate) use outcome::{Left, OpenError, Opened, Outlets, Report, Restored, SetAside};
 #[cfg(test)]
-pub(crate) use outcome::{RestoredKey, Wrong};
+pub(crate) use outcome::Wrong;
+pub(crate) use outcome::{Left, OpenError, Opened, Outlets, Report, SetAside};
 #[cfg(test)]
 pub(crate) use tool::BackupError;
 pub(crate) use tool::{Stat, State, backup, dump, repair, stat, verify};
@@ -70,10 +70,10 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::thread::{Builder, JoinHandle};
 
 use fanfare_core::name::ChannelName;
+use fanfare_core::position::Position;
 use fanfare_core::settings::ShardId;
-use fanfare_core::shard::EngineCommand;
+use fanfare_core::shard::{EngineCommand, Restored};
 
-use files::Lock;
 use open::{Keys, Ready};
 use read::Job;
 use shared::Shared;
@@ -85,7 +85,6 @@ pub(crate) struct Log {
     shared: Arc<Shared>,
     writer: Writer,
     keys: Keys,
-    lock: Lock,
 }
 
 /// A log that works.
@@ -95,7 +94,6 @@ pub(crate) struct Running {
     /// Gives the writer back if everything that it was given is stored.
     writer: JoinHandle<Option<Writer>>,
     readers: Vec<JoinHandle<()>>,
-    _lock: Lock,
 }
 
 /// Where commands are handed over. Cheap to clone; one for each shard.
@@ -116,8 +114,8 @@ impl Log {
         files: Files,
     ) -> Result<(Self, Opened), OpenError> {
         let (ready, opened) = open::open(options, directory, files)?;
-        let Ready { shared, writer, keys, lock } = ready;
-        Ok((Self { shared, writer, keys, lock }, opened))
+        let Ready { shared, writer, keys } = ready;
+        Ok((Self { shared, writer, keys }, opened))
     }
 
     /// Gives out the channels that somebody wants, each with its keys. To be asked once for each shard.
@@ -129,16 +127,11 @@ impl Log {
             let keys = self.keys.remove(&channel.name).unwrap_or_default();
             restored.push(Restored {
                 name: channel.name.clone(),
-                epoch: channel.stored.epoch,
-                start: channel.start,
+                start: Position::new(channel.start, channel.stored.epoch),
                 head: channel.stored.head,
+                skipped: index.skipped(channel),
                 ended: channel.stored.ended,
-                next: index.next(channel),
-                newest: channel
-                    .count()
-                    .checked_sub(1)
-                    .and_then(|last| channel.placed(last))
-                    .map_or(0, |placed| placed.time),
+                newest: channel.newest,
                 keys: keys.into_values().collect(),
             });
         }
@@ -150,7 +143,7 @@ impl Log {
     /// # Errors
     /// The system has no thread to give.
     pub(crate) fn start(self, outlets: Outlets) -> io::Result<Running> {
-        let Self { shared, mut writer, lock, .. } = self;
+        let Self { shared, mut writer, .. } = self;
         shared.connect(outlets);
         let (ours, theirs) = (Arc::clone(&shared), Arc::clone(&shared));
         let write = move || {
@@ -166,7 +159,7 @@ impl Log {
             Builder::new().name(format!("log-read-{number}")).spawn(read)
         });
         let readers = readers.collect::<io::Result<_>>()?;
-        Ok(Running { shared, writer, readers, _lock: lock })
+        Ok(Running { shared, writer, readers })
     }
 }
 
@@ -190,7 +183,9 @@ impl Running {
             let _caught = reader.join();
         }
         let failed = || io::Error::other("the log could not store everything");
-        writer.ok_or_else(failed)?.stop()
+        let stopped = writer.ok_or_else(failed).and_then(|mut writer| writer.stop());
+        self.shared.unlock();
+        stopped
     }
 }
 
@@ -200,7 +195,7 @@ impl LogHandle {
         match command {
             EngineCommand::Read { .. }
             | EngineCommand::Locate { .. }
-            | EngineCommand::History { .. } => self.shared.jobs.put(Job::Ask { shard, command }),
+            | EngineCommand::History { .. } => self.shared.jobs.put(Job { shard, command }),
             EngineCommand::Append(_)
             | EngineCommand::Resync { .. }
             | EngineCommand::Remove { .. }

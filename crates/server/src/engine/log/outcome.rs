@@ -5,10 +5,9 @@ use std::io;
 use std::path::PathBuf;
 
 use fanfare_core::name::ChannelName;
-use fanfare_core::position::{Epoch, Offset, Position};
+use fanfare_core::position::{Epoch, Offset};
 use fanfare_core::settings::ShardId;
-use fanfare_core::shard::{AppendKey, Completion};
-use fanfare_core::time::UnixMillis;
+use fanfare_core::shard::Completion;
 use thiserror::Error;
 
 /// What was found when the log was opened.
@@ -89,39 +88,6 @@ pub(crate) enum Wrong {
     /// The file's own checksum is wrong.
     #[error("the checksum of the file is wrong")]
     Checksum,
-}
-
-/// One channel as it was found: what its owner has to go on from.
-#[derive(Debug, Clone)]
-pub(crate) struct Restored {
-    /// The channel.
-    pub name: ChannelName,
-    /// Its epoch.
-    pub epoch: Epoch,
-    /// Where the offsets of the epoch begin: nothing was published if the head is here.
-    pub start: Offset,
-    /// The last offset; the next publication's `prev`, and what its append comes `after`.
-    pub head: Offset,
-    /// Whether the channel has ended.
-    pub ended: bool,
-    /// The next publication's offset: one more than the head, or far above it. A mark that lets
-    /// go of the channel has to be at least one less than this.
-    pub next: Offset,
-    /// When the newest publication that is kept was published; 0 if none is.
-    pub newest: UnixMillis,
-    /// Keys that are still remembered.
-    pub keys: Vec<RestoredKey>,
-}
-
-/// An idempotency key as it was found.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct RestoredKey {
-    /// The key, whose it is, what it was used for and until when it is remembered.
-    pub key: AppendKey,
-    /// Where its publication stands, or the head at the time.
-    pub position: Position,
-    /// Whether `position` is the place of a publication of its own.
-    pub stored: bool,
 }
 
 /// Where the log's answers and news go. Both are called from threads of the log's own, and must not

@@ -9,7 +9,7 @@ use fanfare_core::settings::ShardId;
 use fanfare_core::shard::{Completion, EngineCommand};
 
 use super::figures::Cells;
-use super::files::Files;
+use super::files::{Files, Lock};
 use super::index::Index;
 use super::options::LogOptions;
 use super::outcome::{Outlets, Report};
@@ -25,6 +25,8 @@ pub(super) struct Shared {
     pub cells: Cells,
     pub commands: Queue<(ShardId, EngineCommand)>,
     pub jobs: Queue<Job>,
+    /// Held until the last thread is done with the directory.
+    lock: Mutex<Option<Lock>>,
     index: Mutex<Index>,
 }
 
@@ -49,11 +51,17 @@ struct Waiting<T> {
 }
 
 impl Shared {
-    pub(super) fn new(options: LogOptions, paths: Paths, files: Files, index: Index) -> Self {
+    pub(super) fn new(
+        options: LogOptions,
+        paths: Paths,
+        files: Files,
+        lock: Lock,
+        index: Index,
+    ) -> Self {
         let (commands, jobs) = (Queue::default(), Queue::default());
         let (cells, index) = (Cells::default(), Mutex::new(index));
-        let outlets = OnceLock::new();
-        Self { options, paths, files, outlets, cells, commands, jobs, index }
+        let (outlets, lock) = (OnceLock::new(), Mutex::new(Some(lock)));
+        Self { options, paths, files, outlets, cells, commands, jobs, lock, index }
     }
 
     /// Says where answers and news go. Before that nobody is served, and opening tells itself what
@@ -66,6 +74,11 @@ impl Shared {
     /// The index. The lock is never held while the disk is waited for.
     pub(super) fn index(&self) -> MutexGuard<'_, Index> {
         self.index.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Leaves the directory to the next one.
+    pub(super) fn unlock(&self) {
+        *self.lock.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
 
     /// Hands completions to their shard.

@@ -33,6 +33,8 @@ pub(in super::super) struct HeadBody {
     pub start: Offset,
     pub floor: Offset,
     pub head: Offset,
+    /// When the newest of what is stored was published, or the channel ended.
+    pub newest: UnixMillis,
     /// How many jumps lie between the head and what may come next.
     pub jumps: u32,
     pub ended: bool,
@@ -144,12 +146,12 @@ impl RemovalBody {
 }
 
 impl HeadBody {
-    pub(in super::super) const LENGTH: usize = 37;
+    pub(in super::super) const LENGTH: usize = 45;
 
     pub(in super::super) fn put(self, out: &mut Vec<u8>) {
         out.extend_from_slice(&self.epoch.bits().to_le_bytes());
-        for offset in [self.start, self.floor, self.head] {
-            out.extend_from_slice(&offset.to_le_bytes());
+        for number in [self.start, self.floor, self.head, self.newest] {
+            out.extend_from_slice(&number.to_le_bytes());
         }
         out.extend_from_slice(&self.jumps.to_le_bytes());
         out.push(self.ended.into());
@@ -160,10 +162,10 @@ impl HeadBody {
         let epoch = epoch(&mut fields)?;
         let start = fields.u64()?;
         let floor = fields.u64()?;
-        let head = fields.u64()?;
+        let (head, newest) = (fields.u64()?, fields.u64()?);
         let jumps = fields.u32()?;
         let ended = fields.u8()? != 0;
-        fields.is_empty().then_some(Self { epoch, start, floor, head, jumps, ended })
+        fields.is_empty().then_some(Self { epoch, start, floor, head, newest, jumps, ended })
     }
 }
 

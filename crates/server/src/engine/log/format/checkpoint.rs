@@ -6,7 +6,8 @@ use fanfare_core::name::ChannelName;
 use fanfare_core::position::{Epoch, Offset};
 use fanfare_core::time::UnixMillis;
 
-use super::{Fields, VERSION, body, length32, put_short_text, size};
+use super::body::{self, HeadBody};
+use super::{Fields, VERSION, length32, put_short_text, size};
 use crate::engine::log::files::File;
 
 /// What stands at the beginning of a checkpoint.
@@ -37,12 +38,7 @@ pub(in super::super) struct CheckpointSegment {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in super::super) struct CheckpointChannel {
     pub name: ChannelName,
-    pub epoch: Epoch,
-    pub start: Offset,
-    pub floor: Offset,
-    pub head: Offset,
-    pub jumps: u32,
-    pub ended: bool,
+    pub head: HeadBody,
     pub irregular: bool,
     /// Which of the segments its newest state stands in.
     pub home: u16,
@@ -108,9 +104,8 @@ impl<'a> CheckpointWriter<'a> {
 
     pub(in super::super) fn channel(&mut self, channel: &CheckpointChannel) -> io::Result<()> {
         put_short_text(&mut self.buffer, channel.name.as_str());
-        self.numbers(&[channel.epoch.bits(), channel.start, channel.floor, channel.head]);
-        self.buffer.extend_from_slice(&channel.jumps.to_le_bytes());
-        self.buffer.extend_from_slice(&[channel.ended.into(), channel.irregular.into()]);
+        channel.head.put(&mut self.buffer);
+        self.buffer.push(channel.irregular.into());
         self.buffer.extend_from_slice(&channel.home.to_le_bytes());
         self.buffer.extend_from_slice(&channel.publications.to_le_bytes());
         self.flush(FLUSHED)
@@ -178,24 +173,11 @@ impl<'a> CheckpointReader<'a> {
     pub(in super::super) fn channel(&mut self) -> Option<CheckpointChannel> {
         let length = self.fields(1)?.u8()?;
         let name = ChannelName::new(self.fields(length.into())?.text(length.into())?).ok()?;
-        let mut fields = self.fields(44)?;
-        let epoch = body::epoch(&mut fields)?;
-        let (start, floor, head) = (fields.u64()?, fields.u64()?, fields.u64()?);
-        let jumps = fields.u32()?;
-        let (ended, irregular) = (fields.u8()? != 0, fields.u8()? != 0);
+        let mut fields = self.fields(HeadBody::LENGTH.saturating_add(7))?;
+        let head = HeadBody::of(fields.bytes(HeadBody::LENGTH)?)?;
+        let irregular = fields.u8()? != 0;
         let (home, publications) = (fields.u16()?, fields.u32()?);
-        Some(CheckpointChannel {
-            name,
-            epoch,
-            start,
-            floor,
-            head,
-            jumps,
-            ended,
-            irregular,
-            home,
-            publications,
-        })
+        Some(CheckpointChannel { name, head, irregular, home, publications })
     }
 
     pub(in super::super) fn publication(&mut self) -> Option<CheckpointPublication> {
@@ -237,10 +219,18 @@ impl<'a> CheckpointReader<'a> {
     }
 }
 
-/// Bytes of a checkpoint of so many channels and publications, about.
-pub(in super::super) fn estimate(channels: usize, publications: u64) -> u64 {
-    let channels = (channels as u64).saturating_mul(72);
-    channels.saturating_add(publications.saturating_mul(34)).saturating_add(4_096)
+/// Bytes of a checkpoint of so many segments, channels and publications; the names of the channels are
+/// so long together.
+pub(in super::super) fn length(
+    segments: usize,
+    channels: usize,
+    names: u64,
+    publications: u64,
+) -> u64 {
+    let fixed = (segments as u64).saturating_mul(29).saturating_add(56);
+    let channels = (channels as u64).saturating_mul(1 + 45 + 7);
+    let publications = publications.saturating_mul(34);
+    fixed.saturating_add(channels).saturating_add(names).saturating_add(publications)
 }
 
 /// The number of something as a checkpoint counts it.

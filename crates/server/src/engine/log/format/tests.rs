@@ -173,9 +173,10 @@ proptest! {
     ) {
         let epoch = Epoch::from_bits(epoch);
         let [start, floor, head, time] = numbers;
+        let newest = time;
         let fields = KeyFields::of(&key).unwrap();
         let mut bytes = Vec::new();
-        let body = HeadBody { epoch, start, floor, head, jumps, ended };
+        let body = HeadBody { epoch, start, floor, head, newest, jumps, ended };
         body.put(&mut bytes);
         prop_assert_eq!((HeadBody::of(&bytes), bytes.len()), (Some(body), HeadBody::LENGTH));
         bytes.clear();
@@ -231,6 +232,35 @@ fn a_sealed_segment_is_known_by_its_end() {
     bytes[begin + 30] ^= 1;
     assert_eq!(Trailer::of(&bytes).unwrap().footer(&bytes, header.number), None);
     assert!(bytes.len() > TRAILER);
+}
+
+/// The tables of `docs/log-format.md`: a field that moves makes every log unreadable.
+#[test]
+fn fields_stand_where_the_documentation_says() {
+    let numbers = |bytes: &[u8], at: &[usize]| -> Vec<u64> {
+        at.iter().map(|at| u64::from_le_bytes(bytes[*at..at + 8].try_into().unwrap())).collect()
+    };
+    let store = Store { generation: Epoch::from_bits(11), mark: 22, time: 33 }.to_bytes();
+    assert_eq!(&store[..16], b"FANFLOG\n\x01\0\0\0\0\0\0\0");
+    assert_eq!(numbers(&store, &[16, 24, 32, 40, 48]), [11, 22, 33, 0, 0]);
+    assert_eq!(store[60..], crc32c::crc32c(&store[..60]).to_le_bytes());
+    let (header, bytes) = segment(&[]);
+    assert_eq!(&bytes[..16], b"FANFSEG\n\x01\0\0\0\0\0\0\0");
+    assert_eq!(numbers(&bytes, &[16, 24, 32, 40, 48]), [7, 100, 9, 3, 5]);
+    assert_eq!(bytes[56..60], header.salt.to_le_bytes());
+    assert_eq!(bytes[60..64], crc32c::crc32c(&bytes[..60]).to_le_bytes());
+    let record = &bytes[64..];
+    assert_eq!(record[..4], 4_u32.to_le_bytes(), "the length of the name");
+    let checked = [&7_u64.to_le_bytes(), &header.salt.to_le_bytes()[..], &record[..4]].concat();
+    let checked = [&checked, &record[8..24], b"news"].concat();
+    assert_eq!(record[4..8], crc32c::crc32c(&checked).to_le_bytes());
+    assert_eq!(numbers(record, &[8]), [100]);
+    assert_eq!(record[16..28], *b"\x01\0\0\0\0\0\0\0news");
+    let commit = &record[28..];
+    assert_eq!((commit[16], commit[17], commit.len()), (15, 1, Commit::LENGTH));
+    assert_eq!(numbers(commit, &[24, 40, 48]), [100, 50, 4], "first, synced, mark");
+    assert_eq!(commit[56..60], crc32c::crc32c(&record[..28]).to_le_bytes());
+    assert_eq!(commit[60..64], 2_u32.to_le_bytes(), "earlier segments");
 }
 
 #[test]

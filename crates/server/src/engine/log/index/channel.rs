@@ -21,12 +21,16 @@ pub(in super::super) struct ChannelState {
     pub stored: Tip,
     /// What will be stored when the batch that is being written is: what appends are held against.
     pub tip: Tip,
+    /// Whether its end is written and not yet as durable as it has to be before anybody is told.
+    pub ending: bool,
     /// Where the offsets of the epoch begin.
     pub start: Offset,
     /// The offset up to which retention removed publications.
     pub floor: Offset,
     /// The highest offset that retention, or a loss, removed: the floor is never told to be lower.
     removed: Offset,
+    /// When the newest of what is stored was published, or the channel ended.
+    pub newest: UnixMillis,
     /// How many jumps there had been when it was last written to.
     pub jumps: u32,
     /// Where its newest state stands; none if nothing of it was written yet.
@@ -80,9 +84,11 @@ impl ChannelState {
             rules,
             stored: tip,
             tip,
+            ending: false,
             start: offset,
             floor: offset,
             removed: 0,
+            newest: 0,
             jumps: 0,
             home: None,
             irregular: false,
@@ -100,9 +106,11 @@ impl ChannelState {
         self.clear(segments);
         self.stored = Tip { epoch, head: offset, ended: false };
         self.tip = self.stored;
+        self.ending = false;
         self.start = offset;
         self.floor = offset;
         self.removed = 0;
+        self.newest = 0;
     }
 
     /// Lets go of everything that is kept.
@@ -113,6 +121,11 @@ impl ChannelState {
         }
         self.bytes = 0;
         self.expiring = None;
+    }
+
+    /// Whether a reader that knows everything up to a head may be told that the channel has ended.
+    pub(in super::super) fn ended_at(&self, head: Offset) -> bool {
+        self.stored.ended && !self.ending && self.stored.head == head
     }
 
     /// Whether anything of it was written.

@@ -43,6 +43,8 @@ pub(super) struct Index {
     pub jumps: u32,
     /// Which channel is swept next.
     swept: usize,
+    /// Bytes of the names of all channels.
+    name_bytes: u64,
 }
 
 /// A publication in a record, as the index takes it.
@@ -69,6 +71,7 @@ impl Index {
             mark,
             jumps: 0,
             swept: 0,
+            name_bytes: 0,
         }
     }
 
@@ -125,6 +128,7 @@ impl Index {
             None => self.channels.push(channel),
         }
         self.ids.insert(name.clone(), id);
+        self.name_bytes = self.name_bytes.saturating_add(name.as_str().len() as u64);
         id
     }
 
@@ -135,6 +139,7 @@ impl Index {
         channel.rehome(None, segments);
         let name = channel.name.clone();
         self.ids.remove(&name);
+        self.name_bytes = self.name_bytes.saturating_sub(name.as_str().len() as u64);
         let ChannelId(place) = id;
         if let Some(taken) = self.channels.get_mut(usize::try_from(place).unwrap_or(usize::MAX)) {
             *taken = None;
@@ -142,11 +147,11 @@ impl Index {
         }
     }
 
-    /// What a publication that follows would have as its offset.
-    pub(super) fn next(&self, channel: &ChannelState) -> Offset {
-        let jumps = self.jumps.wrapping_sub(channel.jumps);
-        let next = channel.stored.head.saturating_add(1);
-        next.saturating_add(u64::from(jumps).saturating_mul(JUMP)).min(OFFSET_END)
+    /// The offset up to which none is given out again: the head, or far above it.
+    pub(super) fn skipped(&self, channel: &ChannelState) -> Offset {
+        let jumps = u64::from(self.jumps.wrapping_sub(channel.jumps));
+        let skipped = channel.stored.head.saturating_add(jumps.saturating_mul(JUMP));
+        skipped.min(OFFSET_END)
     }
 
     /// A publication was stored at the channel's head.
@@ -163,6 +168,7 @@ impl Index {
         let slot = stored.placed.slot;
         channel.stored.head = stored.placed.offset;
         channel.stored.ended = stored.ends;
+        channel.newest = stored.placed.time;
         channel.jumps = jumps;
         channel.rehome(Some(slot), segments);
         channel.push(&stored.placed, stored.expires_at, segments);
@@ -170,11 +176,12 @@ impl Index {
     }
 
     /// An end without a last publication was stored.
-    pub(super) fn end(&mut self, id: ChannelId, head: Position, slot: Slot) {
+    pub(super) fn end(&mut self, id: ChannelId, head: Position, time: UnixMillis, slot: Slot) {
         let Some((channel, segments)) = self.parts(id) else { return };
         if channel.stored.epoch == head.epoch {
             channel.stored.head = channel.stored.head.max(head.offset);
             channel.stored.ended = true;
+            channel.newest = time;
             // Where its offsets begin can no longer be told from its publications alone.
             channel.irregular = true;
             channel.rehome(Some(slot), segments);
@@ -200,6 +207,7 @@ impl Index {
         }
         channel.stored = Tip { epoch: head.epoch, head: head.head, ended: head.ended };
         channel.start = head.start;
+        channel.newest = head.newest;
         channel.set_floor(head.floor, segments);
         channel.irregular = true;
         channel.jumps = jumps;
@@ -225,7 +233,8 @@ impl Index {
         let Tip { epoch, head, ended } = channel.stored;
         let (start, floor) = (channel.start, channel.floor);
         let jumps = self.jumps.wrapping_sub(channel.jumps);
-        HeadBody { epoch, start, floor, head, jumps, ended }
+        let newest = channel.newest;
+        HeadBody { epoch, start, floor, head, newest, jumps, ended }
     }
 
     /// Lets go of what of one channel has expired or is too old by now.
@@ -249,9 +258,10 @@ impl Index {
         }
     }
 
-    /// Bytes that a checkpoint of it would have, about.
+    /// Bytes that a checkpoint of it would have, at most.
     pub(super) fn checkpoint_bytes(&self) -> u64 {
-        checkpoint::estimate(self.len(), self.segments.publications)
+        let (segments, publications) = (self.segments.len(), self.segments.publications);
+        checkpoint::length(segments, self.len(), self.name_bytes, publications)
     }
 
     /// Has appends held against what is stored, for every channel.

@@ -7,7 +7,6 @@ use fanfare_core::time::UnixMillis;
 use super::examine::{ActiveEnd, Condition, Expected, examine};
 use super::scan::{Keys, keys_of, numbers};
 use crate::engine::log::files::{Access, Files};
-use crate::engine::log::format::body::HeadBody;
 use crate::engine::log::format::checkpoint::{
     CheckpointHeader, CheckpointReader, CheckpointSegment,
 };
@@ -143,16 +142,8 @@ fn channel(
 ) -> Option<()> {
     let found = reader.channel()?;
     let slot = |place: u16| slots.get(usize::from(place)).copied();
-    let head = HeadBody {
-        epoch: found.epoch,
-        start: found.start,
-        floor: found.floor,
-        head: found.head,
-        jumps: found.jumps,
-        ended: found.ended,
-    };
-    let id = index.ensure(&found.name, Position::new(found.floor, found.epoch));
-    index.place_head(id, &head, slot(found.home)?);
+    let id = index.ensure(&found.name, Position::new(found.head.floor, found.head.epoch));
+    index.place_head(id, &found.head, slot(found.home)?);
     for _ in 0..found.publications {
         let publication = reader.publication()?;
         let placed = Placed {

@@ -48,6 +48,10 @@ impl Mender<'_> {
     ) -> io::Result<(SetAside, u64)> {
         let Damaged { number, damage, .. } = damaged;
         let (path, aside) = (self.paths.segment(number), self.paths.aside(number, self.now));
+        if self.files.length(&path)?.is_none() {
+            // There was no room for all, and it was the oldest.
+            return Ok((SetAside { file: None, damage }, 0));
+        }
         self.files.make_directory(&self.paths.quarantine())?;
         self.files.double(&path, &aside)?;
         self.files.sync_directory(&self.paths.quarantine())?;

@@ -44,7 +44,6 @@ pub(super) struct Ready {
     pub shared: Arc<Shared>,
     pub writer: Writer,
     pub keys: Keys,
-    pub lock: Lock,
 }
 
 /// What opening goes through.
@@ -230,7 +229,7 @@ impl Opening {
         let Loaded { index, keys, active: (end, slot, names), oldest, obsolete } = loaded;
         let mark = index.mark;
         let aside = self.mender().bytes_aside();
-        let (shared, lock) = self.share(index);
+        let shared = self.share(index);
         shared.cells.bytes_beside.store(aside, Relaxed);
         remove(&shared, &obsolete)?;
         let active = go_on(&shared, end, slot, names)?;
@@ -238,7 +237,7 @@ impl Opening {
             Beginning { active, mark, oldest, checkpoint: true, chores: VecDeque::new() };
         let opened = opened(&shared.index(), Left::Clean);
         let writer = Writer::new(Arc::clone(&shared), beginning);
-        Ok((Ready { shared, writer, keys, lock }, opened))
+        Ok((Ready { shared, writer, keys }, opened))
     }
 
     /// Reads everything, and settles what a crash has done.
@@ -306,7 +305,7 @@ impl Opening {
         }
         let generation = index.generation;
         let (files, paths, now) = (self.files.clone(), self.paths.clone(), self.now);
-        let (shared, lock) = self.share(index);
+        let shared = self.share(index);
         remove(&shared, &obsolete)?;
         let active = match active {
             Some((end, slot, names)) => go_on(&shared, end, slot, names)?,
@@ -334,7 +333,7 @@ impl Opening {
         let opened = opened(&shared.index(), Left::Unclean);
         let channels_anew = anew.len();
         let opened = Opened { cut, set_aside, channels_anew, ..opened };
-        Ok((Ready { shared, writer, keys, lock }, opened))
+        Ok((Ready { shared, writer, keys }, opened))
     }
 
     /// A log that begins with a segment of its own.
@@ -348,7 +347,7 @@ impl Opening {
         let (generation, mark) = (index.generation, index.mark);
         let (random, time) = (self.options.random, self.now);
         let aside = self.mender().bytes_aside();
-        let (shared, lock) = self.share(index);
+        let shared = self.share(index);
         shared.cells.bytes_beside.store(aside, Relaxed);
         let salt = salt(random);
         let header = SegmentHeader { number, first, generation, mark, time, salt };
@@ -357,16 +356,16 @@ impl Opening {
         let beginning = Beginning { active, mark, oldest: number, checkpoint: false, chores };
         let writer = Writer::new(Arc::clone(&shared), beginning);
         let opened = opened(&shared.index(), left);
-        Ok((Ready { shared, writer, keys: Keys::new(), lock }, opened))
+        Ok((Ready { shared, writer, keys: Keys::new() }, opened))
     }
 
     fn mender(&self) -> Mender<'_> {
         Mender { files: &self.files, paths: &self.paths, now: self.now }
     }
 
-    fn share(self, index: Index) -> (Arc<Shared>, Lock) {
+    fn share(self, index: Index) -> Arc<Shared> {
         let Self { options, paths, files, lock, .. } = self;
-        (Arc::new(Shared::new(options, paths, files, index)), lock)
+        Arc::new(Shared::new(options, paths, files, lock, index))
     }
 }
 

@@ -5,7 +5,8 @@ use std::io;
 
 use fanfare_core::name::ChannelName;
 use fanfare_core::position::{Epoch, Position};
-use fanfare_core::publication::Publisher;
+use fanfare_core::publication::{Publisher, Stored as StoredOrNot};
+use fanfare_core::shard::RestoredKey;
 use fanfare_core::time::UnixMillis;
 
 use super::examine::{ActiveEnd, Condition, Expected, Held, examine, first_of, needs};
@@ -18,7 +19,7 @@ use crate::engine::log::format::record::{Kind, Record};
 use crate::engine::log::format::segment::{BEGIN, Beginning, FooterChannel, SegmentHeader};
 use crate::engine::log::format::size;
 use crate::engine::log::index::{ChannelId, Index, Placed, SegmentState, Slot, Stored};
-use crate::engine::log::outcome::{Damage, OpenError, RestoredKey, Wrong};
+use crate::engine::log::outcome::{Damage, OpenError, Wrong};
 use crate::engine::log::shared::Paths;
 
 /// Keys that are still remembered, by channel.
@@ -205,7 +206,7 @@ impl Application<'_> {
             Kind::End => {
                 let body = EndBody::of(record.body, record.flags)?;
                 let id = self.channel(record, body.head)?;
-                self.index.end(id, body.head, self.slot);
+                self.index.end(id, body.head, body.time, self.slot);
             }
             Kind::Removal => {
                 let body = RemovalBody::of(record.body)?;
@@ -327,6 +328,7 @@ fn remember(keys: &mut Keys, channel: &ChannelName, key: &KeyBody<'_>, now: Unix
         let key = key.key.to_key();
         let id = (key.publisher.clone(), key.key.clone());
         let keys = keys.entry(channel.clone()).or_default();
+        let stored = if stored { StoredOrNot::Yes } else { StoredOrNot::No };
         keys.insert(id, RestoredKey { key, position, stored });
     }
 }

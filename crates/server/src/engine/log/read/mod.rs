@@ -24,13 +24,12 @@ use super::index::{ChannelState, Index};
 use super::outcome::{Damage, Report};
 use super::shared::Shared;
 
-/// A question that a reader answers.
+/// A question of a shard that a reader answers: [`EngineCommand::Read`], [`EngineCommand::Locate`] or
+/// [`EngineCommand::History`].
 #[derive(Debug)]
-pub(super) enum Job {
-    /// [`EngineCommand::Read`], [`EngineCommand::Locate`] or [`EngineCommand::History`].
-    Ask { shard: ShardId, command: EngineCommand },
-    /// [`EngineCommand::Resync`], when everything before it is settled.
-    Resync { shard: ShardId, resync: u64, channel: ChannelName, after: Position },
+pub(super) struct Job {
+    pub shard: ShardId,
+    pub command: EngineCommand,
 }
 
 /// Answers questions until the queue is closed and empty.
@@ -42,12 +41,8 @@ pub(super) fn run(shared: &Shared) {
 
 /// Answers one question.
 pub(super) fn answer(shared: &Shared, job: Job) {
-    let (shard, completion) = match job {
-        Job::Ask { shard, command } => (shard, ask(shared, command)),
-        Job::Resync { shard, resync, channel, after } => {
-            (shard, resynced(shared, resync, channel, after))
-        }
-    };
+    let Job { shard, command } = job;
+    let completion = ask(shared, command);
     shared.cells.reads.fetch_add(1, Relaxed);
     if let Some(completion) = completion {
         shared.deliver(shard, vec![completion]);
@@ -69,33 +64,6 @@ fn ask(shared: &Shared, command: EngineCommand) -> Option<Completion> {
             Some(Completion::History { read, channel, page })
         }
         _ => None,
-    }
-}
-
-/// What is stored after a position. Where that cannot be read there is no answer, since none would be
-/// true; the owner asks again.
-fn resynced(
-    shared: &Shared,
-    resync: u64,
-    channel: ChannelName,
-    after: Position,
-) -> Option<Completion> {
-    let (places, ended) = {
-        let index = shared.index();
-        match index.find(&channel).filter(|found| found.stored.epoch == after.epoch) {
-            None => (Vec::new(), false),
-            Some(found) => {
-                (after_offset(&index, found, after.offset, usize::MAX), found.stored.ended)
-            }
-        }
-    };
-    let Fetched { publications, failed } = fetch::fetch(shared, &channel, &places);
-    match failed {
-        None => Some(Completion::Resynced { resync, channel, publications, ended }),
-        Some(failed) => {
-            tell(shared, &channel, failed.place.placed.offset, failed.damage);
-            None
-        }
     }
 }
 
@@ -150,7 +118,7 @@ fn locate(
         DeepStart::Last(count) => Start::Last(count),
         DeepStart::Since(time) => Start::Since(time),
     };
-    let (ended, kept) = (found.stored.ended, &found.view(head.offset));
+    let (ended, kept) = (found.ended_at(head.offset), &found.view(head.offset));
     Ok(Extent { channel, head, ended, kept }.locate(start).from)
 }
 
@@ -169,7 +137,7 @@ fn history(
                 index.age(id, now);
             }
             let found = found(&index, channel, head)?;
-            let (ended, kept) = (found.stored.ended, &found.view(head.offset));
+            let (ended, kept) = (found.ended_at(head.offset), &found.view(head.offset));
             let selection = Extent { channel, head, ended, kept }.select(query);
             let range = selection.places.clone();
             let before: Vec<Offset> =

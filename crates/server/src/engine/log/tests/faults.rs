@@ -3,7 +3,8 @@
 use std::io::ErrorKind;
 
 use fanfare_core::code::Code;
-use fanfare_core::shard::{Completion, EngineCommand};
+use fanfare_core::shard::{Completion, EngineCommand, HistoryQuery, Order};
+use fanfare_core::start::Start;
 
 use super::rig::{Setup, name, text};
 use crate::engine::log::Report;
@@ -55,6 +56,26 @@ fn an_error_of_a_sync_is_never_followed_by_an_acknowledgement() {
 }
 
 #[test]
+fn an_end_is_told_to_nobody_before_it_is_synced() {
+    let (mut rig, _) = Setup::default().open(&SimDisk::default());
+    rig.publish("a", "one").unwrap();
+    let query = HistoryQuery {
+        since: Start::All,
+        until: None,
+        limit: 10,
+        bytes: 1_000,
+        order: Order::Ascending,
+    };
+    let end = rig.append("a", None);
+    rig.disk.break_down(Faults { sync_fails: Some(1), ..Faults::default() });
+    rig.send(EngineCommand::Append(end));
+    rig.run();
+    assert!(!rig.history("a", query).unwrap().ended);
+    let (mut rig, _) = Setup::default().open(&rig.kill());
+    assert!(rig.history("a", query).unwrap().ended, "the operating system had it");
+}
+
+#[test]
 fn every_sync_of_a_life_may_fail_and_what_was_acknowledged_is_there() {
     let setup = Setup::default();
     for sync in 1..400 {
@@ -62,9 +83,9 @@ fn every_sync_of_a_life_may_fail_and_what_was_acknowledged_is_there() {
         disk.remember();
         let (mut rig, _) = setup.open(&disk);
         disk.break_down(Faults { sync_fails: Some(sync), ..Faults::default() });
-        let payload = "x".repeat(500);
+        let payload = "x".repeat(1_000);
         let mut acknowledged = 0;
-        for _ in 0..120 {
+        for _ in 0..60 {
             let append = rig.append("a", Some(text(&payload)));
             rig.send(EngineCommand::Append(append));
             rig.run();
@@ -76,7 +97,7 @@ fn every_sync_of_a_life_may_fail_and_what_was_acknowledged_is_there() {
         assert!(opened.set_aside.is_empty(), "{opened:?}");
         assert!(rig.read_all("a").1.len() >= acknowledged, "sync {sync}");
         if !broken {
-            assert!(sync > 120, "each append is synced by itself here");
+            assert!(sync > 60, "each append is synced by itself here");
             return;
         }
     }

@@ -188,6 +188,31 @@ fn a_log_that_refuses_says_where_it_is_damaged() {
     assert!(refused > 0);
 }
 
+/// The power goes while damage is being mended, at any moment of that.
+#[test]
+fn a_crash_while_damage_is_mended_hides_nothing() {
+    fastrand::seed(5);
+    let setup = Setup::default();
+    let original = original(&setup, false);
+    for _ in 0..often("FANFARE_LOG_FLIPS", 200) / 25 {
+        let flip = flip(&original);
+        let disk = flipped(&original, &flip);
+        disk.remember_all();
+        let (rig, opened) = setup.open(&disk);
+        drop(rig);
+        for acts in 0..=disk.acts() {
+            for kept in [0, 3, 10] {
+                let crashed = disk.crash(acts, &mut || fastrand::u8(..10) < kept);
+                let (mut rig, again) = setup.open(&crashed);
+                check(&original, &flip, &mut rig, opened.cut > 0 || again.cut > 0);
+                let (mut rig, last) = setup.open(&rig.kill());
+                assert!(last.set_aside.is_empty(), "{flip:?} {acts}: {last:?}");
+                check(&original, &flip, &mut rig, opened.cut > 0 || again.cut > 0);
+            }
+        }
+    }
+}
+
 #[test]
 fn a_segment_that_is_missing_has_every_channel_begin_anew() {
     let setup = Setup::default();

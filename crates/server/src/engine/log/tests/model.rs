@@ -55,6 +55,9 @@ struct Channel {
     head: Offset,
     next: Offset,
     ended: bool,
+    newest: u64,
+    /// Whether anything was published in this epoch.
+    published: bool,
     kept: Vec<Kept>,
 }
 
@@ -84,6 +87,8 @@ impl Model {
             head: begin,
             next: begin + 1,
             ended: false,
+            newest: 0,
+            published: false,
             kept: Vec::new(),
         })
     }
@@ -158,6 +163,7 @@ fn publish(rig: &mut Rig, model: &mut Model, channel: &str, sizes: &[usize], ttl
         assert_eq!(publication.offset(), channel.next);
         let offset = channel.next;
         (channel.head, channel.next) = (offset, offset + 1);
+        (channel.newest, channel.published) = (now, true);
         channel.kept.push(Kept { offset, payload, time: now, expires_at });
         model.retain(now);
     }
@@ -181,9 +187,22 @@ fn keyed(rig: &mut Rig, model: &mut Model, channel: &str, number: u8, life: u64)
     let offset = rig.settle(append).unwrap();
     let kept = model.channel(channel, rig);
     (kept.head, kept.next) = (offset, offset + 1);
+    (kept.newest, kept.published) = (time, true);
     kept.kept.push(Kept { offset, payload, time, expires_at: None });
     model.keys.insert((channel.to_owned(), number), (offset, expires_at));
     model.retain(rig.unix());
+}
+
+/// Closes a channel without a last publication.
+fn end(rig: &mut Rig, model: &mut Model, channel: &str) {
+    if !model.channel(channel, rig).ended {
+        let append = rig.append(channel, None);
+        assert_eq!(append.end, End::Close);
+        rig.settle(append).unwrap();
+        let now = rig.unix();
+        let channel = model.channel(channel, rig);
+        (channel.ended, channel.newest) = (true, now);
+    }
 }
 
 fn run(deeds: Vec<Deed>) {
@@ -204,15 +223,7 @@ fn run(deeds: Vec<Deed>) {
             Deed::Keyed { channel, key, life } => {
                 keyed(&mut rig, &mut model, &channel_name(channel), key, life);
             }
-            Deed::End { channel } => {
-                let channel = channel_name(channel);
-                if !model.channel(&channel, &rig).ended {
-                    let append = rig.append(&channel, None);
-                    assert_eq!(append.end, End::Close);
-                    rig.settle(append).unwrap();
-                    model.channel(&channel, &rig).ended = true;
-                }
-            }
+            Deed::End { channel } => end(&mut rig, &mut model, &channel_name(channel)),
             Deed::Remove { channel } => {
                 let channel = channel_name(channel);
                 let epoch = model.channel(&channel, &rig).head + 1_000;
@@ -255,8 +266,21 @@ fn run(deeds: Vec<Deed>) {
     compare(&mut rig, &mut model);
     let (mut rig, _) = setup.open(&rig.kill());
     compare(&mut rig, &mut model);
+    compare_found(&mut rig, &model);
     let (mut rig, _) = setup.open(&rig.stop());
     compare(&mut rig, &mut model);
+    compare_found(&mut rig, &model);
+}
+
+/// What an owner is told of each channel at a start.
+fn compare_found(rig: &mut Rig, model: &Model) {
+    for found in rig.restored() {
+        let expected = &model.channels[found.name.as_str()];
+        let start = found.start.offset;
+        assert_eq!(found.head > start, expected.published, "{found:?}");
+        assert!(start <= expected.floor, "{found:?}");
+        assert_eq!(found.newest, expected.newest, "{found:?}");
+    }
 }
 
 fn compare(rig: &mut Rig, model: &mut Model) {

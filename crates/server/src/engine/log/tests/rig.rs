@@ -12,7 +12,9 @@ use fanfare_core::name::ChannelName;
 use fanfare_core::position::{Epoch, Offset, Position};
 use fanfare_core::publication::{Content, Data, End, Publication};
 use fanfare_core::settings::Retention;
-use fanfare_core::shard::{Append, AppendKey, Completion, EngineCommand, HistoryQuery, NoPage};
+use fanfare_core::shard::{
+    Append, AppendKey, Completion, EngineCommand, HistoryQuery, NoPage, Restored, RestoredKey,
+};
 
 use crate::engine::log::disk::SimDisk;
 use crate::engine::log::files::Files;
@@ -21,7 +23,7 @@ use crate::engine::log::read;
 use crate::engine::log::write::Next;
 use crate::engine::log::{
     ChannelRules, Clock, Durability, Log, LogOptions, OnCorruption, OpenError, Opened, Outlets,
-    Report, Restored, RestoredKey,
+    Report,
 };
 
 /// What a test wants of its log.
@@ -125,9 +127,10 @@ impl Setup {
             number: 0,
             now: 0,
         };
-        for Restored { name, epoch, head, next, ended, keys, .. } in rig.restored() {
+        for Restored { name, start, head, skipped, ended, keys, .. } in rig.restored() {
             let key = |key: RestoredKey| (name.clone(), key.key.key, key.position.offset);
             rig.keys.extend(keys.into_iter().map(key));
+            let (epoch, next) = (start.epoch, skipped + 1);
             rig.owner.insert(name, Seat { epoch, head, next, ended });
         }
         Ok((rig, opened))
@@ -196,11 +199,11 @@ impl Rig {
 
     /// Every channel as a start finds it. Keys are given out once.
     pub(super) fn restored(&mut self) -> Vec<Restored> {
-        let Ready { shared, writer, keys, lock } = self.ready.take().unwrap();
-        let mut log = Log { shared, writer, keys, lock };
+        let Ready { shared, writer, keys } = self.ready.take().unwrap();
+        let mut log = Log { shared, writer, keys };
         let mut restored = log.restored(|_| true);
-        let Log { shared, writer, keys, lock } = log;
-        self.ready = Some(Ready { shared, writer, keys, lock });
+        let Log { shared, writer, keys } = log;
+        self.ready = Some(Ready { shared, writer, keys });
         restored.sort_by(|a, b| a.name.cmp(&b.name));
         restored
     }
@@ -211,7 +214,7 @@ impl Rig {
             EngineCommand::Read { .. }
             | EngineCommand::Locate { .. }
             | EngineCommand::History { .. } => {
-                self.ready().shared.jobs.put(read::Job::Ask { shard: 0, command });
+                self.ready().shared.jobs.put(read::Job { shard: 0, command });
             }
             command => self.ready().writer.take(0, command),
         }

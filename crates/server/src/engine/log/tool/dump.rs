@@ -119,11 +119,11 @@ fn said<'a>(record: &Record<'a>) -> Option<(String, Option<&'a [u8]>)> {
         Kind::Jump => "left uncleanly: offsets go on far above".to_owned(),
         Kind::Forgotten => "forgotten".to_owned(),
         Kind::Head => {
-            let HeadBody { epoch, start, floor, head, jumps, ended } = HeadBody::of(record.body)?;
+            let body = HeadBody::of(record.body)?;
+            let HeadBody { epoch, start, floor, head, newest, jumps, ended } = body;
             let (epoch, ended) = (epoch.bits(), if ended { ", ended" } else { "" });
-            format!(
-                "stands at {head}.{epoch:x}, start {start}, floor {floor}, jumps {jumps}{ended}"
-            )
+            let at = format!("{head}.{epoch:x}, start {start}, floor {floor}");
+            format!("stands at {at}, newest {newest}, jumps {jumps}{ended}")
         }
         Kind::Key => {
             let KeyBody { position, key, .. } = KeyBody::of(record.body)?;

@@ -6,7 +6,7 @@ use fanfare_core::name::ChannelName;
 use fanfare_core::position::{Epoch, Offset, Position};
 use fanfare_core::publication::Publication;
 use fanfare_core::settings::ShardId;
-use fanfare_core::shard::Append;
+use fanfare_core::shard::{Append, Completion};
 use fanfare_core::time::UnixMillis;
 
 use crate::engine::log::format::body::{EndBody, HeadBody, KEYED, KeyFields, RemovalBody};
@@ -37,7 +37,7 @@ pub(super) enum Item {
     /// Every channel goes on far above its head.
     Jump { time: UnixMillis },
     /// The owner wants to know what is stored behind this.
-    Resync { shard: ShardId, resync: u64, channel: ChannelName, after: Position },
+    Resync { shard: ShardId, completion: Box<Completion> },
 }
 
 /// An append in a batch.

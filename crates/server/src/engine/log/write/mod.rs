@@ -140,7 +140,8 @@ impl Writer {
             let within = match next {
                 Next::AtOnce => Duration::ZERO,
                 Next::Soon => Duration::from_millis(10),
-                Next::Whenever => Duration::from_millis(100),
+                Next::Whenever if self.dirty_since.is_some() => Duration::from_millis(100),
+                Next::Whenever => Duration::from_millis(500),
             };
             let shared = Arc::clone(&self.shared);
             let open = shared.commands.take_all(&mut self.commands, within);
@@ -236,7 +237,8 @@ impl Writer {
         let plan = Plan::new(&self.active, self.mark);
         let reserve = self.active.capacity / RESERVE;
         let (index, active) = (&mut *index, &mut self.active);
-        let mut planner = Planner { index, active, plan, overflow, reserve };
+        let now = shared.options.clock.unix();
+        let mut planner = Planner { index, active, plan, overflow, now, reserve };
         let chores = planner.take_chores(&mut self.chores);
         // What chores find no room for, appends do not find either.
         let stop = match chores {

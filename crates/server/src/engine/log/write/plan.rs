@@ -90,6 +90,8 @@ pub(super) struct Planner<'a> {
     pub active: &'a mut Active,
     pub plan: Plan,
     pub overflow: Overflow,
+    /// The wall's time.
+    pub now: UnixMillis,
     /// Bytes of the segment that appends leave to what keeps the log going.
     pub reserve: u64,
 }
@@ -163,10 +165,7 @@ impl Planner<'_> {
                 }
                 EngineCommand::Forget(channel) => self.forget(channel),
                 EngineCommand::Resync { resync, channel, after } => {
-                    let (resync, channel, after) = (*resync, channel.clone(), *after);
-                    self.plan.items.push(Item::Resync { shard, resync, channel, after });
-                    self.plan.sync = true;
-                    Taken::Yes
+                    self.resync(shard, *resync, channel, *after)
                 }
                 // Those who only read do not come here.
                 EngineCommand::Read { .. }
@@ -205,7 +204,7 @@ impl Planner<'_> {
             }
             Err(stop) => return Taken::No(stop),
         };
-        let time = append.publication.as_ref().map_or(0, |publication| publication.time);
+        let time = append.publication.as_ref().map_or(self.now, |publication| publication.time);
         let append = append.clone();
         let item = AppendItem { id, local, shard, append, flags, time, durability };
         let head = item.head();
@@ -265,6 +264,25 @@ impl Planner<'_> {
         }
         self.plan.sync = true;
         self.plan.items.push(Item::Mark { shard, channel: channel.clone(), mark });
+        Taken::Yes
+    }
+
+    /// Everything that the owner handed over before has had its turn: what is in this batch is stored
+    /// when this is answered, and what was refused never will be.
+    fn resync(
+        &mut self,
+        shard: ShardId,
+        resync: u64,
+        channel: &ChannelName,
+        after: Position,
+    ) -> Taken {
+        let tip = self.index.find(channel).map(|channel| channel.tip);
+        let tip = tip.filter(|tip| tip.epoch == after.epoch);
+        let head = tip.map_or(after.offset, |tip| tip.head.max(after.offset));
+        let (channel, ended) = (channel.clone(), tip.is_some_and(|tip| tip.ended));
+        let completion = Box::new(Completion::Resynced { resync, channel, head, ended });
+        self.plan.sync = true;
+        self.plan.items.push(Item::Resync { shard, completion });
         Taken::Yes
     }
 

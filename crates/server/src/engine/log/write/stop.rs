@@ -22,6 +22,10 @@ impl Writer {
         if self.checkpoint {
             return Ok(());
         }
+        // The estimate that segments leave room for is as long as it will be.
+        if self.used() > self.shared.options.bytes_max {
+            return Err(io::Error::other("the bound of the log leaves no room for a checkpoint"));
+        }
         let shared = Arc::clone(&self.shared);
         let path = shared.paths.checkpoint();
         let beside = path.with_extension("new");
@@ -54,15 +58,9 @@ impl Writer {
             slot.and_then(|slot| places.get(&slot)).copied().unwrap_or(u16::MAX)
         };
         for channel in index.iter().filter(written) {
-            let head = index.head_of(channel);
             writer.channel(&CheckpointChannel {
                 name: channel.name.clone(),
-                epoch: head.epoch,
-                start: head.start,
-                floor: head.floor,
-                head: head.head,
-                jumps: head.jumps,
-                ended: head.ended,
+                head: index.head_of(channel),
                 irregular: channel.irregular,
                 home: place(channel.home()),
                 publications: counted(channel.count()),

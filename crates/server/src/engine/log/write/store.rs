@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use fanfare_core::code::Code;
+use fanfare_core::publication::End;
 use fanfare_core::settings::ShardId;
 use fanfare_core::shard::Completion;
 use fanfare_core::time::Millis;
@@ -20,7 +21,6 @@ use crate::engine::log::format::length32;
 use crate::engine::log::index::{ChannelId, Index, Placed, Slot, Stored};
 use crate::engine::log::options::Durability;
 use crate::engine::log::outcome::Report;
-use crate::engine::log::read::Job;
 
 /// How far a batch has come, in the order in which that happens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -84,6 +84,7 @@ impl Writer {
             answer(self, &plan, Stage::Planned);
             answer(self, &plan, Stage::Written);
         }
+        self.settle_ends(&plan);
         answer(self, &plan, Stage::Synced);
         self.tell_rest(plan);
         if closing {
@@ -161,6 +162,10 @@ impl Writer {
                     index.segments.keep_key(slot, key.expires_at);
                 }
                 store_append(index, item, slot, at, now);
+                let ends = item.append.end == End::Close;
+                if let Some((channel, _)) = index.parts(item.id).filter(|_| ends) {
+                    channel.ending = item.durability == Durability::Sync;
+                }
             }
             Item::Removal { id, begin, .. } => index.remove(*id, *begin, slot),
             Item::Forgotten { id, .. } => index.forget(*id),
@@ -179,6 +184,19 @@ impl Writer {
         }
     }
 
+    /// What was synced may be told: channels whose end it was have ended.
+    fn settle_ends(&self, plan: &Plan) {
+        let ends = plan.items.iter().filter_map(|item| match item {
+            Item::Append(item) if item.append.end == End::Close => Some(item.id),
+            _ => None,
+        });
+        for id in ends {
+            if let Some((channel, _)) = self.shared.index().parts(id) {
+                channel.ending = false;
+            }
+        }
+    }
+
     /// Says what is left to say of a plan: what was refused, and who has to look for himself.
     fn tell_rest(&self, plan: Plan) {
         let failed = plan.refused.iter();
@@ -187,11 +205,6 @@ impl Writer {
         let mut letters = Letters::default();
         plan.refused.into_iter().for_each(|(shard, completion)| letters.add(shard, completion));
         letters.send(self);
-        for item in plan.items {
-            if let Item::Resync { shard, resync, channel, after } = item {
-                self.shared.jobs.put(Job::Resync { shard, resync, channel, after });
-            }
-        }
     }
 
     /// There was no room for a batch after all: nothing of it is stored. It can be on file systems
@@ -267,8 +280,8 @@ impl Writer {
                 }))
             })),
             Item::Jump { time } => chores.push(Chore::Jump(time)),
-            Item::Resync { .. } => plan.items.push(item),
-            Item::Mark { .. } => {}
+            // Nothing was said; the owner asks again.
+            Item::Resync { .. } | Item::Mark { .. } => {}
         }
     }
 }
@@ -276,12 +289,12 @@ impl Writer {
 /// Brings an append into the index.
 fn store_append(index: &mut Index, item: &AppendItem, slot: Slot, at: u32, now: u64) {
     let Some(publication) = item.publication() else {
-        return index.end(item.id, item.head(), slot);
+        return index.end(item.id, item.head(), item.time, slot);
     };
     let head = item.head();
     let weight = u32::try_from(publication.weight()).unwrap_or(u32::MAX);
     let placed = Placed { offset: head.offset, slot, at, weight, time: publication.time };
-    let ends = item.append.end == fanfare_core::publication::End::Close;
+    let ends = item.append.end == End::Close;
     let (epoch, prev, expires_at) = (head.epoch, publication.prev, publication.expires_at);
     index.store(item.id, &Stored { epoch, prev, placed, expires_at, ends }, now);
 }
@@ -305,6 +318,9 @@ fn answer(writer: &Writer, plan: &Plan, stage: Stage) {
                 };
                 let (epoch, outcome) = (begin.epoch, Ok(()));
                 (*shard, Completion::Removed { channel, epoch, outcome })
+            }
+            Item::Resync { shard, completion } if stage == Stage::Synced => {
+                (*shard, (**completion).clone())
             }
             Item::Mark { shard, channel, mark } if stage == Stage::Synced => {
                 (*shard, Completion::MarkRaised { channel: channel.clone(), mark: *mark })
