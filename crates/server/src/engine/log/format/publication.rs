@@ -42,6 +42,8 @@ pub(in super::super) struct PublicationBody<'a> {
     conflate: Option<&'a str>,
     exclude: Option<u128>,
     pub key: Option<KeyFields<'a>>,
+    /// What stands before the key.
+    front: &'a [u8],
     payload: &'a [u8],
 }
 
@@ -67,6 +69,7 @@ impl<'a> PublicationBody<'a> {
         let content_type = if flag(CONTENT_TYPE) { Some(fields.long_text()?) } else { None };
         let conflate = if flag(CONFLATE) { Some(fields.long_text()?) } else { None };
         let exclude = if flag(EXCLUDE) { Some(fields.u128()?) } else { None };
+        let front = body.get(..body.len().saturating_sub(fields.0.len()))?;
         let key = if flag(KEYED) { Some(KeyFields::take(&mut fields)?) } else { None };
         let ordered = prev < offset && offset < OFFSET_END && (1..=3).contains(&kind);
         let payload = fields.0;
@@ -83,8 +86,21 @@ impl<'a> PublicationBody<'a> {
             conflate,
             exclude,
             key,
+            front,
             payload,
         })
+    }
+
+    /// The body and the flags that it has in a newer segment: without the key, if that is over.
+    pub(in super::super) fn copied(&self, flags: u8, now: UnixMillis) -> (u8, Vec<u8>) {
+        let mut body = self.front.to_vec();
+        let key = self.key.filter(|key| key.expires_at > now);
+        if let Some(key) = &key {
+            key.put(&mut body);
+        }
+        body.extend_from_slice(self.payload);
+        let flags = if key.is_some() { flags } else { flags & !KEYED };
+        (flags | COPIED, body)
     }
 
     /// Where it stands in its channel.

@@ -100,12 +100,12 @@ impl ChannelState {
         }
     }
 
-    /// Begins a history at a position; what was kept is let go.
+    /// Begins a history at a position; what was kept is let go. What appends are held against stays:
+    /// behind what begins here the batch may hold more.
     pub(super) fn begin(&mut self, begin: Position, segments: &mut Segments) {
         let Position { epoch, offset } = begin;
         self.clear(segments);
         self.stored = Tip { epoch, head: offset, ended: false };
-        self.tip = self.stored;
         self.ending = false;
         self.start = offset;
         self.floor = offset;

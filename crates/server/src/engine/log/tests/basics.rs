@@ -10,7 +10,7 @@ use fanfare_core::shard::{
 };
 use fanfare_core::start::Start;
 
-use super::rig::{Setup, key, name, payload, text};
+use super::rig::{Seat, Setup, key, name, payload, text};
 use crate::engine::log::Left;
 use crate::engine::log::disk::SimDisk;
 
@@ -138,6 +138,35 @@ fn a_removed_channel_begins_anew_above_everything_it_had() {
         assert_eq!((seat.epoch, seat.head), (Epoch::from_bits(99), 3));
         assert_eq!(rig.read_all("a"), (2, vec![(3, "three".to_owned())]));
     }
+}
+
+#[test]
+fn what_follows_a_removal_may_come_with_it_in_one_batch() {
+    let setup = Setup::default();
+    let (mut rig, _) = setup.open(&SimDisk::default());
+    rig.publish("a", "one").unwrap();
+    let (channel, epoch) = (name("a"), Epoch::from_bits(99));
+    let removal = EngineCommand::Remove { channel: channel.clone(), epoch, mark: 1 };
+    // An owner that was not answered in time asks again.
+    rig.send(removal.clone());
+    rig.send(removal);
+    let seat = Seat { epoch, head: 1, next: 2, ended: false };
+    rig.owner.insert(channel.clone(), seat);
+    for payload in ["two", "three"] {
+        let append = rig.append("a", Some(text(payload)));
+        rig.send(EngineCommand::Append(append));
+    }
+    rig.run();
+    let answers = rig.answers();
+    assert!(matches!(answers[..2], [Completion::Removed { .. }, Completion::Removed { .. }]));
+    assert!(matches!(answers[2], Completion::Committed { .. }), "{answers:?}");
+    assert_eq!(rig.publish("a", "four"), Ok(4));
+    rig.send(EngineCommand::Forget(channel.clone()));
+    rig.owner.insert(channel, Seat { epoch: rig.generation, head: 9, next: 10, ended: false });
+    let append = rig.append("a", Some(text("again")));
+    assert_eq!(rig.settle(append), Ok(10), "nor does what is forgotten hinder what is made again");
+    let (mut rig, _) = setup.open(&rig.kill());
+    assert_eq!(rig.read_all("a"), (9, vec![(10, "again".to_owned())]));
 }
 
 #[test]

@@ -142,8 +142,7 @@ impl Item {
                 record(Kind::Key, 0, *local, &|out| out.extend_from_slice(body));
             }
             Self::Copy(copy) => {
-                let flags = copy.flags | publication::COPIED;
-                record(Kind::Publication, flags, copy.local, &|out| {
+                record(Kind::Publication, copy.flags, copy.local, &|out| {
                     out.extend_from_slice(&copy.body);
                 });
             }

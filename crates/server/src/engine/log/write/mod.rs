@@ -59,6 +59,8 @@ pub(super) struct Writer {
     oldest: u64,
     retiring: Option<Retiring>,
     choose_at: Millis,
+    /// Bytes that have to be published before an old segment goes that is not mostly dead.
+    debt: u64,
     /// Bytes that may be read of old segments at once.
     tokens: u64,
     earned_at: Millis,
@@ -123,6 +125,7 @@ impl Writer {
             oldest,
             retiring: None,
             choose_at: 0,
+            debt: 0,
             tokens: 0,
             earned_at: 0,
             sweep_at: SWEEP_EVERY,
@@ -240,6 +243,7 @@ impl Writer {
         let now = shared.options.clock.unix();
         let mut planner = Planner { index, active, plan, overflow, now, reserve };
         let chores = planner.take_chores(&mut self.chores);
+        planner.plan.chores = planner.plan.length;
         // What chores find no room for, appends do not find either.
         let stop = match chores {
             Stop::NoRoom if overflow == Overflow::Waits => Stop::NoRoom,

@@ -24,6 +24,8 @@ pub(super) struct Plan {
     pub items: Vec<Item>,
     /// Bytes of the records.
     pub length: usize,
+    /// Bytes of those that are there for the log's own sake.
+    pub chores: usize,
     /// Whether somebody is only answered when it is synced.
     pub sync: bool,
     /// Whether somebody is answered before it is synced.
@@ -107,6 +109,7 @@ impl Plan {
         Self {
             items: Vec::new(),
             length: 0,
+            chores: 0,
             sync: false,
             loose: false,
             mark,

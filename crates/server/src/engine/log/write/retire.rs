@@ -42,6 +42,10 @@ pub(super) struct Retiring {
     channels: Vec<ChannelName>,
     /// Publications that were lost to readers.
     lost: u64,
+    /// Bytes of its file.
+    length: u64,
+    /// Bytes that were written again because it goes.
+    rewritten: u64,
     damage: Option<Damage>,
 }
 
@@ -107,6 +111,14 @@ impl Writer {
         room && self.chores.is_empty() && self.retiring.as_ref().is_some_and(closing)
     }
 
+    /// Counts what a batch has written again, and what is new.
+    pub(super) fn account(&mut self, again: usize, fresh: usize) {
+        if let Some(retiring) = &mut self.retiring {
+            retiring.rewritten = retiring.rewritten.saturating_add(again as u64);
+        }
+        self.debt = self.debt.saturating_sub(fresh as u64);
+    }
+
     /// Whether something is to be done soon.
     pub(super) fn is_retiring(&self) -> bool {
         self.retiring.is_some()
@@ -131,11 +143,10 @@ impl Writer {
         // Copying is worth it if what is dead elsewhere comes nearer to its end by it.
         let worth = crowded && all_live.saturating_mul(10) < used.saturating_mul(7);
         let keys_live = oldest.keys_until > now;
-        let dead = oldest.live == 0;
         drop(index);
-        if at_bound || (mostly_dead && dead && !keys_live) {
+        if at_bound {
             self.retire_oldest(Mode::Drop);
-        } else if (mostly_dead || worth) && !keys_live {
+        } else if (mostly_dead || worth) && !keys_live && (self.debt == 0 || lives == 0) {
             self.retire_oldest(Mode::Copy);
         }
     }
@@ -163,6 +174,8 @@ impl Writer {
             names: Vec::new(),
             channels: Vec::new(),
             lost: 0,
+            length: oldest.length,
+            rewritten: 0,
             damage: None,
         };
         let path = shared.paths.segment(oldest.number);
@@ -262,6 +275,10 @@ impl Writer {
         let shared = Arc::clone(&self.shared);
         shared.index().segments.remove_oldest();
         self.oldest = retiring.number.saturating_add(1);
+        // Where little was won, as much has to be published before it is done again: otherwise a log
+        // that is full of what lives would be written again for ever.
+        let spent = retiring.rewritten.saturating_mul(2).saturating_sub(retiring.length);
+        self.debt = self.debt.saturating_add(spent);
         self.choose_at = 0;
         count(&shared.cells.segments_removed, 1);
         let path = shared.paths.segment(retiring.number);
@@ -325,13 +342,14 @@ fn chore(
     let name = retiring.names.get(size(record.channel))?;
     let key = key::of(record).filter(|key| key.key.expires_at > now);
     if retiring.mode == Mode::Copy && record.kind == Kind::Publication {
-        let position = PublicationBody::of(record.body, record.flags)?.position();
+        let publication = PublicationBody::of(record.body, record.flags)?;
+        let position = publication.position();
         let channel = index.find(name).filter(|channel| channel.stored.epoch == position.epoch);
         let there = channel.and_then(|channel| channel.at_offset(position.offset));
         if there.is_some_and(|there| there.slot == retiring.slot) {
             let keys_until = key.map_or(0, |key| key.key.expires_at);
-            let (channel, flags, from) = (name.clone(), record.flags, retiring.slot);
-            let body = record.body.to_vec();
+            let (flags, body) = publication.copied(record.flags, now);
+            let (channel, from) = (name.clone(), retiring.slot);
             let copy = CopyChore { channel, flags, body, position, from, keys_until };
             return Some(Chore::Copy(Box::new(copy)));
         }

@@ -71,6 +71,7 @@ impl Writer {
         count(&shared.cells.bytes_written, self.buffer.len() as u64);
         self.loose = loose;
         self.mark = plan.mark;
+        self.account(plan.chores, plan.length.saturating_sub(plan.chores));
         self.apply(&plan, &places);
         if !first_loose {
             answer(self, &plan, Stage::Written);
