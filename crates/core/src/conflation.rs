@@ -8,7 +8,7 @@
 //! live only too: it cannot be had again, so a reader that is cut off between the two would miss
 //! what is stored for good.
 
-use std::collections::{BTreeMap, HashMap, HashSet, VecDeque, btree_map};
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque, vec_deque};
 use std::hash::{Hash, Hasher};
 use std::iter::Take;
 use std::sync::Arc;
@@ -43,6 +43,7 @@ pub(crate) struct Conflation {
     unencoded: Sequence,
     /// Readers that wait for a lower number than this have been passed.
     passed: Sequence,
+    offer: Offer,
     pub(crate) moments: Moments,
 }
 
@@ -69,8 +70,13 @@ pub(crate) struct Current {
     behind: Position,
 }
 
-/// Entries of a run.
-pub(crate) type CurrentEntries<'a> = Take<btree_map::Range<'a, Sequence, Current>>;
+/// Entries one after the other, as sinks take them, made once for all readers that wait for the
+/// same one.
+#[derive(Debug, Default)]
+pub(crate) struct Offer {
+    numbers: Vec<Sequence>,
+    entries: VecDeque<Entry>,
+}
 
 /// A publication by its conflation key. All without one share the same.
 #[derive(Debug)]
@@ -97,6 +103,7 @@ impl Conflation {
             last: position,
             unencoded: FIRST,
             passed: FIRST,
+            offer: Offer::default(),
             moments: Moments { rate, next: 0, wakes: None, again: false },
         }
     }
@@ -126,18 +133,23 @@ impl Conflation {
         self.kept.range(next..).next().map(|(number, kept)| (*number, kept))
     }
 
-    /// Up to `count` entries from `number` on.
-    pub(crate) fn run(&self, number: Sequence, count: usize) -> CurrentEntries<'_> {
-        self.kept.range(number..).take(count)
+    /// The entries from `number` on, which is that of one, at most [`RUN_MAX`].
+    pub(crate) fn offer(&mut self, number: Sequence) -> &Offer {
+        let Offer { numbers, entries } = &mut self.offer;
+        if numbers.first() != Some(&number) {
+            numbers.clear();
+            entries.clear();
+            for (number, kept) in self.kept.range(number..).take(RUN_MAX) {
+                numbers.push(*number);
+                entries.push_back(kept.entry.clone());
+            }
+        }
+        &self.offer
     }
 
-    /// How many entries a reader gets in one run, at most [`RUN_MAX`]: up to a mark or to one that
-    /// it does not get.
-    pub(crate) fn run_length(&self, reader: &FeedReader, eyes: Eyes<'_>) -> usize {
-        let given = |(number, kept): &(&Sequence, &Current)| {
-            kept.entry.as_mark().is_none() && !reader.passes(&kept.entry, **number, eyes)
-        };
-        self.run(reader.next, RUN_MAX).take_while(given).count()
+    /// Lets go of what was offered, which is not, or not for long, what stands here.
+    pub(crate) fn withdraw(&mut self) {
+        self.offer = Offer::default();
     }
 
     /// The position of a reader whose next entry is `next`.
@@ -178,6 +190,7 @@ impl Conflation {
         if self.unencoded == self.end {
             return;
         }
+        self.withdraw();
         for kept in self.kept.range_mut(self.unencoded..).map(|(_, kept)| kept) {
             self.bytes -= kept.weight();
             if let (Some(prev), Some(publication)) = (kept.prev.take(), kept.entry.publication()) {
@@ -223,6 +236,7 @@ impl Conflation {
             self.pop_first();
         }
         self.first = self.first.max(needed);
+        self.withdraw();
         if self.keys.is_empty() && self.keys.capacity() > IDLE_KEYS_MAX {
             self.keys = HashMap::new();
         }
@@ -291,17 +305,20 @@ impl Conflation {
 
     fn take(&mut self, number: Option<Sequence>) -> u64 {
         let Some(kept) = number.and_then(|number| self.kept.remove(&number)) else { return 0 };
+        self.withdraw();
         self.bytes -= kept.weight();
         1
     }
 
     fn insert(&mut self, number: Sequence, kept: Current) {
+        self.withdraw();
         self.bytes += kept.weight();
         self.kept.insert(number, kept);
     }
 
     fn pop_first(&mut self) -> Option<Sequence> {
         let (number, kept) = self.kept.pop_first()?;
+        self.withdraw();
         self.bytes -= kept.weight();
         self.news.pop_front_if(|news| *news == number);
         if let Some(after) = kept.entry.after {
@@ -321,6 +338,26 @@ impl Conflation {
         if places.stored.is_none() && places.live.is_none() {
             self.keys.remove(key);
         }
+    }
+}
+
+impl Offer {
+    /// How many entries a reader gets in one run: up to a mark or to one that it does not get.
+    pub(crate) fn run_length(&self, reader: &FeedReader, eyes: Eyes<'_>) -> usize {
+        let given = |(entry, number): &(&Entry, &Sequence)| {
+            entry.as_mark().is_none() && !reader.passes(entry, **number, eyes)
+        };
+        self.entries.iter().zip(&self.numbers).take_while(given).count()
+    }
+
+    /// The first so many entries.
+    pub(crate) fn entries(&self, count: usize) -> Take<vec_deque::Iter<'_, Entry>> {
+        self.entries.iter().take(count)
+    }
+
+    /// The number behind the first so many entries; none if there are none.
+    pub(crate) fn after(&self, count: usize) -> Option<Sequence> {
+        self.numbers.get(count.checked_sub(1)?).map(|last| last + 1)
     }
 }
 

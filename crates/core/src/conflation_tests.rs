@@ -243,13 +243,14 @@ fn text(entry: &Entry) -> String {
 
 /// Everything that is left from a number on.
 fn offered(feed: &Conflation, next: Sequence) -> Vec<String> {
-    feed.run(next, usize::MAX).map(|(_, kept)| text(&kept.entry)).collect()
+    feed.kept.range(next..).map(|(_, kept)| text(&kept.entry)).collect()
 }
 
 /// What a reader is given of it.
 fn given(feed: &Conflation, reader: FeedReader) -> Vec<String> {
     let nobody = Eyes { session: SessionId(0), extra: None };
-    feed.run(reader.next, usize::MAX)
+    feed.kept
+        .range(reader.next..)
         .filter(|(number, kept)| !reader.passes(&kept.entry, **number, nobody))
         .map(|(_, kept)| text(&kept.entry))
         .collect()

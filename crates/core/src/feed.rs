@@ -8,7 +8,7 @@ use std::collections::{VecDeque, vec_deque};
 use std::iter::Take;
 use std::sync::Arc;
 
-use crate::conflation::{Conflation, CurrentEntries};
+use crate::conflation::Conflation;
 use crate::cursor::{Cursor, CursorEntry};
 use crate::frame::{Format, Frame};
 use crate::gap::Gap;
@@ -57,17 +57,8 @@ pub(crate) enum FeedMark {
 /// The frames that one connection has not had yet, oldest first.
 #[derive(Debug)]
 pub struct Run<'a> {
-    pub(crate) entries: RunEntries<'a>,
+    pub(crate) entries: Take<vec_deque::Iter<'a, Entry>>,
     pub(crate) cursor: Option<&'a Cursor>,
-}
-
-/// Where the entries of a run stand.
-#[derive(Debug, Clone)]
-pub(crate) enum RunEntries<'a> {
-    /// One after the other.
-    Every(Take<vec_deque::Iter<'a, Entry>>),
-    /// In a conflating feed.
-    Newest(CurrentEntries<'a>),
 }
 
 /// A feed's number on its shard.
@@ -165,17 +156,6 @@ impl<'a> Run<'a> {
     #[must_use]
     pub fn cursor(&self) -> Option<&'a Cursor> {
         self.cursor
-    }
-}
-
-impl<'a> Iterator for RunEntries<'a> {
-    type Item = &'a Entry;
-
-    fn next(&mut self) -> Option<&'a Entry> {
-        match self {
-            Self::Every(entries) => entries.next(),
-            Self::Newest(entries) => entries.next().map(|(_, kept)| &kept.entry),
-        }
     }
 }
 

@@ -7,7 +7,7 @@
 
 use std::sync::Arc;
 
-use crate::feed::{Entry, EntryBody, Feed, FeedId, FeedReader, Run, RunEntries};
+use crate::feed::{Entry, EntryBody, Feed, FeedId, FeedReader, Run};
 use crate::frame::Frame;
 use crate::name::ChannelName;
 use crate::position::Offset;
@@ -258,7 +258,11 @@ impl Shard {
             has_moments && !crate::simulation::makes(crate::simulation::Mistake::BetweenMoments);
         if !has_moments {
             self.encode_newest(feed);
-            return self.deliver_newest(feed, place, sink, hits);
+            let sends = self.deliver_newest(feed, place, sink, hits);
+            if let Some(newest) = &mut feed.conflation {
+                newest.withdraw();
+            }
+            return sends;
         }
         let waits = feed.readers.get(place).is_some_and(|reader| newest.has_after(reader.next));
         if waits && feed.pass.dirty {
@@ -312,17 +316,17 @@ impl Shard {
                 self.held.push(connection);
                 break;
             }
-            let count = newest.run_length(at, reader.eyes());
+            let offer = newest.offer(number);
+            let count = offer.run_length(at, reader.eyes());
             let cursor = reader.extra.as_ref().and_then(|extra| extra.cursor.as_ref());
-            let run = Run { entries: RunEntries::Newest(newest.run(number, count)), cursor };
+            let run = Run { entries: offer.entries(count), cursor };
             let delivery = sink.deliver(connection, run);
             let taken = delivery.taken.min(count);
             sends += 1;
             self.figures.deliveries += taken as u64;
-            for (number, kept) in newest.run(number, taken) {
-                at.next = number + 1;
-                move_cursor(reader, kept.entry.after);
-            }
+            let seen = offer.entries(taken).rev().find_map(|entry| entry.after);
+            move_cursor(reader, seen);
+            at.next = offer.after(taken).unwrap_or(at.next);
             if delivery.room == Room::Full || taken == 0 {
                 reader.flow = Flow::Full;
             }

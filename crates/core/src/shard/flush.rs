@@ -5,7 +5,7 @@
 //! over until it says that it has room; then it is visited by itself.
 
 use crate::cursor::CursorEntry;
-use crate::feed::{Feed, FeedId, FeedMark, FeedReader, Run, RunEntries};
+use crate::feed::{Feed, FeedId, FeedMark, FeedReader, Run};
 use crate::frame::Format;
 use crate::name::ChannelName;
 use crate::shard::reader::{AwayState, Flow, Reader, Slot};
@@ -198,7 +198,7 @@ impl Shard {
             }
             let count = feed.run_length(&FeedReader { next, ..at }, reader.eyes());
             let cursor = reader.extra.as_ref().and_then(|extra| extra.cursor.as_ref());
-            let run = Run { entries: RunEntries::Every(feed.entries(next, count)), cursor };
+            let run = Run { entries: feed.entries(next, count), cursor };
             let delivery = sink.deliver(connection, run);
             let taken = delivery.taken.min(count);
             sends += 1;

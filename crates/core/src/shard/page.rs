@@ -6,7 +6,7 @@
 use std::collections::VecDeque;
 
 use crate::cursor::Cursor;
-use crate::feed::{Entry, EntryBody, RUN_MAX, Run, RunEntries};
+use crate::feed::{Entry, EntryBody, RUN_MAX, Run};
 use crate::position::Position;
 use crate::shard::flush::Hit;
 use crate::shard::reader::{Away, AwayState, Flow, Page, Reader, Slot};
@@ -169,8 +169,7 @@ impl Shard {
                 continue;
             }
             let cursor = extra.as_ref().and_then(|extra| extra.cursor.as_ref());
-            let entries = RunEntries::Every(page.entries.range(..count).take(count));
-            let run = Run { entries, cursor };
+            let run = Run { entries: page.entries.range(..count).take(count), cursor };
             let delivery = sink.deliver(connection, run);
             let taken = delivery.taken.min(count);
             sends += 1;
