@@ -151,6 +151,8 @@ impl Shard {
         let Some(reader) = self.reader_mut(connection) else {
             return;
         };
+        // What one of its channels gives back is not for another one.
+        reader.flow = Flow::Gone;
         for slot in 0..reader.slots.as_slice().len() {
             self.leave(connection, u16::try_from(slot).unwrap_or(u16::MAX), effects);
         }

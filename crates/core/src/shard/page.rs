@@ -86,6 +86,9 @@ impl Shard {
             let PageWaiter { connection, slot, bytes } = *waiter;
             self.page_queue.pop_front();
             let Some(reader) = self.reader_mut(connection) else { continue };
+            if reader.flow == Flow::Gone {
+                continue;
+            }
             let Some(Slot::Away(away)) = reader.slots.get_mut(slot) else { continue };
             if let AwayState::AwaitingPage(position) = away.state {
                 promised += bytes;

@@ -97,9 +97,10 @@ impl Truth {
     ) -> BTreeMap<Key, Offset> {
         let mut newest = BTreeMap::new();
         for ((_, _, offset), stored) in self.between(channel, from, end + 1) {
-            if stored.exclude == Some(session) {
+            // What has expired may have superseded others before it did.
+            if stored.exclude == Some(session) || stored.fleeting {
                 newest.remove(&stored.key);
-            } else if !stored.fleeting {
+            } else {
                 newest.insert(stored.key.clone(), *offset);
             }
         }

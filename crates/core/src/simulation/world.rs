@@ -351,7 +351,8 @@ impl World {
             }
             self.note_attendance();
             self.check()?;
-            let idle = self.engines.iter().all(SimEngine::idle);
+            let idle = self.engines.iter().all(SimEngine::idle)
+                && !self.shards.iter().any(Shard::awaits_moment);
             let linked = self.links.values().any(|link| !link.is_empty());
             let waiting = self.asked.values().any(|asked| !asked.answered);
             let opening = self

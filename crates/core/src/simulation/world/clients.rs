@@ -67,7 +67,10 @@ impl World {
             client.room = self.random.below(5);
         }
         self.clients.insert((shard, index), client);
-        self.note_attendance();
+        // Who asks for news that nobody has is refused before anybody hears of it.
+        if !subscriptions.iter().any(|asked| self.asks_in_vain(asked)) {
+            self.note_attendance();
+        }
         let (echo, attendance) = (Echo::On, guise.attendance);
         let opening = Opening { format, subscriptions, carried, session, echo, attendance, pace };
         self.input(shard, Input::Open { connection, opening: Box::new(opening) });

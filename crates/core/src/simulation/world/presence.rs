@@ -13,6 +13,7 @@ use crate::settings::SlowReader;
 use crate::shard::{Input, Message, Origin, Request};
 use crate::simulation::presence::{Attended, Ears, LEASE, Seat, infos};
 use crate::simulation::random::Random;
+use crate::start::Subscription;
 
 /// What a run knows of members.
 pub(super) struct House {
@@ -112,6 +113,11 @@ impl World {
     pub(super) fn draw_notices(&mut self, channel: &ChannelName, listens: bool) -> Notices {
         let asks = listens && (self.has_members(channel) || self.house.random.percent(8));
         if asks { Notices::On } else { Notices::Off }
+    }
+
+    /// Whether a reader asks for news of a channel without members.
+    pub(super) fn asks_in_vain(&self, asked: &Subscription) -> bool {
+        asked.notices == Notices::On && !self.has_members(&asked.channel)
     }
 
     fn draw_member(&mut self) -> Arc<Member> {
