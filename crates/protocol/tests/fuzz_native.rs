@@ -78,6 +78,7 @@ const TARGETS: &[&str] = &[
     "/c/a?poll=1&heartbeat=event:10s&open=0",
     "/publish",
     "/c/a/presence?after=YQ&limit=5",
+    "/c/a?max_rate=2.5&since=last",
     "/c/a?presence=1&client=x&info=%7B%22a%22%3A1%7D",
     "/c/a?info=%5B%0D%0A%22a%22%0A%5D&client=%22%5C",
     "/c/a?event=channel&as=sse",

@@ -1,5 +1,6 @@
 //! Readers that get only what is newest, over everything that carries a stream.
 
+mod command;
 mod reader;
 mod ticker;
 
