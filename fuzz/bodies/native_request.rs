@@ -21,7 +21,7 @@ use fanfare_protocol::native::presence::encode_news;
 use fanfare_protocol::native::problem::{CLOSE_REASON_BYTES_MAX, Problem};
 use fanfare_protocol::native::reading::Reading;
 use fanfare_protocol::native::response::{Persistence, append_problem};
-use fanfare_protocol::native::route::{Route, Rules, route};
+use fanfare_protocol::native::route::{Compression, Route, Rules, route};
 use fanfare_protocol::native::session::SESSION_TEXT;
 
 /// What came of one input.
@@ -50,7 +50,8 @@ pub(crate) fn run(data: &[u8]) -> Seen {
         .collect();
     let body: Vec<u8> = lines.collect::<Vec<_>>().join(&b'\n');
     let head = Head::new(method, target, Version::Http11, &headers);
-    let rules = Rules { payload_bytes_max: 64, ..Rules::default() };
+    let compression = Compression { websocket: true, streams: true };
+    let rules = Rules { payload_bytes_max: 64, compression, ..Rules::default() };
     let policy = OriginPolicy { hosts: Hosts::Loopback, origins: Origins::Loopback };
     if let Err(problem) = check(&head, &policy) {
         assert_eq!(problem.status(), 403);

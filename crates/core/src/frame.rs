@@ -45,6 +45,10 @@ pub struct Compressed {
 pub enum Coding {
     /// Each message by itself, as WebSockets have it (RFC 7692).
     Deflate,
+    /// A stream's body, as gzip (RFC 1952).
+    Gzip,
+    /// A stream's body, as frames of Zstandard (RFC 8878).
+    Zstd,
 }
 
 impl Format {
@@ -130,7 +134,7 @@ impl Format {
 
 impl Coding {
     /// Every coding, in the order of their numbers.
-    pub const ALL: [Self; 1] = [Self::Deflate];
+    pub const ALL: [Self; 3] = [Self::Deflate, Self::Gzip, Self::Zstd];
 }
 
 impl Compressed {
@@ -155,20 +159,38 @@ pub type Encode = fn(&Publication, Offset, Format) -> Frame;
 #[derive(Debug, Clone, Default)]
 pub struct Frame {
     bytes: Bytes,
-    body: Range<u32>,
+    /// Bytes before the body and behind it.
+    around: (u16, u16),
     tail: u32,
+    note: u64,
 }
 
 impl Frame {
     /// A frame of `bytes`, of which `body` stands within the transport's own framing (an HTTP/1.1
     /// chunk's size line and line end stand outside), and of which the reader's cursor begins at
-    /// `tail` and ends with the body. Places beyond the bytes are pulled back to their end.
+    /// `tail` and ends with the body. Places beyond the bytes are pulled back to their end; at most
+    /// 65,535 bytes stand on each side of the body.
     #[must_use]
     pub fn new(bytes: Bytes, body: Range<usize>, tail: usize) -> Self {
-        let clamp = |at: usize| u32::try_from(at.min(bytes.len())).unwrap_or(u32::MAX);
-        let body = clamp(body.start)..clamp(body.end).max(clamp(body.start));
-        let tail = clamp(tail).clamp(body.start, body.end);
-        Self { bytes, body, tail }
+        let around = |bytes: usize| u16::try_from(bytes).unwrap_or(u16::MAX);
+        let begin = body.start.min(bytes.len());
+        let end = body.end.clamp(begin, bytes.len());
+        let tail = u32::try_from(tail.clamp(begin, end)).unwrap_or(u32::MAX);
+        let around = (around(begin), around(bytes.len() - end));
+        Self { bytes, around, tail, note: 0 }
+    }
+
+    /// The same with a note, which the core carries along and does not read.
+    #[must_use]
+    pub fn with_note(mut self, note: u64) -> Self {
+        self.note = note;
+        self
+    }
+
+    /// What whoever made it has to know of it; 0 unless something was noted.
+    #[must_use]
+    pub fn note(&self) -> u64 {
+        self.note
     }
 
     /// A frame that is all body and has no tail.
@@ -187,13 +209,14 @@ impl Frame {
     /// The body without the transport's framing, for sinks that frame by themselves.
     #[must_use]
     pub fn body(&self) -> Bytes {
-        self.bytes.slice(self.body.start as usize..self.body.end as usize)
+        let (before, behind) = self.around;
+        self.bytes.slice(usize::from(before)..self.bytes.len() - usize::from(behind))
     }
 
     /// The part of the body that all readers share.
     #[must_use]
     pub fn shared(&self) -> &[u8] {
-        self.bytes.get(self.body.start as usize..self.tail as usize).unwrap_or_default()
+        self.bytes.get(usize::from(self.around.0)..self.tail as usize).unwrap_or_default()
     }
 
     /// The bytes it costs to keep.

@@ -12,14 +12,17 @@ use fanfare_core::position::Offset;
 use fanfare_core::presence::News;
 use fanfare_core::publication::Publication;
 use fanfare_protocol::deflate::Deflater;
+use fanfare_protocol::native::packing::pack;
 use fanfare_protocol::native::{encode, presence};
 use fanfare_protocol::websocket::{Decoder, Inflater, MessageKind, Violation, deflate_frame};
+use zstd_safe::{CCtx, CParameter, compress_bound};
 
 /// What a thread compresses and inflates with.
-#[derive(Debug, Default)]
+#[derive(Default)]
 struct Coders {
     deflater: Option<Deflater>,
     inflater: Option<Inflater>,
+    zstd: Option<CCtx<'static>>,
     figures: CodingFigures,
 }
 
@@ -81,6 +84,8 @@ pub(crate) fn figures() -> CodingFigures {
 pub(crate) fn coding_name(coding: Coding) -> &'static str {
     match coding {
         Coding::Deflate => "deflate",
+        Coding::Gzip => "gzip",
+        Coding::Zstd => "zstd",
     }
 }
 
@@ -89,6 +94,7 @@ fn compress(frame: Frame, format: Format) -> Frame {
     match format.coding() {
         None => frame,
         Some(Coding::Deflate) => CODERS.with_borrow_mut(|coders| coders.deflate(frame)),
+        Some(coding) => CODERS.with_borrow_mut(|coders| coders.pack(&frame, coding)),
     }
 }
 
@@ -102,6 +108,23 @@ impl Coders {
         self.figures.compressed[Coding::Deflate as usize]
             .count(frame.bytes().len(), deflated.len());
         Frame::whole(Bytes::from(deflated))
+    }
+
+    /// Packs a stream's frame.
+    fn pack(&mut self, frame: &Frame, coding: Coding) -> Frame {
+        let Self { deflater, zstd, figures, .. } = self;
+        let passage = &mut figures.compressed[coding as usize];
+        pack(frame, coding, &mut |plain, out| {
+            let begin = out.len();
+            match coding {
+                Coding::Zstd => append_zstd(zstd, plain, out)?,
+                Coding::Gzip | Coding::Deflate => {
+                    deflater.get_or_insert_default().append(out, plain)?;
+                }
+            }
+            passage.count(plain.len(), out.len() - begin);
+            Some(())
+        })
     }
 }
 
@@ -122,3 +145,42 @@ impl Passage {
         self.given += given as u64;
     }
 }
+
+/// Appends a whole frame of Zstandard that tells nothing of its content. None, and nothing
+/// appended, if it fails, which it does on memory alone.
+fn append_zstd(context: &mut Option<CCtx<'static>>, plain: &[u8], out: &mut Vec<u8>) -> Option<()> {
+    let context = match context {
+        Some(context) => context,
+        None => context.insert(zstd_context()?),
+    };
+    let begin = out.len();
+    out.resize(begin + compress_bound(plain.len()), 0);
+    let written = out.get_mut(begin..).and_then(|room| context.compress2(room, plain).ok());
+    out.truncate(begin + written.unwrap_or(0));
+    written.map(|_| ())
+}
+
+fn zstd_context() -> Option<CCtx<'static>> {
+    let mut context = CCtx::try_create()?;
+    for parameter in [
+        CParameter::CompressionLevel(ZSTD_LEVEL),
+        CParameter::ContentSizeFlag(false),
+        // What is farther back than this costs every reader's decoder the room to keep it.
+        CParameter::WindowLog(ZSTD_WINDOW_LOG),
+    ] {
+        context.set_parameter(parameter).ok()?;
+    }
+    Some(context)
+}
+
+impl std::fmt::Debug for Coders {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.debug_struct("Coders").field("figures", &self.figures).finish_non_exhaustive()
+    }
+}
+
+/// Zstandard's own choice between time and bytes.
+const ZSTD_LEVEL: i32 = 3;
+
+/// 128 KiB, as a power of two.
+const ZSTD_WINDOW_LOG: u32 = 17;

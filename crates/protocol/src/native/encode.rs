@@ -7,7 +7,7 @@ use fanfare_core::position::Offset;
 use fanfare_core::publication::{Data, Publication};
 
 use crate::native::chunk::{CHUNK_END, Framing, append_chunk_head};
-use crate::native::{cursor, envelope, sse};
+use crate::native::{cursor, envelope, packing, sse};
 
 /// What a WebSocket frame of the server carries.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,10 +49,15 @@ pub fn append_composed(
         return append_frame(out, frame, framing);
     }
     let tail = Tail::of(format);
+    let tail_bytes = tail.bytes(cursor);
     if framing == Framing::Chunked {
-        append_chunk_head(out, shared.len() + tail.bytes(cursor));
+        let head_bytes = packing::tail_head_bytes(format.coding());
+        append_chunk_head(out, shared.len() + head_bytes + tail_bytes);
     }
     out.extend_from_slice(shared);
+    if let Some(coding) = format.coding() {
+        packing::append_tail_head(out, coding, tail_bytes);
+    }
     tail.append(out, cursor);
     if framing == Framing::Chunked {
         out.extend_from_slice(CHUNK_END);
@@ -70,7 +75,7 @@ struct Tail {
 impl Tail {
     /// The tail of a format. An envelope inside of an SSE block has the cursor too.
     fn of(format: Format) -> Self {
-        match format {
+        match format.plain() {
             Format::Ndjson => {
                 Self { before: envelope::CURSOR_OPEN, between: None, behind: b"\"}\n" }
             }

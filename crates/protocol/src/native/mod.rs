@@ -25,6 +25,7 @@ pub mod ndjson;
 mod negotiate;
 pub mod opening;
 mod options;
+pub mod packing;
 pub mod poll;
 pub mod presence;
 pub mod problem;

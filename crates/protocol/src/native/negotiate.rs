@@ -13,6 +13,7 @@ use fanfare_core::time::UnixMillis;
 use crate::native::channels;
 use crate::native::head::Head;
 use crate::native::moment::parse_seconds;
+use crate::native::packing::{self, ContentCoding};
 use crate::native::presence;
 use crate::native::problem::Problem;
 use crate::native::query::Query;
@@ -54,12 +55,27 @@ pub(crate) fn read(
         Wanted::Poll(wait) => (Transport::Poll { wait }, Format::Ndjson),
         Wanted::Page => return Ok(Route::ChannelPage(channels)),
     };
+    let coding = content_coding(head, rules, &transport);
+    let format = match coding {
+        ContentCoding::Chosen(Some(coding)) => format.compressed(coding),
+        ContentCoding::Chosen(None) | ContentCoding::Fixed => format,
+    };
     let polls = query.switch("poll")? == Some(true);
     let fallback = if polls { Start::All } else { Start::Now };
     let notices = presence::notices(query)?;
     let starts = starts(channels, head, fallback, now)?.with(notices);
     reading(head, rules, transport, format)
-        .map(|reading| Route::Read(Box::new(with_starts(reading, starts))))
+        .map(|reading| Route::Read(Box::new(with_starts(Reading { coding, ..reading }, starts))))
+}
+
+/// How the body of a stream is to be coded. Answers that stand are left as they are.
+fn content_coding(head: &Head<'_>, rules: &Rules, transport: &Transport) -> ContentCoding {
+    match transport {
+        Transport::Sse | Transport::Ndjson | Transport::Text if rules.compression.streams => {
+            ContentCoding::Chosen(packing::accepted(head))
+        }
+        _ => ContentCoding::Fixed,
+    }
 }
 
 fn read_socket(
@@ -130,6 +146,7 @@ fn reading(
         subscriptions: Vec::new(),
         carried: fanfare_core::cursor::Cursor::new(),
         from: "now".into(),
+        coding: ContentCoding::Fixed,
         echo: if off("echo")? { Echo::Off } else { Echo::On },
         attendance: presence::attendance(query)?,
         max_rate,

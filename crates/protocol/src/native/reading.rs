@@ -12,6 +12,7 @@ use fanfare_core::shard::Echo;
 use fanfare_core::start::Subscription;
 
 use crate::native::head::Version;
+use crate::native::packing::ContentCoding;
 use crate::native::problem::Problem;
 use crate::websocket::{DeflateAnswer, Subprotocol};
 
@@ -28,6 +29,8 @@ pub struct Reading {
     pub carried: Cursor,
     /// Where it starts, in the words of its reader: `since=` as it was written, or `a cursor`.
     pub from: Cow<'static, str>,
+    /// How a stream's body is coded, as the format is.
+    pub coding: ContentCoding,
     /// Whether the reader gets its own publications back.
     pub echo: Echo,
     /// As whom the reader comes, where it is known who reads. A poller that gives no id is no member.

@@ -8,6 +8,7 @@ use crate::native::cors::{self, AllowedOrigin};
 use crate::native::cursor::cursor_text;
 use crate::native::head::Version;
 use crate::native::json::append_number;
+use crate::native::packing::ContentCoding;
 use crate::native::problem::Problem;
 
 /// What an answer's body is.
@@ -66,6 +67,8 @@ pub struct ResponseHead<'a> {
     pub status: u16,
     /// What the body is.
     pub media: Media,
+    /// How the body is coded.
+    pub coding: ContentCoding,
     /// The value of `Fanfare-Cursor`.
     pub cursor: Option<&'a Cursor>,
     /// Who asked.
@@ -78,7 +81,7 @@ impl<'a> ResponseHead<'a> {
     /// The head of an answer without a cursor and without further headers.
     #[must_use]
     pub fn new(status: u16, media: Media, origin: &'a AllowedOrigin) -> Self {
-        Self { status, media, cursor: None, origin, extra: &[] }
+        Self { status, media, coding: ContentCoding::Fixed, cursor: None, origin, extra: &[] }
     }
 
     /// The same with a cursor.
@@ -88,12 +91,22 @@ impl<'a> ResponseHead<'a> {
         self
     }
 
+    /// The same with the coding of its body.
+    #[must_use]
+    pub fn with_coding(mut self, coding: ContentCoding) -> Self {
+        self.coding = coding;
+        self
+    }
+
     /// Every header but those of the connection and the body's length, in a fixed order.
     #[must_use]
     pub fn headers(&self) -> Vec<(&'static str, Cow<'a, str>)> {
         let mut headers = Vec::with_capacity(10);
-        let fixed = media_headers(self.media).iter().chain(ALWAYS);
+        let fixed = media_headers(self.media).iter().chain(always(self.coding));
         headers.extend(fixed.map(|(name, value)| (*name, Cow::Borrowed(*value))));
+        if let Some(coding) = self.coding.name() {
+            headers.push(("Content-Encoding", Cow::Borrowed(coding)));
+        }
         if let Some(cursor) = self.cursor {
             headers.push(("Fanfare-Cursor", Cow::Owned(cursor_text(cursor))));
         }
@@ -105,8 +118,11 @@ impl<'a> ResponseHead<'a> {
 
     /// Appends the same as lines, without a list of them: each publish is answered by this.
     fn append_headers(&self, out: &mut Vec<u8>) {
-        for (name, value) in media_headers(self.media).iter().chain(ALWAYS) {
+        for (name, value) in media_headers(self.media).iter().chain(always(self.coding)) {
             append_header(out, name, value);
+        }
+        if let Some(coding) = self.coding.name() {
+            append_header(out, "Content-Encoding", coding);
         }
         if let Some(cursor) = self.cursor {
             append_header(out, "Fanfare-Cursor", &cursor_text(cursor));
@@ -253,14 +269,23 @@ fn media_headers(media: Media) -> &'static [(&'static str, &'static str)] {
 }
 
 /// The headers of every answer.
-const ALWAYS: &[(&str, &str)] =
-    &[("Vary", "Accept, Origin"), ("X-Content-Type-Options", "nosniff")];
+fn always(coding: ContentCoding) -> &'static [(&'static str, &'static str)] {
+    match coding {
+        ContentCoding::Fixed => {
+            &[("Vary", "Accept, Origin"), ("X-Content-Type-Options", "nosniff")]
+        }
+        ContentCoding::Chosen(_) => {
+            &[("Vary", "Accept, Accept-Encoding, Origin"), ("X-Content-Type-Options", "nosniff")]
+        }
+    }
+}
 
 #[cfg(test)]
 mod tests {
     use fanfare_core::cursor::Cursor;
+    use fanfare_core::frame::Coding;
 
-    use super::{Media, ResponseHead, append_header};
+    use super::{ContentCoding, Media, ResponseHead, append_header};
     use crate::native::cors::AllowedOrigin;
 
     #[test]
@@ -269,12 +294,13 @@ mod tests {
         let extra = [("Allow", "GET")];
         let head = ResponseHead::new(200, Media::EventStream, &origin).with_cursor(&cursor);
         let head = ResponseHead { extra: &extra, ..head };
+        let head = head.with_coding(ContentCoding::Chosen(Some(Coding::Gzip)));
         let (mut lines, mut listed) = (Vec::new(), Vec::new());
         head.append_headers(&mut lines);
         for (name, value) in head.headers() {
             append_header(&mut listed, name, &value);
         }
         assert_eq!(String::from_utf8(lines), String::from_utf8(listed));
-        assert_eq!(head.headers().len(), 10);
+        assert_eq!(head.headers().len(), 11);
     }
 }

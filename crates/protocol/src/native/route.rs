@@ -34,6 +34,8 @@ pub struct Rules {
 pub struct Compression {
     /// WebSockets, by permessage-deflate.
     pub websocket: bool,
+    /// Streams, by gzip or Zstandard.
+    pub streams: bool,
 }
 
 impl Default for Rules {

@@ -5,7 +5,7 @@ use super::frame::{DEFLATED, Extension, Opcode, Part, Role, read_header};
 use crate::deflate::{Deflater, FLUSHED};
 
 /// Bytes of a message below which deflating it is not worth the while: of JSON this long about a
-/// third goes, in as much time as publishing it takes.
+/// third goes, in several times as long as publishing it takes.
 pub const DEFLATED_BYTES_MIN: usize = 256;
 
 /// The deflated form of a server's frame that holds a whole message. None if the frame is to be sent

@@ -6,6 +6,7 @@ mod aliases;
 mod asking;
 mod changing;
 mod encoding;
+mod packing;
 mod places;
 mod presence;
 mod publishing;

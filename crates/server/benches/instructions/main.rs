@@ -5,15 +5,17 @@
 //! collects within that function alone, and prints a row for each step. Instructions do not
 //! depend on what else the machine does, so that a row can be compared with the committed one.
 //!
+//! - `compression`: what is compressed once for all readers, and what it costs each of them
 //! - `hub`: one shard whose engine stores everything at once, and a sink that takes everything
 
+mod compression;
 mod hub;
 
 use std::hint::black_box;
 
 use anyhow::{Context, Result, bail};
 use bytes::Bytes;
-use fanfare_core::frame::Format;
+use fanfare_core::frame::{Coding, Format};
 use fanfare_core::publication::Publication;
 use fanfare_protocol::native::encode::encode;
 use fanfare_protocol::native::head::{Head, Version};
@@ -43,7 +45,7 @@ struct Step {
     operations: usize,
 }
 
-const TABLE: [Step; 10] = [
+const TABLE: [Step; 15] = [
     Step { name: "decode a POST to one channel", prepare: decode_post, operations: 1 },
     Step { name: "decode an item of a batch of 100", prepare: decode_batch, operations: ITEMS },
     Step { name: "decode a WebSocket frame", prepare: decode_frame, operations: 1 },
@@ -58,6 +60,19 @@ const TABLE: [Step; 10] = [
     Step { name: "publish without readers", prepare: publish_alone, operations: 1 },
     Step { name: "publish and append to a feed", prepare: publish_read, operations: 1 },
     Step { name: "deliver to one of 1000 readers", prepare: deliver, operations: READERS },
+    Step { name: "deflate a message of 1 kB", prepare: compression::deflate, operations: 1 },
+    Step { name: "inflate a message of 1 kB", prepare: compression::inflate, operations: 1 },
+    Step {
+        name: "pack an event of 1 kB as gzip",
+        prepare: || compression::pack_as(Coding::Gzip),
+        operations: 1,
+    },
+    Step {
+        name: "pack an event of 1 kB as zstd",
+        prepare: || compression::pack_as(Coding::Zstd),
+        operations: 1,
+    },
+    Step { name: "note a gzipped event for a reader", prepare: compression::pass, operations: 1 },
 ];
 
 #[expect(clippy::print_stdout, reason = "the script reads the table's names here")]

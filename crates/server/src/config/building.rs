@@ -177,7 +177,10 @@ impl Building<'_> {
     }
 
     fn compression(&self) -> Compression {
-        Compression { websocket: is_on(self.top, &table::COMPRESS_WEBSOCKET) }
+        Compression {
+            websocket: is_on(self.top, &table::COMPRESS_WEBSOCKET),
+            streams: is_on(self.top, &table::COMPRESS_STREAMS),
+        }
     }
 
     fn presence_told_max(&mut self) -> usize {

@@ -62,7 +62,7 @@ pub(crate) enum Standard {
 }
 
 /// Every key, in the order in which documents list them; keys of one table stand together.
-pub(crate) static KEYS: [&Key; 50] = [
+pub(crate) static KEYS: [&Key; 51] = [
     &LISTEN,
     &SHARDS,
     &PUBLIC_URL,
@@ -77,6 +77,7 @@ pub(crate) static KEYS: [&Key; 50] = [
     &PRESENCE,
     &PRESENCE_TOLD_MAX,
     &COMPRESS_WEBSOCKET,
+    &COMPRESS_STREAMS,
     &PUBLISHER_KEYS,
     &ANONYMOUS_SUBSCRIBE,
     &ANONYMOUS_PUBLISH,
@@ -214,6 +215,16 @@ pub(crate) static COMPRESS_WEBSOCKET: Key = Key {
             and more deflated (permessage-deflate): once for each publication, for all readers. It \
             saves bytes where networks are slow or dear, and costs a publication several times the \
             time that it takes otherwise, which many readers share and few do not.",
+};
+
+pub(crate) static COMPRESS_STREAMS: Key = Key {
+    name: "compression.streams",
+    kind: Kind::Switch,
+    default: Standard::Value("false"),
+    about: "Whether streams (Server-Sent Events, NDJSON, `as=raw`) are compressed for clients whose \
+            `Accept-Encoding` names `gzip` or `zstd`, as that of browsers does: each publication \
+            once, for all readers, and passed on at once. What it saves and costs is as for \
+            `compression.websocket`.",
 };
 
 pub(crate) static PUBLISHER_KEYS: Key = Key {

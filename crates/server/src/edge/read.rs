@@ -12,6 +12,7 @@ use fanfare_protocol::native::cors::AllowedOrigin;
 use fanfare_protocol::native::head::Version;
 use fanfare_protocol::native::history::{self, HistoryRequest};
 use fanfare_protocol::native::opening::Open;
+use fanfare_protocol::native::packing::{ContentCoding, Packing};
 use fanfare_protocol::native::problem::Problem;
 use fanfare_protocol::native::reading::{OpeningEvent, Reading, Transport};
 use fanfare_protocol::native::response::{Media, ResponseHead};
@@ -70,18 +71,19 @@ impl Shared {
         origin: &AllowedOrigin,
     ) -> Result<Answered, Problem> {
         let (words, form) = self.words(&reading, ending);
-        let format = reading.format;
+        let (format, coding) = (reading.format, reading.coding);
         let begun = match self.begin(reading, opener).await {
             Ok(begun) => begun,
-            Err(problem) => return Ok(self.refuse_stream(&problem, words, origin)),
+            Err(problem) => return Ok(self.refuse_stream(&problem, words, coding, origin)),
         };
         if !begun.channels.is_empty() && begun.channels.iter().all(|channel| channel.over) {
             return Ok(answer::empty(204, Some(&begun.cursor), origin));
         }
         let opening = self.opening(&begun, format, form);
         let media = media_of(&words.transport);
-        let streaming = Streaming::new(opening, Some(begun.pipe), words, &self.cells);
-        let head = ResponseHead::new(200, media, origin).with_cursor(&begun.cursor);
+        let streaming = Streaming::new(&opening, Some(begun.pipe), words, &self.cells);
+        let head =
+            ResponseHead::new(200, media, origin).with_cursor(&begun.cursor).with_coding(coding);
         Ok(answer::with_head(&head, AnswerBody::stream(streaming)))
     }
 
@@ -93,7 +95,7 @@ impl Shared {
         }
         let from = std::mem::take(&mut reading.from);
         // Bare payloads do not say which channel they are of.
-        let opener = Some(opener).filter(|_| reading.format != Format::Text);
+        let opener = Some(opener).filter(|_| reading.format.plain() != Format::Text);
         let subscriber = self.subscribe(reading, opener)?;
         match subscriber.pipe.next().await {
             Some(PipeItem::Opened { channels, cursor }) => {
@@ -110,6 +112,7 @@ impl Shared {
         let words = Words {
             transport: reading.transport.clone(),
             heartbeat: reading.heartbeat,
+            packing: Packing::of(reading.format),
             drain_retry: super::random::within(self.options.drain_retry),
             cut: match reading.version {
                 Version::Http10 => Cut::Reset(ending.clone()),
@@ -119,7 +122,7 @@ impl Shared {
         (words, reading.opening)
     }
 
-    fn opening(&self, begun: &Begun, format: Format, form: OpeningEvent) -> Bytes {
+    fn opening(&self, begun: &Begun, format: Format, form: OpeningEvent) -> Vec<u8> {
         let open = Open {
             session: begun.session,
             channels: &begun.channels,
@@ -128,7 +131,7 @@ impl Shared {
             max_rate: begun.max_rate,
         };
         let mut out = Vec::with_capacity(512);
-        match format {
+        match format.plain() {
             Format::Sse | Format::SseChannel | Format::SseEnvelope => {
                 let retry = super::random::within(self.options.retry);
                 sse::append_open(&mut out, &open, retry, form);
@@ -136,7 +139,7 @@ impl Shared {
             Format::Ndjson if form == OpeningEvent::Told => ndjson::append_open(&mut out, &open),
             _ => {}
         }
-        out.into()
+        out
     }
 
     /// Refuses whoever wants to read.
@@ -147,24 +150,37 @@ impl Shared {
         from: &Origin,
         origin: &AllowedOrigin,
     ) -> Answered {
-        self.refuse_stream(problem, self.words(reading, &from.ending).0, origin)
+        self.refuse_stream(problem, self.words(reading, &from.ending).0, reading.coding, origin)
     }
 
-    fn refuse_stream(&self, problem: &Problem, words: Words, origin: &AllowedOrigin) -> Answered {
+    fn refuse_stream(
+        &self,
+        problem: &Problem,
+        words: Words,
+        coding: ContentCoding,
+        origin: &AllowedOrigin,
+    ) -> Answered {
         if words.transport == Transport::Sse && problem.retry() != Retry::Never {
-            return self.refuse_softly(problem, words, origin);
+            return self.refuse_softly(problem, words, coding, origin);
         }
         self.refused(problem, origin)
     }
 
     /// Refuses an `EventSource`, which would give up for ever at any status but 200, so that it
     /// comes back.
-    fn refuse_softly(&self, problem: &Problem, words: Words, origin: &AllowedOrigin) -> Answered {
+    fn refuse_softly(
+        &self,
+        problem: &Problem,
+        words: Words,
+        coding: ContentCoding,
+        origin: &AllowedOrigin,
+    ) -> Answered {
         self.cells.refused(problem.code());
         let mut out = Vec::new();
         sse::append_refusal(&mut out, problem, words.drain_retry);
-        let streaming = Streaming::new(out.into(), None, words, &self.cells);
-        let head = ResponseHead::new(200, Media::EventStream, origin);
+        let words = Words { packing: Packing::Plain, ..words };
+        let streaming = Streaming::new(&out, None, words, &self.cells);
+        let head = ResponseHead::new(200, Media::EventStream, origin).with_coding(coding.plain());
         answer::with_head(&head, AnswerBody::stream(streaming))
     }
 
@@ -180,7 +196,10 @@ impl Shared {
             return Ok(answer::empty(204, Some(&standing.cursor), origin));
         }
         let media = media_of(&reading.transport);
-        Ok(answer::whole(media, Bytes::new(), Some(&standing.cursor), origin))
+        let head = ResponseHead::new(200, media, origin)
+            .with_cursor(&standing.cursor)
+            .with_coding(reading.coding);
+        Ok(answer::with_head(&head, AnswerBody::whole(Bytes::new())))
     }
 
     /// A part of a channel's history.

@@ -15,6 +15,7 @@ use fanfare_core::cursor::{Cursor, CursorEntry};
 use fanfare_core::gap::Gap;
 use fanfare_core::name::ChannelName;
 use fanfare_core::shard::{ConnectionId, Disconnect, Opened};
+use fanfare_protocol::native::packing::GzipSum;
 use tokio::sync::Notify;
 
 use crate::node::{Letter, Mailbox};
@@ -41,6 +42,8 @@ pub(crate) enum PipeItem {
     Frame {
         /// The body.
         body: Bytes,
+        /// What a gzipped body's end has to know of it.
+        sum: GzipSum,
         /// The entry after it; none for a live-only publication.
         after: Option<CursorEntry>,
     },
@@ -126,14 +129,19 @@ impl PipeWriter {
     }
 
     /// Puts a frame in; hands it back when the pipe is full.
-    pub(crate) fn push_frame(&self, body: Bytes, after: Option<CursorEntry>) -> Result<(), Bytes> {
+    pub(crate) fn push_frame(
+        &self,
+        body: Bytes,
+        sum: GzipSum,
+        after: Option<CursorEntry>,
+    ) -> Result<(), Bytes> {
         let mut state = self.shared.lock();
         if state.bytes > 0 && state.bytes + body.len() > PIPE_BYTES {
             state.wants_room = true;
             return Err(body);
         }
         state.bytes += body.len();
-        state.items.push_back(PipeItem::Frame { body, after });
+        state.items.push_back(PipeItem::Frame { body, sum, after });
         drop(state);
         self.shared.filled.notify_one();
         Ok(())

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use fanfare_core::shard::ConnectionId;
+use fanfare_protocol::native::packing::GzipSum;
 use tokio::time::timeout;
 
 use super::{PIPE_BYTES, PipeItem, PipeReader, PipeWriter, pipe};
@@ -45,9 +46,9 @@ async fn a_full_pipe_hands_back_and_says_when_there_is_room() {
     let (bench, writer, reader) = bench();
     assert!(writer.bind(CONNECTION));
     let half = Bytes::from(vec![1; PIPE_BYTES / 2]);
-    writer.push_frame(half.clone(), None).unwrap();
-    writer.push_frame(half.clone(), None).unwrap();
-    let back = writer.push_frame(Bytes::from_static(b"x"), None);
+    writer.push_frame(half.clone(), GzipSum::default(), None).unwrap();
+    writer.push_frame(half.clone(), GzipSum::default(), None).unwrap();
+    let back = writer.push_frame(Bytes::from_static(b"x"), GzipSum::default(), None);
     assert_eq!(back.unwrap_err(), "x", "the frame comes back whole");
     assert!(bench.letters.try_recv().is_err(), "no room yet");
     assert_eq!(frame(&reader).await.len(), half.len());
@@ -55,7 +56,7 @@ async fn a_full_pipe_hands_back_and_says_when_there_is_room() {
     assert_eq!(frame(&reader).await.len(), half.len());
     let letter = bench.letters.try_recv();
     assert!(matches!(letter, Ok(Letter::PipeReady(id)) if id == CONNECTION));
-    writer.push_frame(Bytes::from_static(b"x"), None).unwrap();
+    writer.push_frame(Bytes::from_static(b"x"), GzipSum::default(), None).unwrap();
     frame(&reader).await;
     assert!(bench.letters.try_recv().is_err(), "told once");
 }
@@ -65,28 +66,31 @@ async fn a_reader_who_stops_reading_holds_one_frame_and_not_two() {
     let (bench, writer, reader) = bench();
     assert!(writer.bind(CONNECTION));
     let large = Bytes::from(vec![1; PIPE_BYTES]);
-    writer.push_frame(large.clone(), None).unwrap();
+    writer.push_frame(large.clone(), GzipSum::default(), None).unwrap();
     frame(&reader).await;
-    assert!(writer.push_frame(large.clone(), None).is_err(), "the first is still on its way");
+    assert!(
+        writer.push_frame(large.clone(), GzipSum::default(), None).is_err(),
+        "the first is still on its way"
+    );
     assert!(bench.letters.try_recv().is_err(), "no room yet");
     assert!(timeout(Duration::from_millis(1), reader.next()).await.is_err(), "nothing is there");
     assert!(matches!(bench.letters.try_recv(), Ok(Letter::PipeReady(_))));
-    writer.push_frame(large, None).unwrap();
+    writer.push_frame(large, GzipSum::default(), None).unwrap();
 }
 
 #[tokio::test]
 async fn one_frame_of_any_size_goes_through_an_empty_pipe() {
     let (_bench, writer, reader) = bench();
     let large = Bytes::from(vec![1; 4 * PIPE_BYTES]);
-    writer.push_frame(large.clone(), None).unwrap();
-    assert!(writer.push_frame(Bytes::from_static(b"x"), None).is_err());
+    writer.push_frame(large.clone(), GzipSum::default(), None).unwrap();
+    assert!(writer.push_frame(Bytes::from_static(b"x"), GzipSum::default(), None).is_err());
     assert_eq!(frame(&reader).await.len(), large.len());
 }
 
 #[tokio::test]
 async fn what_is_no_frame_keeps_its_place_even_when_full() {
     let (_bench, writer, reader) = bench();
-    writer.push_frame(Bytes::from(vec![1; PIPE_BYTES]), None).unwrap();
+    writer.push_frame(Bytes::from(vec![1; PIPE_BYTES]), GzipSum::default(), None).unwrap();
     writer.push(PipeItem::Drain);
     frame(&reader).await;
     assert!(matches!(next(&reader).await, Some(PipeItem::Drain)));
@@ -97,7 +101,7 @@ async fn a_waiting_reader_is_woken() {
     let (_bench, writer, reader) = bench();
     let writing = async move {
         tokio::task::yield_now().await;
-        writer.push_frame(Bytes::from_static(b"x"), None).unwrap();
+        writer.push_frame(Bytes::from_static(b"x"), GzipSum::default(), None).unwrap();
         writer
     };
     let (body, _writer) = tokio::join!(frame(&reader), writing);
@@ -107,7 +111,7 @@ async fn a_waiting_reader_is_woken() {
 #[tokio::test]
 async fn the_reader_gets_what_was_put_in_before_the_writer_went() {
     let (_bench, writer, reader) = bench();
-    writer.push_frame(Bytes::from_static(b"x"), None).unwrap();
+    writer.push_frame(Bytes::from_static(b"x"), GzipSum::default(), None).unwrap();
     drop(writer);
     assert_eq!(frame(&reader).await, "x");
     assert!(next(&reader).await.is_none());

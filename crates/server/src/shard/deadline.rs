@@ -83,7 +83,7 @@ impl EventLoop {
     fn beat(&mut self, id: ConnectionId) {
         let step = self.converse(id, |place, out| {
             // A reader that has not taken what it was sent gets nothing on top.
-            if let (State::Stream(stream), None) = (&place.state, &place.pending)
+            if let (State::Stream(stream), None) = (&mut place.state, &place.pending)
                 && stream.is_open()
             {
                 stream.beat(out);

@@ -3,7 +3,7 @@
 use fanfare_core::name::ChannelName;
 use fanfare_core::presence::News;
 use fanfare_core::shard::{Answer, ConnectionId, Disconnect, Effect, Input, Origin, Verdict};
-use fanfare_protocol::native::encode::append_frame;
+use fanfare_protocol::native::presence::encode_news;
 use fanfare_protocol::native::problem::Problem;
 use fanfare_protocol::native::publish;
 use fanfare_protocol::native::response::{
@@ -16,7 +16,6 @@ use super::http::Exchange;
 use super::seat::Answerer;
 use super::step::Step;
 use super::websocket::Reply;
-use crate::coding::encode_news;
 use crate::node::Letter;
 use crate::pipe::PipeItem;
 
@@ -65,7 +64,7 @@ impl EventLoop {
         match effect {
             Effect::Gap { connection, gap, cursor } => {
                 let step = self.converse(connection, |place, out| {
-                    match &place.state {
+                    match &mut place.state {
                         State::Stream(stream) => stream.tell_gap(&gap, &cursor, out),
                         State::Socket(session) => session.tell_gap(&gap, out),
                         _ => {}
@@ -78,7 +77,7 @@ impl EventLoop {
             Effect::Presence { connection, news } => self.tell_news(connection, &news),
             Effect::End { connection, channel, entry, cursor } => {
                 let step = self.converse(connection, |place, out| {
-                    match &place.state {
+                    match &mut place.state {
                         State::Stream(stream) => stream.tell_end(&channel, &cursor, out),
                         State::Socket(session) => session.tell_end(&channel, entry, out),
                         _ => {}
@@ -99,10 +98,8 @@ impl EventLoop {
     /// Tells a reader of its own how many members there are.
     fn tell_news(&mut self, connection: ConnectionId, news: &News) {
         let step = self.converse(connection, |place, out| {
-            match &place.state {
-                State::Stream(stream) => {
-                    append_frame(out, &encode_news(news, stream.format), stream.framing());
-                }
+            match &mut place.state {
+                State::Stream(stream) => stream.tell(&encode_news(news, stream.format).body(), out),
                 State::Socket(session) => {
                     out.extend_from_slice(encode_news(news, session.format()).bytes());
                 }

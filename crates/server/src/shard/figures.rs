@@ -60,6 +60,7 @@ pub(crate) fn transport_of(format: Format) -> Transport {
         Format::Sse | Format::SseChannel | Format::SseEnvelope => Transport::Sse,
         Format::Ndjson => Transport::Ndjson,
         Format::Text => Transport::Raw,
+        // `plain` gives no compressed one.
         Format::WebSocketRaw | Format::WebSocketV1 | Format::Compressed(_) => Transport::WebSocket,
     }
 }

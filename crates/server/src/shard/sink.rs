@@ -10,6 +10,7 @@ use fanfare_core::publication::SessionId;
 use fanfare_core::shard::{ConnectionId, Delivery, Room, Sink};
 use fanfare_protocol::native::chunk::Framing;
 use fanfare_protocol::native::encode::{append_composed, append_frame};
+use fanfare_protocol::native::packing::Packing;
 
 use super::connection::{Connection, Link, State};
 use super::output::{Pending, write_once};
@@ -23,6 +24,7 @@ struct Wire {
     format: Format,
     framing: Framing,
     session: SessionId,
+    packing: Packing,
 }
 
 impl Sink for Sockets {
@@ -37,15 +39,22 @@ impl Sink for Sockets {
         let wire = match &place.state {
             State::Pipe(piped) => {
                 let (format, session) = (piped.format, piped.session);
-                let wire = Wire { format, framing: Framing::Bare, session };
+                let packing = Packing::of(format);
+                let wire = Wire { format, framing: Framing::Bare, session, packing };
                 return self.deliver_to_pipe(connection, &run, wire);
             }
-            State::Stream(stream) => {
-                Wire { format: stream.format, framing: stream.framing(), session: stream.session }
-            }
-            State::Socket(session) if !session.is_closing() => {
-                Wire { format: session.format(), framing: Framing::Chunked, session: session.id() }
-            }
+            State::Stream(stream) => Wire {
+                format: stream.format,
+                framing: stream.framing(),
+                session: stream.session,
+                packing: stream.packing,
+            },
+            State::Socket(session) if !session.is_closing() => Wire {
+                format: session.format(),
+                framing: Framing::Chunked,
+                session: session.id(),
+                packing: Packing::Plain,
+            },
             _ => return NOTHING,
         };
         self.deliver_to_socket(connection, &run, wire)
@@ -95,9 +104,21 @@ impl Sockets {
                 taken += 1;
             }
         }
+        self.pass(id, wire, taken);
         self.count(id, run, wire.format, (taken, written));
         let room = if full { Room::Full } else { Room::More };
         Delivery { taken, room }
+    }
+
+    /// Takes note of what has gone, or will go, over a stream that is packed.
+    fn pass(&mut self, id: ConnectionId, wire: Wire, taken: usize) {
+        if wire.packing.sums()
+            && let Some(last) = taken.checked_sub(1).and_then(|last| self.packings.get(last))
+            && let Some(place) = self.slab.find_mut(id)
+            && let State::Stream(stream) = &mut place.state
+        {
+            stream.packing = *last;
+        }
     }
 
     /// The first frame, if it is too large to be gathered with others.
@@ -111,6 +132,8 @@ impl Sockets {
     fn gather(&mut self, run: &Run<'_>, mut cursor: Option<&mut Cursor>, wire: Wire) {
         self.scratch.clear();
         self.ends.clear();
+        self.packings.clear();
+        let mut packing = wire.packing;
         for entry in run.entries() {
             let bytes = entry.frame.bytes().len();
             if !self.ends.is_empty()
@@ -119,11 +142,19 @@ impl Sockets {
                 return;
             }
             if entry.exclude != Some(wire.session) {
+                let begin = self.scratch.len();
                 append_entry(&mut self.scratch, entry, cursor.as_deref_mut(), wire);
+                if packing.sums() {
+                    let sent = self.scratch.get(begin..).unwrap_or_default();
+                    packing.pass(&entry.frame, sent, wire.framing, &mut self.powers);
+                }
             } else if let (Some(cursor), Some(after)) = (cursor.as_deref_mut(), entry.after) {
                 cursor.set(after);
             }
             self.ends.push(self.scratch.len());
+            if packing.sums() {
+                self.packings.push(packing);
+            }
         }
     }
 
@@ -137,11 +168,14 @@ impl Sockets {
         cursor: Option<&mut Cursor>,
         wire: Wire,
     ) -> Delivery {
+        let mut packing = wire.packing;
         let parts = if is_shared(entry, cursor.as_deref(), wire) {
+            packing.pass(&entry.frame, entry.frame.bytes(), wire.framing, &mut self.powers);
             vec![entry.frame.bytes().clone()]
         } else {
             self.scratch.clear();
             append_entry(&mut self.scratch, entry, cursor, wire);
+            packing.pass(&entry.frame, &self.scratch, wire.framing, &mut self.powers);
             let parts = split_around(&self.scratch, entry, wire);
             self.scratch.clear();
             self.scratch.shrink_to(SCRATCH_BYTES);
@@ -167,6 +201,9 @@ impl Sockets {
                 place.pending = Some(Box::new(pending));
             }
         }
+        self.packings.clear();
+        self.packings.push(packing);
+        self.pass(id, wire, taken);
         self.count(id, run, wire.format, (taken, written));
         let room = if full { Room::Full } else { Room::More };
         Delivery { taken, room }
@@ -190,7 +227,10 @@ impl Sockets {
                 }
                 _ => entry.frame.body(),
             };
-            if !body.is_empty() && pipe.push_frame(body, entry.after).is_err() {
+            let mut packing = wire.packing;
+            packing.pass(&entry.frame, &body, wire.framing, &mut self.powers);
+            let (sum, after) = (packing.sum(), entry.after);
+            if !body.is_empty() && pipe.push_frame(body, sum, after).is_err() {
                 marks.told_full = true;
                 return Delivery { taken, room: Room::Full };
             }

@@ -11,6 +11,7 @@ use bytes::Bytes;
 use fanfare_core::settings::ShardId;
 use fanfare_core::shard::ConnectionId;
 use fanfare_core::time::Now;
+use fanfare_protocol::native::packing::{Packing, Powers};
 use mio::{Interest, Registry};
 
 use super::connection::{Connection, Link, State, token_of};
@@ -35,6 +36,9 @@ pub(super) struct Sockets {
     pub scratch: Vec<u8>,
     /// Where each of those frames ends.
     pub ends: Vec<usize>,
+    /// How a stream that is packed stands after each of them.
+    pub packings: Vec<Packing>,
+    pub powers: Powers,
     registry: Registry,
     load: Arc<Load>,
     shard: ShardId,
@@ -60,6 +64,8 @@ impl Sockets {
             gone: Vec::new(),
             scratch: Vec::with_capacity(SCRATCH_BYTES),
             ends: Vec::new(),
+            packings: Vec::new(),
+            powers: Powers::default(),
             registry,
             load,
             shard,

@@ -12,6 +12,7 @@ use fanfare_protocol::native::chunk::{Framing, LAST_CHUNK, append_part};
 use fanfare_protocol::native::cors::AllowedOrigin;
 use fanfare_protocol::native::head::Version;
 use fanfare_protocol::native::opening::Open;
+use fanfare_protocol::native::packing::{ContentCoding, Packing};
 use fanfare_protocol::native::problem::Problem;
 use fanfare_protocol::native::reading::{HeartbeatForm, OpeningEvent, Reading};
 use fanfare_protocol::native::response::{
@@ -34,6 +35,8 @@ pub(super) struct Stream {
     beat_secs: u8,
     beat_form: HeartbeatForm,
     stage: Stage,
+    /// How its body is packed, as far as it has gone.
+    pub packing: Packing,
 }
 
 #[derive(Debug)]
@@ -47,6 +50,7 @@ enum Stage {
 #[derive(Debug)]
 struct Unopened {
     origin: AllowedOrigin,
+    coding: ContentCoding,
     opening: OpeningEvent,
     from: Cow<'static, str>,
 }
@@ -68,9 +72,11 @@ impl Stream {
             beat_form: reading.heartbeat.form,
             stage: Stage::Opening(Box::new(Unopened {
                 origin,
+                coding: reading.coding,
                 opening: reading.opening,
                 from: reading.from.clone(),
             })),
+            packing: Packing::of(reading.format),
         }
     }
 
@@ -83,7 +89,7 @@ impl Stream {
     /// not say which channel they are of.
     pub(super) fn is_changed_by(&self, secret: SessionId, asker: &Identity) -> bool {
         let owned = self.session.matches(secret) && self.opener == *asker;
-        owned && self.is_open() && self.format != Format::Text
+        owned && self.is_open() && self.format.plain() != Format::Text
     }
 
     /// The time between heartbeats.
@@ -104,16 +110,31 @@ impl Stream {
         let Stage::Opening(unopened) = std::mem::replace(&mut self.stage, Stage::Open) else {
             return;
         };
-        let head = ResponseHead::new(200, self.media(), &unopened.origin).with_cursor(open.cursor);
+        let head = ResponseHead::new(200, self.media(), &unopened.origin)
+            .with_cursor(open.cursor)
+            .with_coding(unopened.coding);
         append_head(out, &head, stream_length(self.version), Persistence::KeepAlive);
         let mut part = Vec::new();
         if self.is_sse() {
             let open = Open { from: &unopened.from, ..*open };
             sse::append_open(&mut part, &open, retry, unopened.opening);
-        } else if self.format == Format::Ndjson && unopened.opening == OpeningEvent::Told {
+        } else if self.is_ndjson() && unopened.opening == OpeningEvent::Told {
             ndjson::append_open(&mut part, open);
         }
-        append_part(out, &part, self.framing());
+        let mut packed = Vec::new();
+        self.packing.begin(&mut packed);
+        self.packing.append(&mut packed, &part);
+        append_part(out, &packed, self.framing());
+    }
+
+    /// Tells a part of its body that is no publication.
+    pub(super) fn tell(&mut self, part: &[u8], out: &mut Vec<u8>) {
+        if self.packing == Packing::Plain {
+            return append_part(out, part, self.framing());
+        }
+        let mut packed = Vec::new();
+        self.packing.append(&mut packed, part);
+        append_part(out, &packed, self.framing());
     }
 
     /// The answer to a reader that has seen the end of everything it asks for.
@@ -135,7 +156,8 @@ impl Stream {
         };
         let may_pass = problem.retry() != fanfare_core::code::Retry::Never;
         if self.is_sse() && may_pass {
-            let head = ResponseHead::new(200, Media::EventStream, &unopened.origin);
+            let head = ResponseHead::new(200, Media::EventStream, &unopened.origin)
+                .with_coding(unopened.coding.plain());
             append_head(out, &head, stream_length(self.version), Persistence::Close);
             let mut part = Vec::new();
             sse::append_refusal(&mut part, problem, retry);
@@ -148,58 +170,68 @@ impl Stream {
     }
 
     /// Tells a gap.
-    pub(super) fn tell_gap(&self, gap: &Gap, cursor: &Cursor, out: &mut Vec<u8>) {
+    pub(super) fn tell_gap(&mut self, gap: &Gap, cursor: &Cursor, out: &mut Vec<u8>) {
         let mut part = Vec::new();
         if self.is_sse() {
             sse::append_gap(&mut part, gap, cursor);
-        } else if self.format == Format::Ndjson {
+        } else if self.is_ndjson() {
             ndjson::append_gap(&mut part, gap, cursor);
         }
-        append_part(out, &part, self.framing());
+        self.tell(&part, out);
     }
 
     /// Tells that a channel has ended.
-    pub(super) fn tell_end(&self, channel: &ChannelName, cursor: &Cursor, out: &mut Vec<u8>) {
+    pub(super) fn tell_end(&mut self, channel: &ChannelName, cursor: &Cursor, out: &mut Vec<u8>) {
         let mut part = Vec::new();
         if self.is_sse() {
             sse::append_end(&mut part, channel, cursor);
-        } else if self.format == Format::Ndjson {
+        } else if self.is_ndjson() {
             ndjson::append_end(&mut part, channel, cursor);
         }
-        append_part(out, &part, self.framing());
+        self.tell(&part, out);
     }
 
     /// Says that the server is still there; nothing where the format has no words for it.
-    pub(super) fn beat(&self, out: &mut Vec<u8>) {
+    pub(super) fn beat(&mut self, out: &mut Vec<u8>) {
         if self.is_sse() {
-            append_part(out, sse::heartbeat(self.beat_form), self.framing());
-        } else if self.format == Format::Ndjson {
-            append_part(out, ndjson::KEEPALIVE, self.framing());
+            self.tell(sse::heartbeat(self.beat_form), out);
+        } else if self.is_ndjson() {
+            self.tell(ndjson::KEEPALIVE, out);
         }
     }
 
     /// Ends the body cleanly.
     pub(super) fn finish(&self, out: &mut Vec<u8>) {
-        if self.framing() == Framing::Chunked && self.is_open() {
+        if !self.is_open() {
+            return;
+        }
+        let mut end = Vec::new();
+        self.packing.finish(&mut end);
+        append_part(out, &end, self.framing());
+        if self.framing() == Framing::Chunked {
             out.extend_from_slice(LAST_CHUNK);
         }
     }
 
     /// Says when to come back, before the stream is aborted.
-    pub(super) fn drain(&self, retry: Duration, out: &mut Vec<u8>) {
+    pub(super) fn drain(&mut self, retry: Duration, out: &mut Vec<u8>) {
         if self.is_sse() && self.is_open() {
             let mut part = Vec::new();
             sse::append_retry(&mut part, retry);
-            append_part(out, &part, self.framing());
+            self.tell(&part, out);
         }
     }
 
     fn is_sse(&self) -> bool {
-        matches!(self.format, Format::Sse | Format::SseChannel | Format::SseEnvelope)
+        matches!(self.format.plain(), Format::Sse | Format::SseChannel | Format::SseEnvelope)
+    }
+
+    fn is_ndjson(&self) -> bool {
+        self.format.plain() == Format::Ndjson
     }
 
     fn media(&self) -> Media {
-        match self.format {
+        match self.format.plain() {
             Format::Ndjson => Media::Ndjson,
             Format::Text => Media::TextStream,
             _ => Media::EventStream,

@@ -155,7 +155,7 @@ impl World {
         let later = if self.random.percent(60) { Later::Carried } else { Later::Said };
         let listens = self.clients.get(&key).is_some_and(|client| client.listens);
         let Some(client) = self.clients.get_mut(&key) else { return };
-        if client.format == Format::Text || !client.opened || client.gone {
+        if client.format.plain() == Format::Text || !client.opened || client.gone {
             return;
         }
         if client.asked > 0 {

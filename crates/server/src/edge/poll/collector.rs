@@ -156,7 +156,7 @@ impl Collector {
             // A poll asks for no notices, so that none come.
             Some(PipeItem::Opened { .. } | PipeItem::Notice(_)) => Step::More,
             Some(PipeItem::Refused(code)) => Step::Refuse(code),
-            Some(PipeItem::Frame { body, after }) => {
+            Some(PipeItem::Frame { body, after, .. }) => {
                 let end = body.len() - usize::from(body.ends_with(b"\n"));
                 self.push(body.slice(..end));
                 if let Some(entry) = after {

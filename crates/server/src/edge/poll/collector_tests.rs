@@ -7,6 +7,7 @@ use fanfare_core::gap::{Gap, GapReason};
 use fanfare_core::name::ChannelName;
 use fanfare_core::position::{Epoch, Position};
 use fanfare_core::shard::{Disconnect, HistoryPage};
+use fanfare_protocol::native::packing::GzipSum;
 
 use super::collector::{Collector, POLL_BYTES_MAX, POLL_PUBLICATIONS_MAX, Step};
 use crate::pipe::PipeItem;
@@ -26,6 +27,7 @@ fn entry(name: &str, offset: u64) -> CursorEntry {
 fn frame(name: &str, offset: u64, body: &str) -> Option<PipeItem> {
     Some(PipeItem::Frame {
         body: Bytes::copy_from_slice(body.as_bytes()),
+        sum: GzipSum::default(),
         after: Some(entry(name, offset)),
     })
 }
@@ -65,7 +67,8 @@ fn lines_become_envelopes_and_the_cursor_follows() {
 fn a_live_only_publication_does_not_move_the_cursor() {
     let mut collector = Collector::new(vec![None], Cursor::new());
     collector.page(0, &page("a", 3));
-    let live = PipeItem::Frame { body: Bytes::from_static(b"{}\n"), after: None };
+    let live =
+        PipeItem::Frame { body: Bytes::from_static(b"{}\n"), sum: GzipSum::default(), after: None };
     assert_eq!(collector.take(Some(live)), Step::More);
     assert_eq!(collector.cursor.entries(), [entry("a", 3)]);
     assert_eq!(collector.publications.len(), 1);

@@ -17,6 +17,7 @@ use bytes::{Bytes, BytesMut};
 use fanfare_core::cursor::Cursor;
 use fanfare_core::gap::Gap;
 use fanfare_core::name::ChannelName;
+use fanfare_protocol::native::packing::{Packing, Powers};
 use fanfare_protocol::native::reading::{Heartbeat, Transport};
 use fanfare_protocol::native::{ndjson, sse};
 use http_body::Frame;
@@ -46,6 +47,8 @@ pub(super) struct Words {
     pub transport: Transport,
     /// What is said when nothing else is.
     pub heartbeat: Heartbeat,
+    /// How its body is packed.
+    pub packing: Packing,
     /// When a drained reader is told to come back.
     pub drain_retry: Duration,
     /// How it is cut.
@@ -69,6 +72,7 @@ struct Reader {
     /// What is still to be said before `next`.
     opening: Bytes,
     next: Next,
+    powers: Powers,
     beat_at: Instant,
     /// Counts the stream while it lives.
     _counted: metrics::Counted,
@@ -95,19 +99,23 @@ impl Streaming {
     /// The stream that begins with `opening` and goes on with what `pipe` brings; without a pipe
     /// it is cut after the opening, which is how an `EventSource` is refused for now.
     pub(super) fn new(
-        opening: Bytes,
+        opening: &[u8],
         pipe: Option<PipeReader>,
-        words: Words,
+        mut words: Words,
         cells: &Arc<EdgeCells>,
     ) -> Self {
+        let mut packed = Vec::with_capacity(opening.len() + 32);
+        words.packing.begin(&mut packed);
+        words.packing.append(&mut packed, opening);
         let counted = cells.enter(transport_of(&words.transport));
         let next = if pipe.is_some() { Next::Read } else { Next::Abort };
         let reader = Reader {
             beat_at: Instant::now() + words.heartbeat.every,
             pipe,
             words,
-            opening,
+            opening: packed.into(),
             next,
+            powers: Powers::default(),
             _counted: counted,
             cells: Arc::clone(cells),
         };
@@ -151,7 +159,7 @@ impl Reader {
         }
         loop {
             match std::mem::replace(&mut self.next, Next::Read) {
-                Next::End => return (self, Step::End),
+                Next::End => return self.end(),
                 Next::Abort => {
                     // hyper writes what it was given while this waits, and not after the error.
                     sleep(LAST_WORDS).await;
@@ -164,7 +172,7 @@ impl Reader {
             };
             let part = match timeout_at(self.beat_at, pipe.next()).await {
                 Ok(item) => self.gather(item),
-                Err(_silence) => Bytes::from_static(self.beat()),
+                Err(_silence) => self.beat(),
             };
             self.beat_at = Instant::now() + self.words.heartbeat.every;
             if !part.is_empty() {
@@ -176,7 +184,10 @@ impl Reader {
     /// Writes `first` and what waits behind it.
     fn gather(&mut self, first: Option<PipeItem>) -> Bytes {
         let first = match first {
-            Some(PipeItem::Frame { body, .. }) => body,
+            Some(PipeItem::Frame { body, sum, .. }) => {
+                self.words.packing.join(sum, &mut self.powers);
+                body
+            }
             other => {
                 let mut out = Vec::new();
                 self.write(other, &mut out);
@@ -189,7 +200,8 @@ impl Reader {
         while whole.len() + part.len() < PART_BYTES {
             match self.pipe.as_ref().and_then(PipeReader::try_next) {
                 None => break,
-                Some(Some(PipeItem::Frame { body, .. })) => {
+                Some(Some(PipeItem::Frame { body, sum, .. })) => {
+                    self.words.packing.join(sum, &mut self.powers);
                     self.cells.wrote(body.len());
                     if part.is_empty() {
                         part.extend_from_slice(&std::mem::take(&mut whole));
@@ -211,22 +223,25 @@ impl Reader {
 
     /// Writes what is no frame, and decides how to go on.
     fn write(&mut self, item: Option<PipeItem>, out: &mut Vec<u8>) {
+        let mut part = Vec::new();
         match item {
-            Some(PipeItem::Frame { body, .. }) => out.extend_from_slice(&body),
-            // A stream begins once; what comes before it was read already.
-            Some(PipeItem::Opened { .. }) => {}
-            Some(PipeItem::Notice(words)) => out.extend_from_slice(&words),
-            Some(PipeItem::Gap { gap, cursor }) => self.gap(out, &gap, &cursor),
-            Some(PipeItem::End { channel, cursor, .. }) => self.end(out, &channel, &cursor),
+            // Frames are gathered, and a stream begins once: what comes before it was read already.
+            Some(PipeItem::Frame { .. } | PipeItem::Opened { .. }) => {}
+            Some(PipeItem::Notice(words)) => part.extend_from_slice(&words),
+            Some(PipeItem::Gap { gap, cursor }) => self.gap(&mut part, &gap, &cursor),
+            Some(PipeItem::End { channel, cursor, .. }) => {
+                self.end_of(&mut part, &channel, &cursor);
+            }
             Some(PipeItem::Finished) => self.next = Next::End,
             Some(PipeItem::Drain) => {
                 if self.words.transport == Transport::Sse {
-                    sse::append_retry(out, self.words.drain_retry);
+                    sse::append_retry(&mut part, self.words.drain_retry);
                 }
                 self.next = Next::Abort;
             }
             Some(PipeItem::Disconnect(_) | PipeItem::Refused(_)) | None => self.next = Next::Abort,
         }
+        self.words.packing.append(out, &part);
     }
 
     fn gap(&self, out: &mut Vec<u8>, gap: &Gap, cursor: &Cursor) {
@@ -237,7 +252,7 @@ impl Reader {
         }
     }
 
-    fn end(&self, out: &mut Vec<u8>, channel: &ChannelName, cursor: &Cursor) {
+    fn end_of(&self, out: &mut Vec<u8>, channel: &ChannelName, cursor: &Cursor) {
         match self.words.transport {
             Transport::Sse => sse::append_end(out, channel, cursor),
             Transport::Ndjson => ndjson::append_end(out, channel, cursor),
@@ -245,12 +260,29 @@ impl Reader {
         }
     }
 
-    fn beat(&self) -> &'static [u8] {
-        match self.words.transport {
+    fn beat(&mut self) -> Bytes {
+        let beat: &'static [u8] = match self.words.transport {
             Transport::Sse => sse::heartbeat(self.words.heartbeat.form),
             Transport::Ndjson => ndjson::KEEPALIVE,
             Transport::Text | Transport::Poll { .. } | Transport::WebSocket(_) => b"",
+        };
+        if self.words.packing == Packing::Plain {
+            return Bytes::from_static(beat);
         }
+        let mut out = Vec::new();
+        self.words.packing.append(&mut out, beat);
+        out.into()
+    }
+
+    /// The end, behind what a packed body ends with.
+    fn end(mut self) -> (Self, Step) {
+        let mut out = Vec::new();
+        std::mem::take(&mut self.words.packing).finish(&mut out);
+        if out.is_empty() {
+            return (self, Step::End);
+        }
+        self.next = Next::End;
+        (self, Step::Part(out.into()))
     }
 }
 

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use fanfare_core::shard::Disconnect;
+use fanfare_protocol::native::packing::{GzipSum, Packing};
 use fanfare_protocol::native::reading::{Heartbeat, HeartbeatForm, Transport};
 use tokio::time::{Instant, timeout};
 
@@ -34,6 +35,7 @@ fn bench() -> (Bench, PipeWriter, PipeReader) {
 
 fn words(transport: Transport) -> Words {
     Words {
+        packing: Packing::Plain,
         transport,
         heartbeat: Heartbeat { every: BEAT, form: HeartbeatForm::Comment },
         drain_retry: Duration::from_millis(4_321),
@@ -52,14 +54,14 @@ async fn next(stream: &mut Streaming) -> Result<Option<Bytes>, ()> {
 }
 
 fn push(writer: &PipeWriter, body: &'static str) {
-    writer.push_frame(Bytes::from_static(body.as_bytes()), None).unwrap();
+    writer.push_frame(Bytes::from_static(body.as_bytes()), GzipSum::default(), None).unwrap();
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_drained_reader_is_told_when_to_come_back_and_cut() {
     let (bench, writer, reader) = bench();
     let opening = Bytes::from_static(b"open");
-    let mut stream = Streaming::new(opening, Some(reader), words(Transport::Sse), &bench.cells);
+    let mut stream = Streaming::new(&opening, Some(reader), words(Transport::Sse), &bench.cells);
     assert_eq!(bench.cells.connections(metrics::Transport::Sse), 1);
     assert_eq!(next(&mut stream).await, Ok(Some(Bytes::from_static(b"open"))));
     push(&writer, "one;");
@@ -83,7 +85,7 @@ async fn a_finished_stream_ends_and_every_other_is_cut() {
     ] {
         let (bench, writer, reader) = bench();
         let words = words(Transport::Ndjson);
-        let mut stream = Streaming::new(Bytes::new(), Some(reader), words, &bench.cells);
+        let mut stream = Streaming::new(b"", Some(reader), words, &bench.cells);
         match item {
             Some(item) => writer.push(item),
             None => drop(writer),
@@ -97,8 +99,7 @@ async fn a_finished_stream_ends_and_every_other_is_cut() {
 async fn silence_is_broken_on_time_and_never_on_bare_payloads() {
     let (bench, writer, reader) = bench();
     let began = Instant::now();
-    let mut stream =
-        Streaming::new(Bytes::new(), Some(reader), words(Transport::Sse), &bench.cells);
+    let mut stream = Streaming::new(b"", Some(reader), words(Transport::Sse), &bench.cells);
     assert_eq!(next(&mut stream).await, Ok(Some(Bytes::from_static(b": hb\n"))));
     assert_eq!(began.elapsed(), BEAT);
     push(&writer, "one;");
@@ -107,8 +108,7 @@ async fn silence_is_broken_on_time_and_never_on_bare_payloads() {
     assert_eq!(began.elapsed(), 2 * BEAT);
 
     let (bench, writer, reader) = self::bench();
-    let mut stream =
-        Streaming::new(Bytes::new(), Some(reader), words(Transport::Text), &bench.cells);
+    let mut stream = Streaming::new(b"", Some(reader), words(Transport::Text), &bench.cells);
     let mut silent = Box::pin(next(&mut stream));
     assert!(timeout(10 * BEAT, silent.as_mut()).await.is_err());
     push(&writer, "one\n");
@@ -119,7 +119,7 @@ async fn silence_is_broken_on_time_and_never_on_bare_payloads() {
 async fn a_refused_event_source_hears_why_and_is_cut() {
     let (bench, _writer, _reader) = bench();
     let why = Bytes::from_static(b": overloaded\nretry: 5000\n");
-    let mut stream = Streaming::new(why.clone(), None, words(Transport::Sse), &bench.cells);
+    let mut stream = Streaming::new(&why, None, words(Transport::Sse), &bench.cells);
     assert_eq!(next(&mut stream).await, Ok(Some(why)));
     assert_eq!(next(&mut stream).await, Err(()));
 }

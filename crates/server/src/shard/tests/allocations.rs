@@ -34,7 +34,7 @@ struct Bench {
 
 impl Bench {
     fn new() -> Self {
-        let compression = Compression { websocket: true };
+        let compression = Compression { websocket: true, streams: true };
         let wishes = Wishes { shards: 1, history_count: 8, compression, ..Wishes::default() };
         let (mailbox, seat) = Seat::new().unwrap();
         let node = Node::new(vec![mailbox], PermitPool::new(1_000, 1 << 26));
@@ -137,6 +137,8 @@ fn a_delivery_over_a_warm_feed_allocates_nothing() {
         ("fanfare.v1", &v1),
         ("a raw WebSocket, deflated", &deflated[0]),
         ("fanfare.v1, deflated", &deflated[1]),
+        ("Server-Sent Events, gzipped", "Accept-Encoding: gzip\r\n"),
+        ("Server-Sent Events as Zstandard", "Accept-Encoding: zstd\r\n"),
     ] {
         let request = format!("GET /c/a HTTP/1.1\r\nHost: localhost\r\n{headers}\r\n");
         let mut bench = Bench::new();

@@ -11,7 +11,7 @@ use super::{Running, Wishes};
 const OFFER: &str = "permessage-deflate; client_max_window_bits";
 
 fn compressing() -> Running {
-    let compression = Compression { websocket: true };
+    let compression = Compression { websocket: true, streams: true };
     Running::start(&Wishes { compression, ..Wishes::default() })
 }
 

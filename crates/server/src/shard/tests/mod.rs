@@ -5,6 +5,7 @@ mod changes;
 mod client;
 mod deflate;
 mod limits;
+mod packed;
 mod sockets;
 mod streams;
 

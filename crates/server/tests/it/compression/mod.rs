@@ -1,5 +1,6 @@
 //! Compression, from the switch in the configuration to the figures.
 
+mod streams;
 mod websocket;
 
 /// A text of this length that can be made smaller.
