@@ -4,40 +4,51 @@
 //! handled: first who sent it, once, then for each channel whether they may. It knows credentials as
 //! bytes, not the requests that carried them, and never logs them.
 
+mod caller;
+#[cfg_attr(not(test), expect(dead_code, reason = "tokens and named keys are to grant by pattern"))]
+pub(crate) mod grant;
+mod identity;
+mod key;
 mod refusal;
 
 use std::fmt;
-use std::hint::black_box;
-use std::sync::Arc;
 
-use fanfare_core::name::{ChannelHash, ChannelName};
+use fanfare_core::name::ChannelName;
 use fanfare_core::prefix::Prefixes;
-use fanfare_core::publication::{End, Publisher};
+use fanfare_core::presence::Notices;
+use fanfare_core::publication::End;
+use fanfare_core::start::Subscription;
+use fanfare_core::time::UnixMillis;
 use fanfare_protocol::native::problem::Problem;
 
+pub(crate) use caller::{Caller, Holder};
 pub(crate) use identity::Identity;
+pub(crate) use key::PublisherKey;
 
-mod identity;
+use caller::Standing;
+use grant::{Right, Rights};
+use key::Keys;
+
 #[cfg(test)]
 pub(crate) mod tests;
 
 /// Who may do what on this node.
 #[derive(Debug, Clone)]
 pub(crate) struct Access {
-    trusting: Trusting,
+    asked: Asked,
     /// What holds for the channels of namespaces, by prefix, and for all others.
     namespaces: Prefixes<ChannelAccess>,
     rest: ChannelAccess,
     somewhere: Somewhere,
 }
 
-/// Who may do everything that can be done with a key.
+/// Who is asked for credentials.
 #[derive(Debug, Clone)]
-enum Trusting {
-    /// Whoever reaches the server: `dev`, which listens on loopback only.
-    Anyone,
-    /// Who holds one of these keys.
-    Keys(Arc<[PublisherKey]>),
+enum Asked {
+    /// Nobody: `dev`, which listens on loopback only.
+    Nobody,
+    /// Everyone; these keys are known.
+    Everyone(Keys),
 }
 
 /// Who may do what with the channels of one namespace.
@@ -51,6 +62,8 @@ pub(crate) struct ChannelAccess {
     pub anonymous_publish: bool,
     /// Whether the frames of a WebSocket publish to them.
     pub client_publish: bool,
+    /// What every user may do with them.
+    pub users: Rights,
 }
 
 /// What can be done with the channels of one namespace at least.
@@ -60,31 +73,7 @@ struct Somewhere {
     publish_anonymously: bool,
     send: bool,
     send_anonymously: bool,
-}
-
-/// Who sent a request.
-#[derive(Debug, Clone)]
-pub(crate) struct Caller {
-    publisher: Publisher,
-    standing: Standing,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Standing {
-    /// Showed a key, or is asked for none.
-    Trusted,
-    /// Showed no key.
-    Anonymous,
-    /// Showed a key that is none. It is refused even where none is needed, so that a mistyped one is
-    /// noticed.
-    Mistaken,
-}
-
-/// One publisher's key and the name that idempotency keys are kept under.
-#[derive(Clone)]
-pub(crate) struct PublisherKey {
-    secret: Box<[u8]>,
-    publisher: Arc<str>,
+    users: Rights,
 }
 
 /// What a request carries to show who sent it, borrowed from its head.
@@ -102,112 +91,139 @@ impl Access {
         rest: ChannelAccess,
         namespaces: impl IntoIterator<Item = (Box<str>, ChannelAccess)>,
     ) -> Self {
-        Self::new(Trusting::Anyone, rest, namespaces)
+        Self::new(Asked::Nobody, rest, namespaces)
     }
 
-    /// Holders of `keys` are trusted, the rules say what others may; `namespaces` are by prefix.
+    /// Holders of `keys` may what these grant, the rules say what others may; `namespaces` are by
+    /// prefix.
     pub(crate) fn keyed(
         keys: impl IntoIterator<Item = PublisherKey>,
         rest: ChannelAccess,
         namespaces: impl IntoIterator<Item = (Box<str>, ChannelAccess)>,
     ) -> Self {
-        Self::new(Trusting::Keys(keys.into_iter().collect()), rest, namespaces)
+        Self::new(Asked::Everyone(Keys::new(keys)), rest, namespaces)
     }
 
     fn new(
-        trusting: Trusting,
+        asked: Asked,
         rest: ChannelAccess,
         namespaces: impl IntoIterator<Item = (Box<str>, ChannelAccess)>,
     ) -> Self {
         let namespaces = Prefixes::new(namespaces);
         let any =
-            |holds: fn(&ChannelAccess) -> bool| holds(&rest) || namespaces.values().any(holds);
+            |holds: &dyn Fn(&ChannelAccess) -> bool| holds(&rest) || namespaces.values().any(holds);
         let somewhere = Somewhere {
-            subscribe_anonymously: any(|it| it.anonymous_subscribe),
-            publish_anonymously: any(|it| it.anonymous_publish),
-            send: any(|it| it.client_publish),
-            send_anonymously: any(|it| it.client_publish && it.anonymous_publish),
+            subscribe_anonymously: any(&|it| it.anonymous_subscribe),
+            publish_anonymously: any(&|it| it.anonymous_publish),
+            send: any(&|it| it.client_publish),
+            send_anonymously: any(&|it| it.client_publish && it.anonymous_publish),
+            users: Right::ALL.into_iter().filter(|right| any(&|it| it.users.has(*right))).collect(),
         };
-        Self { trusting, namespaces, rest, somewhere }
+        Self { asked, namespaces, rest, somewhere }
     }
 
-    /// Who sent a request with these credentials.
-    pub(crate) fn caller(&self, credentials: Credentials<'_>) -> Caller {
-        let Trusting::Keys(keys) = &self.trusting else {
-            return Caller { publisher: None, standing: Standing::Trusted };
+    /// Who sent a request with these credentials at this time.
+    pub(crate) fn caller(&self, credentials: Credentials<'_>, _now: UnixMillis) -> Caller {
+        let Asked::Everyone(keys) = &self.asked else {
+            return Caller { standing: Standing::Unasked };
         };
-        let Some(token) = credentials.token() else {
-            return Caller { publisher: None, standing: Standing::Anonymous };
+        let Some(secret) = credentials.token() else {
+            return Caller { standing: Standing::Anonymous };
         };
-        // Every key is compared, so that the time taken does not say which one came close.
-        let mut publisher = None;
-        for key in keys.iter() {
-            if key.matches(token) {
-                publisher = Some(Arc::clone(&key.publisher));
-            }
+        match keys.find(secret) {
+            Some(holder) => Caller::holding(holder),
+            None => Caller { standing: Standing::Mistaken },
         }
-        let standing = if publisher.is_some() { Standing::Trusted } else { Standing::Mistaken };
-        Caller { publisher, standing }
     }
 
-    /// Whether the caller may read a channel and its history.
+    /// Whether the caller may read a channel, from the past on as well.
     ///
     /// # Errors
-    /// What to tell the caller, 401.
+    /// What to tell the caller: 401, or 403 where their credentials are good and not enough.
     pub(crate) fn may_subscribe(
         &self,
         caller: &Caller,
         channel: &ChannelName,
     ) -> Result<(), Problem> {
-        match caller.standing {
-            Standing::Trusted => Ok(()),
-            Standing::Anonymous if self.of(channel).anonymous_subscribe => Ok(()),
-            _ => Err(refusal::subscribe(caller, self.of(channel)).about(channel, None)),
+        self.may(caller, Right::Subscribe, channel)
+    }
+
+    /// Whether the caller may read a channel and, with notices, be told who else does.
+    ///
+    /// # Errors
+    /// As [`Self::may_subscribe`].
+    pub(crate) fn may_attach(
+        &self,
+        caller: &Caller,
+        channel: &ChannelName,
+        notices: Notices,
+    ) -> Result<(), Problem> {
+        self.may_subscribe(caller, channel)?;
+        match notices {
+            Notices::On => self.may_list(caller, channel),
+            Notices::Off => Ok(()),
         }
+    }
+
+    /// Whether the caller may list who reads a channel.
+    ///
+    /// # Errors
+    /// As [`Self::may_subscribe`].
+    pub(crate) fn may_list(&self, caller: &Caller, channel: &ChannelName) -> Result<(), Problem> {
+        self.may(caller, Right::Presence, channel)
+    }
+
+    /// Whether the caller may ask for pages of a channel's history.
+    ///
+    /// # Errors
+    /// As [`Self::may_subscribe`].
+    pub(crate) fn may_look_back(
+        &self,
+        caller: &Caller,
+        channel: &ChannelName,
+    ) -> Result<(), Problem> {
+        self.may(caller, Right::History, channel)
     }
 
     /// Whether the caller may read each of these channels on one connection; without any, whether
     /// the connection could be of use at all.
     ///
     /// # Errors
-    /// What to tell the caller, 401.
-    pub(crate) fn may_open<'a>(
+    /// As [`Self::may_subscribe`].
+    pub(crate) fn may_open(
         &self,
         caller: &Caller,
-        channels: impl IntoIterator<Item = &'a ChannelName>,
+        subscriptions: &[Subscription],
     ) -> Result<(), Problem> {
-        let mut channels = channels.into_iter().peekable();
-        if channels.peek().is_none() {
+        if subscriptions.is_empty() {
             let Somewhere { subscribe_anonymously, send_anonymously, .. } = self.somewhere;
             return match caller.standing {
-                Standing::Trusted => Ok(()),
+                Standing::Unasked | Standing::Holder(_) => Ok(()),
                 Standing::Anonymous if subscribe_anonymously || send_anonymously => Ok(()),
-                _ => Err(refusal::subscribe(caller, &self.rest)),
+                _ => Err(refusal::of(caller, Right::Subscribe, None, &self.rest)),
             };
         }
-        channels.try_for_each(|channel| self.may_subscribe(caller, channel))
+        subscriptions.iter().try_for_each(|it| self.may_attach(caller, &it.channel, it.notices))
     }
 
-    /// Whether the caller may publish to a channel by a request of HTTP. To end it takes a key.
+    /// Whether the caller may publish to a channel by a request of HTTP. To end it they also have to
+    /// be allowed to manage it.
     ///
     /// # Errors
-    /// What to tell the caller, 401.
+    /// As [`Self::may_subscribe`].
     pub(crate) fn may_publish(
         &self,
         caller: &Caller,
         channel: &ChannelName,
         end: End,
     ) -> Result<(), Problem> {
-        match (caller.standing, end) {
-            (Standing::Trusted, _) => return Ok(()),
-            (Standing::Anonymous, End::Open) if self.of(channel).anonymous_publish => return Ok(()),
-            _ => {}
+        if end == End::Close {
+            self.may(caller, Right::Manage, channel).map_err(|problem| match caller.standing {
+                Standing::Anonymous => refusal::end().about(channel, None),
+                _ => problem,
+            })?;
         }
-        let refusal = match end {
-            End::Open => refusal::publish(caller, self.of(channel)),
-            End::Close => refusal::end(caller),
-        };
-        Err(refusal.about(channel, None))
+        self.may(caller, Right::Publish, channel)
     }
 
     /// Whether the caller may publish to one of these channels, so that the body is worth reading;
@@ -234,13 +250,19 @@ impl Access {
     /// Whether the caller may publish by a request of HTTP to any channel there could be.
     ///
     /// # Errors
-    /// What to tell the caller, 401.
+    /// As [`Self::may_subscribe`].
     pub(crate) fn may_publish_somewhere(&self, caller: &Caller) -> Result<(), Problem> {
-        match caller.standing {
-            Standing::Trusted => Ok(()),
-            Standing::Anonymous if self.somewhere.publish_anonymously => Ok(()),
-            _ => Err(refusal::publish(caller, &self.rest)),
-        }
+        let may = match &caller.standing {
+            Standing::Unasked => true,
+            Standing::Anonymous => self.somewhere.publish_anonymously,
+            Standing::Holder(holder) => {
+                holder.grants.give(Right::Publish)
+                    || self.somewhere.publish_anonymously
+                    || holder.is_user() && self.somewhere.users.has(Right::Publish)
+            }
+            Standing::Mistaken => false,
+        };
+        if may { Ok(()) } else { Err(refusal::of(caller, Right::Publish, None, &self.rest)) }
     }
 
     /// Whether the caller may publish to a channel by the frame of a WebSocket.
@@ -266,21 +288,57 @@ impl Access {
     pub(crate) fn may_send_somewhere(&self, caller: &Caller) -> Result<(), Problem> {
         match caller.standing {
             _ if !self.somewhere.send => Err(refusal::send(&self.rest)),
-            Standing::Trusted => Ok(()),
-            Standing::Anonymous if self.somewhere.send_anonymously => Ok(()),
-            _ => Err(refusal::publish(caller, &self.rest)),
+            Standing::Anonymous if !self.somewhere.send_anonymously => {
+                Err(refusal::of(caller, Right::Publish, None, &self.rest))
+            }
+            _ => self.may_publish_somewhere(caller),
         }
     }
 
-    /// Whether the caller may remove channels, which takes a key.
+    /// Whether the caller may remove a channel.
     ///
     /// # Errors
-    /// What to tell the caller, 401.
-    pub(crate) fn may_remove(&self, caller: &Caller) -> Result<(), Problem> {
-        match caller.standing {
-            Standing::Trusted => Ok(()),
-            Standing::Anonymous | Standing::Mistaken => Err(refusal::remove(caller)),
+    /// As [`Self::may_subscribe`].
+    pub(crate) fn may_remove(&self, caller: &Caller, channel: &ChannelName) -> Result<(), Problem> {
+        self.may(caller, Right::Manage, channel)
+    }
+
+    /// Whether the caller may remove one of these channels, or there is none among them.
+    ///
+    /// # Errors
+    /// As [`Self::may_subscribe`], about the first channel.
+    pub(crate) fn may_remove_any<'a>(
+        &self,
+        caller: &Caller,
+        channels: impl IntoIterator<Item = &'a ChannelName>,
+    ) -> Result<(), Problem> {
+        let mut first = None;
+        for channel in channels {
+            match self.may_remove(caller, channel) {
+                Ok(()) => return Ok(()),
+                Err(problem) => first = first.or(Some(problem)),
+            }
         }
+        first.map_or(Ok(()), Err)
+    }
+
+    /// The one place where it is decided.
+    fn may(&self, caller: &Caller, right: Right, channel: &ChannelName) -> Result<(), Problem> {
+        let rules = self.of(channel);
+        let may = match &caller.standing {
+            Standing::Unasked => true,
+            Standing::Anonymous => rules.lets_anyone(right),
+            Standing::Holder(holder) => {
+                holder.grants.cover(right, channel.as_str())
+                    || rules.lets_anyone(right)
+                    || holder.is_user() && rules.users.has(right)
+            }
+            Standing::Mistaken => false,
+        };
+        if may {
+            return Ok(());
+        }
+        Err(refusal::of(caller, right, Some(channel), rules).about(channel, None))
     }
 
     fn of(&self, channel: &ChannelName) -> &ChannelAccess {
@@ -288,45 +346,14 @@ impl Access {
     }
 }
 
-impl Caller {
-    /// Whether they showed a key, or are asked for none.
-    pub(crate) fn is_trusted(&self) -> bool {
-        self.standing == Standing::Trusted
-    }
-
-    /// The name under which they publish, none for anonymous ones.
-    pub(crate) fn publisher(&self) -> &Publisher {
-        &self.publisher
-    }
-}
-
-impl PublisherKey {
-    /// The key `secret`. Its publisher's name is made of the secret's hash, so that it stays the
-    /// same when keys are reordered and gives nothing away.
-    pub(crate) fn new(secret: &str) -> Self {
-        Self {
-            publisher: format!("key:{:?}", ChannelHash::of(secret)).into(),
-            secret: secret.as_bytes().into(),
+impl ChannelAccess {
+    /// Whether a right takes no credentials. Who may read may also look back and see who else reads.
+    fn lets_anyone(&self, right: Right) -> bool {
+        match right {
+            Right::Subscribe | Right::Presence | Right::History => self.anonymous_subscribe,
+            Right::Publish => self.anonymous_publish,
+            Right::Manage => false,
         }
-    }
-
-    /// Compares in a time that depends on the lengths only.
-    fn matches(&self, token: &[u8]) -> bool {
-        if token.len() != self.secret.len() {
-            return false;
-        }
-        let differing = self
-            .secret
-            .iter()
-            .zip(token)
-            .fold(0_u8, |differing, (left, right)| black_box(differing | (left ^ right)));
-        differing == 0
-    }
-}
-
-impl fmt::Debug for PublisherKey {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("PublisherKey(…)")
     }
 }
 

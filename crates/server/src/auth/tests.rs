@@ -2,9 +2,13 @@
 
 use fanfare_core::code::Code;
 use fanfare_core::name::ChannelName;
+use fanfare_core::presence::Notices;
 use fanfare_core::publication::End;
+use fanfare_core::start::{Start, Subscription};
 use fanfare_protocol::native::problem::Problem;
 
+use super::grant::{Grants, Pattern, Right, Rights};
+use super::key::KeyHash;
 use super::{Access, Caller, ChannelAccess, Credentials, PublisherKey};
 
 /// What anyone may do, of a namespace or of the rest; for tests of others, too.
@@ -22,6 +26,7 @@ impl Rules {
             anonymous_subscribe: self.subscribe,
             anonymous_publish: self.publish,
             client_publish: !self.mute,
+            users: Rights::default(),
         }
     }
 }
@@ -47,6 +52,10 @@ fn channel(name: &str) -> ChannelName {
     ChannelName::new(name).unwrap()
 }
 
+fn read_from(channels: &[ChannelName]) -> Vec<Subscription> {
+    channels.iter().map(|channel| Subscription::new(channel.clone(), Start::Now)).collect()
+}
+
 /// The code of a refusal, and the key of the configuration that its hint names.
 fn told(verdict: Result<(), Problem>) -> Option<(Code, String)> {
     let problem = verdict.err()?;
@@ -62,7 +71,7 @@ fn only_holders_of_a_key_publish() {
     let rest = Rules { subscribe: true, ..Rules::default() };
     let access = Access::keyed(keys, rest.access(None), []);
     let publish = |credentials| {
-        let caller = access.caller(credentials);
+        let caller = access.caller(credentials, 0);
         let verdict = access.may_publish(&caller, &channel("a"), End::Open);
         verdict.map(|()| caller.publisher().clone()).map_err(|problem| problem.code())
     };
@@ -75,7 +84,7 @@ fn only_holders_of_a_key_publish() {
     }
     assert_eq!(publish(Credentials::default()), Err(Code::Unauthorized));
     let read = |credentials| {
-        let caller = access.caller(credentials);
+        let caller = access.caller(credentials, 0);
         access.may_subscribe(&caller, &channel("a")).map_err(|problem| problem.code())
     };
     assert_eq!(read(Credentials::default()), Ok(()));
@@ -87,8 +96,8 @@ fn only_holders_of_a_key_publish() {
 fn a_browser_socket_shows_its_key_as_a_subprotocol() {
     let access = keyed(Rules::default(), []);
     let offered = Credentials { authorization: None, subprotocol_token: Some(b"secret") };
-    let caller = access.caller(offered);
-    assert!(caller.publisher().is_some() && caller.is_trusted());
+    let caller = access.caller(offered, 0);
+    assert!(caller.publisher().is_some());
     assert_eq!(access.may_subscribe(&caller, &channel("a")), Ok(()));
 }
 
@@ -96,12 +105,12 @@ fn a_browser_socket_shows_its_key_as_a_subprotocol() {
 fn dev_asks_nobody() {
     let access = everyone();
     for credentials in [Credentials::default(), with("Bearer what")] {
-        let caller = access.caller(credentials);
+        let caller = access.caller(credentials, 0);
         assert_eq!(caller.publisher(), &None);
         assert_eq!(access.may_subscribe(&caller, &channel("a")), Ok(()));
         assert_eq!(access.may_publish(&caller, &channel("a"), End::Close), Ok(()));
-        assert_eq!(access.may_remove(&caller), Ok(()));
-        assert_eq!(access.may_open(&caller, []), Ok(()));
+        assert_eq!(access.may_remove(&caller, &channel("a")), Ok(()));
+        assert_eq!(access.may_open(&caller, &[]), Ok(()));
     }
 }
 
@@ -129,7 +138,7 @@ fn each(verdict: impl Fn(&ChannelName) -> Result<(), Problem>) -> Vec<String> {
 #[test]
 fn each_namespace_says_what_is_open() {
     let access = three();
-    let nobody = access.caller(Credentials::default());
+    let nobody = access.caller(Credentials::default(), 0);
     assert_eq!(
         each(|channel| access.may_subscribe(&nobody, channel)),
         ["yes", "yes", "yes", "401 auth.anonymous_subscribe"]
@@ -150,9 +159,9 @@ fn each_namespace_says_what_is_open() {
         each(|channel| access.may_send(&nobody, channel, End::Open)),
         ["yes", publish, mute, rest]
     );
-    assert_eq!(told(access.may_remove(&nobody)).unwrap().0, Code::Unauthorized);
+    assert_eq!(told(access.may_remove(&nobody, &channel("talk:a"))).unwrap().0, Code::Unauthorized);
 
-    let holder = access.caller(with("Bearer secret"));
+    let holder = access.caller(with("Bearer secret"), 0);
     assert_eq!(each(|channel| access.may_subscribe(&holder, channel)), ["yes"; 4]);
     assert_eq!(each(|channel| access.may_publish(&holder, channel, End::Close)), ["yes"; 4]);
     assert_eq!(
@@ -160,9 +169,9 @@ fn each_namespace_says_what_is_open() {
         ["yes", "yes", mute, "yes"],
         "no key helps where frames do not publish"
     );
-    assert_eq!(access.may_remove(&holder), Ok(()));
+    assert_eq!(access.may_remove(&holder, &channel("a")), Ok(()));
 
-    let mistaken = access.caller(with("Bearer sesame"));
+    let mistaken = access.caller(with("Bearer sesame"), 0);
     assert_eq!(each(|channel| access.may_subscribe(&mistaken, channel)), ["401 "; 4]);
     assert_eq!(each(|channel| access.may_publish(&mistaken, channel, End::Open)), ["401 "; 4]);
     let detail = access.may_subscribe(&mistaken, &channel("a")).unwrap_err();
@@ -172,7 +181,7 @@ fn each_namespace_says_what_is_open() {
 #[test]
 fn several_are_read_only_if_each_may_be_and_written_to_if_one_may_be() {
     let access = three();
-    let nobody = access.caller(Credentials::default());
+    let nobody = access.caller(Credentials::default(), 0);
     let channels = |names: &[&str]| names.iter().map(|name| channel(name)).collect::<Vec<_>>();
     for (names, read, written) in [
         (&["talk:a", "news:a"][..], true, true),
@@ -182,14 +191,14 @@ fn several_are_read_only_if_each_may_be_and_written_to_if_one_may_be() {
         (&["a", "b"][..], false, false),
     ] {
         let channels = channels(names);
-        assert_eq!(access.may_open(&nobody, &channels).is_ok(), read, "{names:?}");
+        assert_eq!(access.may_open(&nobody, &read_from(&channels)).is_ok(), read, "{names:?}");
         assert_eq!(
             access.may_publish_to_any(&nobody, &channels, End::Open).is_ok(),
             written,
             "{names:?}"
         );
     }
-    let refusal = access.may_open(&nobody, &channels(&["talk:a", "b"])).unwrap_err();
+    let refusal = access.may_open(&nobody, &read_from(&channels(&["talk:a", "b"]))).unwrap_err();
     assert_eq!(refusal.channel(), Some("b"), "it says which one");
 
     let access = keyed(Rules::default(), [("news:", Rules::default())]);
@@ -218,15 +227,15 @@ fn what_is_allowed_nowhere_is_refused_before_it_is_asked_for() {
         (mute, none, ["yes", "yes", "401", "yes"]),
     ] {
         let access = keyed(rest, [("ns:", namespace)]);
-        let nobody = access.caller(Credentials::default());
-        let holder = access.caller(with("Bearer secret"));
+        let nobody = access.caller(Credentials::default(), 0);
+        let holder = access.caller(with("Bearer secret"), 0);
         let word = |verdict: Result<(), Problem>| match verdict {
             Ok(()) => "yes".to_owned(),
             Err(problem) => problem.status().to_string(),
         };
         let words = |caller: &Caller| {
             [
-                word(access.may_open(caller, [])),
+                word(access.may_open(caller, &[])),
                 word(access.may_publish_somewhere(caller)),
                 word(access.may_send_somewhere(caller)),
             ]
@@ -242,7 +251,7 @@ fn the_longest_prefix_decides_who_may() {
     let open = Rules { subscribe: true, ..Rules::default() };
     let namespaces = [("a:", open), ("a:b:", Rules::default()), ("a:b:c:", open)];
     let access = keyed(Rules::default(), namespaces);
-    let nobody = access.caller(Credentials::default());
+    let nobody = access.caller(Credentials::default(), 0);
     for (name, may) in
         [("a:1", true), ("a:b", true), ("a:b:1", false), ("a:b:c:1", true), ("b:1", false)]
     {
@@ -255,4 +264,104 @@ fn keys_are_not_printed() {
     let access = Access::keyed([PublisherKey::new("hush")], Rules::default().access(None), []);
     let printed = format!("{access:?} {:?}", with("Bearer hush"));
     assert!(!printed.contains("hush"), "{printed}");
+}
+
+/// Access for the holder of the key `secret`, called `feed`, with a pattern for some rights.
+fn granting(patterns: &[(Right, &str)]) -> (Access, Caller) {
+    let grants = patterns.iter().fold(Grants::default(), |grants, (right, text)| {
+        grants.with(*right, vec![Pattern::new(text, None).unwrap()])
+    });
+    let key = PublisherKey::named("feed", KeyHash::of(b"secret"), grants);
+    let access = Access::keyed([key], Rules::default().access(None), []);
+    let caller = access.caller(with("Bearer secret"), 0);
+    (access, caller)
+}
+
+/// Each right with what asks for it.
+type Question = fn(&Access, &Caller, &ChannelName) -> Result<(), Problem>;
+const QUESTIONS: [(Right, Question); 5] = [
+    (Right::Subscribe, |access, caller, channel| access.may_subscribe(caller, channel)),
+    (Right::Publish, |access, caller, channel| access.may_publish(caller, channel, End::Open)),
+    (Right::Presence, |access, caller, channel| access.may_list(caller, channel)),
+    (Right::History, |access, caller, channel| access.may_look_back(caller, channel)),
+    (Right::Manage, |access, caller, channel| access.may_remove(caller, channel)),
+];
+
+#[test]
+fn a_named_key_may_what_it_grants_and_is_told_what_it_does_not() {
+    for (right, _) in QUESTIONS {
+        let (access, caller) = granting(&[(right, "chat:*")]);
+        for (asked, question) in QUESTIONS {
+            let verdict = question(&access, &caller, &channel("chat:a"));
+            assert_eq!(verdict.is_ok(), asked == right, "{right:?} is asked for {asked:?}");
+        }
+        let (name, news) = (right.name(), channel("news"));
+        let question = QUESTIONS.iter().find(|(asked, _)| *asked == right).unwrap().1;
+        let refusal = question(&access, &caller, &news).unwrap_err();
+        assert_eq!((refusal.code(), refusal.channel()), (Code::Forbidden, Some("news")));
+        assert_eq!(
+            refusal.detail(),
+            format!(
+                "The key `feed` does not grant `{name}` here: pattern chat:* does not cover news."
+            )
+        );
+        assert!(refusal.hint().contains(&format!("`keys.feed.{name}`")), "{refusal:?}");
+    }
+    let (access, caller) = granting(&[]);
+    let refusal = access.may_subscribe(&caller, &channel("news")).unwrap_err();
+    assert_eq!(refusal.detail(), "The key `feed` does not grant `subscribe`.");
+    assert!(access.may_publish_somewhere(&caller).is_err(), "it publishes nowhere");
+    assert!(access.may_send_somewhere(&caller).is_err());
+    let anyone = access.caller(Credentials::default(), 0);
+    assert_eq!(caller.publisher().as_deref(), Some("key:feed"));
+    assert_eq!(anyone.publisher(), &None);
+}
+
+#[test]
+fn to_end_a_channel_takes_publishing_and_managing() {
+    for (patterns, may) in [
+        (&[(Right::Publish, "a")][..], false),
+        (&[(Right::Manage, "a")][..], false),
+        (&[(Right::Publish, "a"), (Right::Manage, "a")][..], true),
+    ] {
+        let (access, caller) = granting(patterns);
+        let verdict = access.may_publish(&caller, &channel("a"), End::Close);
+        assert_eq!(verdict.is_ok(), may, "{patterns:?}");
+    }
+}
+
+#[test]
+fn to_be_told_who_reads_takes_the_right_to_list_them() {
+    let (access, caller) = granting(&[(Right::Subscribe, "**"), (Right::Presence, "room:*")]);
+    for (name, notices, may) in
+        [("news", Notices::Off, true), ("news", Notices::On, false), ("room:a", Notices::On, true)]
+    {
+        let subscription = Subscription { notices, ..Subscription::new(channel(name), Start::Now) };
+        assert_eq!(access.may_open(&caller, &[subscription]).is_ok(), may, "{name} {notices:?}");
+        assert_eq!(access.may_attach(&caller, &channel(name), notices).is_ok(), may);
+    }
+}
+
+#[test]
+fn of_many_patterns_a_refusal_names_a_few() {
+    let patterns = (0..9).map(|number| Pattern::new(&format!("p{number}"), None).unwrap());
+    let grants = Grants::default().with(Right::Publish, patterns.collect());
+    let key = PublisherKey::named("feed", KeyHash::of(b"secret"), grants);
+    let access = Access::keyed([key], Rules::default().access(None), []);
+    let caller = access.caller(with("Bearer secret"), 0);
+    let refusal = access.may_publish(&caller, &channel("a"), End::Open).unwrap_err();
+    let expected = "The key `feed` does not grant `publish` here: none of the patterns p0, p1, p2, p3 \
+                    and 5 more covers a.";
+    assert_eq!(refusal.detail(), expected);
+}
+
+#[test]
+fn a_hash_of_a_key_is_read_as_it_is_written() {
+    let hash = KeyHash::of(b"secret");
+    assert_eq!(KeyHash::parse(&hash.to_string()), Some(hash));
+    let digits = "2bb80d537b1da3e38bd30361aa855686bde0eacd7162fef6a25fe97bf527a25b";
+    assert_eq!(hash.to_string(), format!("sha256:{digits}"));
+    for wrong in ["", "sha256:", digits, "sha256:2b", &format!("sha256:+{}", &digits[1..])] {
+        assert_eq!(KeyHash::parse(wrong), None, "{wrong}");
+    }
 }

@@ -373,6 +373,7 @@ fn channel_rules(rows: &Rows, mode: Mode) -> ChannelRules {
         anonymous_subscribe: open || is_on(rows, &namespace::OWN_ANONYMOUS_SUBSCRIBE),
         anonymous_publish: open || is_on(rows, &namespace::OWN_ANONYMOUS_PUBLISH),
         client_publish: is_on(rows, &namespace::OWN_CLIENT_PUBLISH),
+        users: rows.list(&namespace::OWN_USERS).to_vec(),
     }
 }
 

@@ -272,6 +272,14 @@ fn read(key: &Key, text: &Text) -> Result<Value, String> {
         (Kind::List | Kind::SecretList, Text::Many(texts)) => {
             return Ok(Value::List(texts.clone()));
         }
+        (Kind::Choices(words), _) => {
+            let texts = match text {
+                Text::One(text) => std::slice::from_ref(text),
+                Text::Many(texts) => texts.as_slice(),
+            };
+            let known = texts.iter().all(|text| words.contains(&text.as_str()));
+            return if known { Ok(Value::List(texts.to_vec())) } else { Err(wanted()) };
+        }
         (_, Text::Many(_)) => return Err(wanted()),
         (_, Text::One(text)) => text.as_str(),
     };
@@ -283,7 +291,9 @@ fn read(key: &Key, text: &Text) -> Result<Value, String> {
         Kind::Choice(words) => {
             words.contains(&one.trim()).then(|| Value::Text(one.trim().to_owned()))
         }
-        Kind::Text | Kind::List | Kind::SecretList => Some(Value::Text(one.to_owned())),
+        Kind::Text | Kind::List | Kind::Choices(_) | Kind::SecretList => {
+            Some(Value::Text(one.to_owned()))
+        }
     };
     value.ok_or_else(wanted)
 }
@@ -305,6 +315,10 @@ pub(crate) fn wanted(kind: Kind) -> String {
         Kind::Switch => "`true` or `false`".to_owned(),
         Kind::Choice(words) => {
             words.iter().map(|word| format!("`{word}`")).collect::<Vec<_>>().join(" or ")
+        }
+        Kind::Choices(words) => {
+            let words = words.iter().map(|word| format!("`{word}`")).collect::<Vec<_>>();
+            format!("a list of {}", words.join(", "))
         }
         Kind::Text => "a text".to_owned(),
         Kind::List | Kind::SecretList => "a list of texts".to_owned(),

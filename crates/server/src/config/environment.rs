@@ -79,7 +79,7 @@ fn find(variable: &str) -> Result<(Place, &'static Key), Mistake> {
 
 fn written(key: &Key, value: &str) -> Text {
     match key.kind {
-        Kind::List | Kind::SecretList => {
+        Kind::List | Kind::Choices(_) | Kind::SecretList => {
             Text::Many(value.split(',').map(|item| item.trim().to_owned()).collect())
         }
         _ => Text::One(value.to_owned()),

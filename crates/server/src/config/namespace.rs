@@ -7,7 +7,7 @@ use fanfare_core::name::{ChannelName, NAME_BYTES_MAX};
 
 use super::table::{
     ANONYMOUS_PUBLISH, ANONYMOUS_SUBSCRIBE, CLIENT_PUBLISH, DURABILITY, HISTORY_AGE, HISTORY_BYTES,
-    HISTORY_COUNT, Key, Kind, PRESENCE, SLOW_READER, Standard,
+    HISTORY_COUNT, Key, Kind, PRESENCE, SLOW_READER, Standard, USERS,
 };
 
 /// Namespaces of one configuration at most.
@@ -17,7 +17,7 @@ pub(crate) const NAMESPACES_MAX: usize = 1_000;
 const NAMESPACE_BYTES_MAX: usize = 64;
 
 /// Every key of a namespace, in the order in which documents list them.
-pub(crate) static NAMESPACE_KEYS: [&Key; 10] = [
+pub(crate) static NAMESPACE_KEYS: [&Key; 11] = [
     &PREFIX,
     &OWN_HISTORY_COUNT,
     &OWN_HISTORY_BYTES,
@@ -28,6 +28,7 @@ pub(crate) static NAMESPACE_KEYS: [&Key; 10] = [
     &OWN_ANONYMOUS_SUBSCRIBE,
     &OWN_ANONYMOUS_PUBLISH,
     &OWN_CLIENT_PUBLISH,
+    &OWN_USERS,
 ];
 
 pub(crate) static PREFIX: Key = Key {
@@ -101,6 +102,13 @@ pub(crate) static OWN_CLIENT_PUBLISH: Key = Key {
     kind: CLIENT_PUBLISH.kind,
     default: Standard::Inherited(&CLIENT_PUBLISH),
     about: "Whether the frames of a WebSocket may publish to its channels.",
+};
+
+pub(crate) static OWN_USERS: Key = Key {
+    name: "users",
+    kind: USERS.kind,
+    default: Standard::Inherited(&USERS),
+    about: "What the holder of any valid token may do with its channels.",
 };
 
 /// Checks what a namespace is called; the error is the order that puts it right.

@@ -117,7 +117,7 @@ fn example(key: &Key) -> String {
         (Standard::Computed { example, .. }, _) => example.to_owned(),
         (Standard::Inherited(from), _) => example(from),
         (Standard::NameAnd(end), _) => format!("\"{NAMESPACE_EXAMPLE}{end}\""),
-        (_, Kind::List | Kind::SecretList) => "[]".to_owned(),
+        (_, Kind::List | Kind::Choices(_) | Kind::SecretList) => "[]".to_owned(),
         (_, _) => "\"https://live.example.com\"".to_owned(),
     }
 }

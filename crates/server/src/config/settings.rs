@@ -128,6 +128,8 @@ pub(crate) struct ChannelRules {
     pub(crate) anonymous_publish: bool,
     /// Whether the frames of WebSockets may publish to them.
     pub(crate) client_publish: bool,
+    /// What every user may do with them, in the words of a token's grants.
+    pub(crate) users: Vec<String>,
 }
 
 /// Bounds on everything a client can make grow; sizes in bytes.

@@ -37,6 +37,8 @@ pub(crate) enum Kind {
     Text,
     /// Several texts: an array in the file, separated by commas in the environment.
     List,
+    /// Several of a few words, written like a `List`.
+    Choices(&'static [&'static str]),
     /// As `List`, but never shown: `config show` tells only how many there are.
     SecretList,
 }
@@ -62,7 +64,7 @@ pub(crate) enum Standard {
 }
 
 /// Every key, in the order in which documents list them; keys of one table stand together.
-pub(crate) static KEYS: [&Key; 51] = [
+pub(crate) static KEYS: [&Key; 52] = [
     &LISTEN,
     &SHARDS,
     &PUBLIC_URL,
@@ -82,6 +84,7 @@ pub(crate) static KEYS: [&Key; 51] = [
     &ANONYMOUS_SUBSCRIBE,
     &ANONYMOUS_PUBLISH,
     &CLIENT_PUBLISH,
+    &USERS,
     &PAYLOAD_BYTES_MAX,
     &CONNECTIONS_MAX,
     &HANDSHAKES_MAX,
@@ -259,6 +262,15 @@ pub(crate) static CLIENT_PUBLISH: Key = Key {
     about: "Whether the frames of a WebSocket may publish, raw or `fanfare.v1`, whatever key it \
             has shown; if not, they are refused, 403 `forbidden`. It does not concern who \
             publishes by POST.",
+};
+
+pub(crate) static USERS: Key = Key {
+    name: "auth.users",
+    kind: Kind::Choices(&["subscribe", "publish", "presence", "history", "manage"]),
+    default: Standard::Unset,
+    about: "What the holder of any valid token may do with every channel, beside what the token \
+            grants: `subscribe`, `publish`, `presence` (list members), `history`, `manage` (remove and \
+            end channels).",
 };
 
 pub(crate) static PAYLOAD_BYTES_MAX: Key = Key {

@@ -37,7 +37,7 @@ impl Shared {
         incoming: &mut Incoming,
     ) -> Result<(), Problem> {
         let refused = reading.refusal.is_some()
-            || self.access.may_open(caller, reading.channels()).is_err()
+            || self.access.may_open(caller, &reading.subscriptions).is_err()
             || self.check_presence(reading).is_err();
         if reading.body == BodyWanted::No || refused {
             return Ok(());

@@ -66,14 +66,14 @@ impl Shared {
                 outcome.unwrap_or_else(|problem| self.refused(&problem, &allowed))
             }
             Route::History(request) => {
-                let outcome = match self.access.may_subscribe(&caller, &request.channel) {
+                let outcome = match self.access.may_look_back(&caller, &request.channel) {
                     Ok(()) => self.history(*request, &allowed).await,
                     Err(problem) => Err(problem),
                 };
                 outcome.unwrap_or_else(|problem| self.refused(&problem, &allowed))
             }
             Route::Presence(request) => {
-                let outcome = match self.access.may_subscribe(&caller, &request.channel) {
+                let outcome = match self.access.may_list(&caller, &request.channel) {
                     Ok(()) => self.presence(*request, &allowed).await,
                     Err(problem) => Err(problem),
                 };
@@ -106,9 +106,11 @@ impl Shared {
                 let channels = publishing.channels.iter().flatten();
                 self.access.may_publish_to_any(caller, channels, publishing.end())
             }
-            Route::Remove(_) => self.access.may_remove(caller),
+            Route::Remove(channels) => {
+                self.access.may_remove_any(caller, channels.iter().flatten())
+            }
             // Whose the stream is, only its shard knows.
-            Route::Change(_) => self.access.may_open(caller, []),
+            Route::Change(_) => self.access.may_open(caller, &[]),
             _ => self.access.may_publish_somewhere(caller),
         };
         let outcome = match may {
@@ -144,7 +146,7 @@ impl Shared {
             }
             Route::Remove(channels) => {
                 body::discard(incoming).await;
-                self.remove(channels, allowed).await
+                self.remove(channels, caller, allowed).await
             }
             _ => Err(Problem::of(Code::Internal)),
         }
@@ -179,7 +181,7 @@ impl Shared {
             };
             return self.upgrade(reading, caller, (upgrade, from), allowed).await;
         }
-        self.access.may_open(&caller, reading.channels())?;
+        self.access.may_open(&caller, &reading.subscriptions)?;
         self.check_presence(&reading)?;
         if reading.body == BodyWanted::No {
             return self.head_only(&reading, allowed).await;
@@ -193,13 +195,14 @@ impl Shared {
     }
 
     fn caller(&self, head: &Head<'_>) -> Caller {
-        self.access.caller(Credentials {
+        let credentials = Credentials {
             authorization: head.bytes("authorization"),
             subprotocol_token: head
                 .list("sec-websocket-protocol")
                 .find_map(|offer| offer.strip_prefix("bearer."))
                 .map(str::as_bytes),
-        })
+        };
+        self.access.caller(credentials, unix_millis())
     }
 
     /// Refuses, having read the body away: a client that is still sending would otherwise be reset

@@ -39,12 +39,14 @@ impl Shared {
     pub(super) async fn remove(
         &self,
         channels: Vec<Named>,
+        caller: &Caller,
         origin: &AllowedOrigin,
     ) -> Result<Answered, Problem> {
         let asked = channels
             .into_iter()
             .map(|named| {
                 let channel = named?;
+                self.access.may_remove(caller, &channel)?;
                 let asked = ask::question(&self.node, channel.clone(), Request::Remove);
                 Ok((channel, asked))
             })

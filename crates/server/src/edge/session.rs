@@ -53,7 +53,7 @@ impl Shared {
             ChangeItem::Refused(problem) => return Alteration::Refused(problem),
             ChangeItem::Add { channel, since, notices } => (channel, since, notices),
         };
-        if let Err(problem) = self.access.may_subscribe(caller, &channel) {
+        if let Err(problem) = self.access.may_attach(caller, &channel, notices) {
             return Alteration::Refused(problem);
         }
         let (start, later) = match since {

@@ -93,7 +93,7 @@ impl Shared {
         mut reading: Reading,
         caller: Caller,
     ) -> Result<(Behind, Option<Cursor>), Problem> {
-        let reads = self.access.may_open(&caller, reading.channels());
+        let reads = self.access.may_open(&caller, &reading.subscriptions);
         let goodbye = match (reads, &reading.refusal) {
             (Err(problem), _) => Some((CLOSE_UNAUTHORIZED, problem)),
             (Ok(()), Some(problem)) => Some((CLOSE_SINCE, problem.clone())),

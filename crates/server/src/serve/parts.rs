@@ -12,6 +12,7 @@ use fanfare_core::settings::{
 use fanfare_protocol::native::cors::{Hosts, OriginPolicy, Origins};
 use fanfare_protocol::native::route::Rules;
 
+use crate::auth::grant::Right;
 use crate::auth::{Access, ChannelAccess, PublisherKey};
 use crate::coding;
 use crate::config::settings::{ChannelRules, Jitter, Limits, Mode, Settings, SlowReader};
@@ -60,6 +61,7 @@ fn channel_access(namespace: Option<Box<str>>, rules: &ChannelRules) -> ChannelA
         anonymous_subscribe: rules.anonymous_subscribe,
         anonymous_publish: rules.anonymous_publish,
         client_publish: rules.client_publish,
+        users: rules.users.iter().filter_map(|right| Right::of(right)).collect(),
     }
 }
 

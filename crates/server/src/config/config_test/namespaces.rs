@@ -104,6 +104,7 @@ fn what_holds_is_shown_with_where_it_came_from() {
         "anonymous_subscribe = false # from auth.anonymous_subscribe (default)",
         "anonymous_publish = true # from auth.anonymous_publish (fanfare.toml:6)",
         "client_publish = false # fanfare.toml:14",
+        "users = (not set) # from auth.users (default)",
     ];
     assert_eq!(shown, expected.map(|line| format!("namespaces.stock-prices.{line}")));
     let chat = &effective.namespaces["chat"];

@@ -130,9 +130,9 @@ impl Judge {
 
     /// Whether it may be published, by its head alone.
     fn may_publish(&self, head: &Head<'_>, given: Given) -> bool {
-        let caller = self.access.caller(credentials(head));
-        if caller.is_trusted() || self.access.may_publish_somewhere(&caller).is_err() {
-            return caller.is_trusted();
+        let caller = self.access.caller(credentials(head), given.now);
+        if self.access.may_publish_somewhere(&caller).is_err() {
+            return false;
         }
         let Ok(Route::Publish(publishing)) = route(head, &self.rules, given.now) else {
             return false;
@@ -151,7 +151,7 @@ impl Judge {
             let [Ok(channel)] = publishing.channels.as_slice() else {
                 return None;
             };
-            let caller = self.access.caller(credentials(head));
+            let caller = self.access.caller(credentials(head), given.now);
             self.access.may_publish(&caller, channel, publishing.end()).ok()?;
             let body = Bytes::copy_from_slice(body);
             let drafts = publishing.drafts(body, caller.publisher(), &self.rules).ok()?;
@@ -196,8 +196,8 @@ impl Judge {
         origin: AllowedOrigin,
         given: Given,
     ) -> Option<Becoming> {
-        let caller = self.access.caller(credentials(head));
-        self.access.may_open(&caller, reading.channels()).ok()?;
+        let caller = self.access.caller(credentials(head), given.now);
+        self.access.may_open(&caller, &reading.subscriptions).ok()?;
         let stream = Stream::new(&reading, origin, given.session, caller.identity());
         let pace = reading.pace();
         let opening = Opening {
@@ -221,8 +221,8 @@ impl Judge {
     ) -> Becoming {
         let refusal = reading.refusal.take();
         let upgrade = Upgrade::new(&reading, origin);
-        let caller = self.access.caller(credentials(head));
-        let reads = self.access.may_open(&caller, reading.channels());
+        let caller = self.access.caller(credentials(head), given.now);
+        let reads = self.access.may_open(&caller, &reading.subscriptions);
         let mut request = SocketRequest::of(reading, given.session, caller);
         let opening = request.opening();
         let session = Session::new(request, &opening.subscriptions, self);

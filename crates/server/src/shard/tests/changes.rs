@@ -41,7 +41,7 @@ fn asking() -> Wishes {
 }
 
 fn nobody() -> Identity {
-    crate::auth::tests::everyone().caller(Credentials::default()).identity()
+    crate::auth::tests::everyone().caller(Credentials::default(), 0).identity()
 }
 
 fn channel(name: &str) -> ChannelName {

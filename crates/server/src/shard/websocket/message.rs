@@ -132,9 +132,11 @@ impl Session {
     /// Whether the client may have what it asks for.
     fn may(&self, ask: &Ask, access: &Access) -> Result<(), Problem> {
         match ask {
-            Ask::Subscribe { channel, .. }
-            | Ask::History(channel, _)
-            | Ask::Presence(channel, _) => access.may_subscribe(&self.caller, channel),
+            Ask::Subscribe { channel, notices, .. } => {
+                access.may_attach(&self.caller, channel, *notices)
+            }
+            Ask::History(channel, _) => access.may_look_back(&self.caller, channel),
+            Ask::Presence(channel, _) => access.may_list(&self.caller, channel),
             Ask::Publish(channel, draft) => access.may_send(&self.caller, channel, draft.end),
             // Whoever has subscribed may leave.
             Ask::Unsubscribe(_) | Ask::Ping => Ok(()),

@@ -68,7 +68,7 @@ fn with(credentials: Credentials<'_>, format: Format, echo: Echo, judge: &Judge)
             form: HeartbeatForm::Comment,
         },
         pong: Pong::Usual,
-        caller: judge.access.caller(credentials),
+        caller: judge.access.caller(credentials, 0),
     };
     let mut session = Session::new(request, &subscriptions, judge);
     let mut out = Vec::new();

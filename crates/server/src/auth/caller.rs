@@ -1,0 +1,96 @@
+//! Who sent a request, as far as its credentials say.
+
+use std::sync::Arc;
+
+use fanfare_core::publication::Publisher;
+use fanfare_core::time::UnixMillis;
+
+use super::grant::Grants;
+
+/// Who sent a request.
+#[derive(Debug, Clone)]
+pub(crate) struct Caller {
+    pub(super) standing: Standing,
+}
+
+#[derive(Debug, Clone)]
+pub(super) enum Standing {
+    /// Nobody is asked who they are.
+    Unasked,
+    /// Showed nothing.
+    Anonymous,
+    /// Showed what was found good.
+    Holder(Arc<Holder>),
+    /// Showed what was not. It is refused even where nothing is needed, so that a mistyped key is
+    /// noticed.
+    Mistaken,
+}
+
+/// Who holds credentials that were found good. It is made once and shared, so that a request costs
+/// no more than a look at it.
+#[derive(Debug)]
+pub(crate) struct Holder {
+    /// What everything that they open and publish is kept under.
+    publisher: Publisher,
+    /// What the credentials are, for those who are told that they are not enough.
+    pub(super) kind: HolderKind,
+    user: Option<Arc<str>>,
+    expires: Option<UnixMillis>,
+    pub(super) grants: Grants,
+}
+
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum HolderKind {
+    /// A publisher's key; those of a list have no name.
+    Key(Option<Box<str>>),
+}
+
+impl Holder {
+    pub(super) fn of_key(publisher: Arc<str>, name: Option<Box<str>>, grants: Grants) -> Self {
+        let kind = HolderKind::Key(name);
+        Self { publisher: Some(publisher), kind, user: None, expires: None, grants }
+    }
+
+    /// Whether they are a user, for whom namespaces have rules of their own.
+    pub(super) fn is_user(&self) -> bool {
+        match self.kind {
+            HolderKind::Key(_) => false,
+        }
+    }
+}
+
+impl Caller {
+    pub(super) fn holding(holder: Arc<Holder>) -> Self {
+        Self { standing: Standing::Holder(holder) }
+    }
+
+    /// The name under which they publish, none for anonymous ones.
+    pub(crate) fn publisher(&self) -> &Publisher {
+        match &self.standing {
+            Standing::Holder(holder) => &holder.publisher,
+            Standing::Unasked | Standing::Anonymous | Standing::Mistaken => &NOBODY,
+        }
+    }
+
+    /// The user that they are: the subject of their token. Two users of one server are never called
+    /// the same, whoever issued their tokens.
+    #[expect(dead_code, reason = "tokens are to say it, and presence to tell it")]
+    pub(crate) fn user(&self) -> Option<&Arc<str>> {
+        self.holder()?.user.as_ref()
+    }
+
+    /// When their credentials expire, in Unix milliseconds; none for those that do not.
+    #[expect(dead_code, reason = "connections are to end with it")]
+    pub(crate) fn expires(&self) -> Option<UnixMillis> {
+        self.holder()?.expires
+    }
+
+    pub(super) fn holder(&self) -> Option<&Holder> {
+        match &self.standing {
+            Standing::Holder(holder) => Some(holder),
+            Standing::Unasked | Standing::Anonymous | Standing::Mistaken => None,
+        }
+    }
+}
+
+static NOBODY: Publisher = None;
