@@ -159,7 +159,8 @@ impl EventLoop {
         };
         let within = match http.new_deadline() {
             None => return,
-            Some(Timed::Idle) if draining => return self.finish(id),
+            // Its last answer was given before the drain began, and did not say that it is the last.
+            Some(Timed::Idle) if draining => return self.join_drain(id),
             Some(Timed::Idle) => options.idle_within,
             Some(Timed::First | Timed::Head) => options.head_within,
             Some(Timed::Body) => options.body_within,
