@@ -2,4 +2,5 @@
 
 pub mod deflate;
 pub mod native;
+pub mod proxy;
 pub mod websocket;

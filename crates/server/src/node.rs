@@ -23,7 +23,7 @@ use tokio::sync::oneshot;
 use crate::auth::Identity;
 use crate::load::Counted;
 use crate::pipe::PipeWriter;
-use crate::shard::Change;
+use crate::shard::{Change, Judge};
 
 /// What a shard can find in its mailbox.
 #[derive(Debug)]
@@ -83,6 +83,8 @@ pub(crate) enum Letter {
     Completed(Vec<Completion>),
     /// Somebody wants to see the figures.
     Snapshot(oneshot::Sender<ShardSnapshot>),
+    /// Requests are judged by this from now on.
+    Reload(Box<Judge>),
     /// Begin to drain: streams and sockets are told to come back, spread over this window.
     Drain(std::time::Duration),
     /// End the loop.

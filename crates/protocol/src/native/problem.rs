@@ -16,6 +16,7 @@ pub struct Problem {
     detail: Cow<'static, str>,
     hint: Cow<'static, str>,
     place: Option<Box<Place>>,
+    after: Option<u32>,
     headers: &'static [(&'static str, &'static str)],
 }
 
@@ -42,7 +43,14 @@ impl Problem {
         detail: impl Into<Cow<'static, str>>,
         hint: impl Into<Cow<'static, str>>,
     ) -> Self {
-        Self { code, detail: detail.into(), hint: hint.into(), place: None, headers: &[] }
+        Self {
+            code,
+            detail: detail.into(),
+            hint: hint.into(),
+            place: None,
+            after: None,
+            headers: &[],
+        }
     }
 
     /// A refusal in the general words of its code.
@@ -73,6 +81,13 @@ impl Problem {
         }
         let channel = name.get(..end).unwrap_or_default().into();
         self.place = Some(Box::new(Place { channel, head: None }));
+        self
+    }
+
+    /// The same, where it is known after how many seconds the request may succeed.
+    #[must_use]
+    pub fn with_retry_after(mut self, seconds: u32) -> Self {
+        self.after = Some(seconds);
         self
     }
 
@@ -123,7 +138,7 @@ impl Problem {
     /// any status but 200, gets [`super::sse::append_refusal`] instead.
     #[must_use]
     pub fn retry_after(&self) -> Option<u32> {
-        matches!(self.status(), 429 | 503).then_some(RETRY_AFTER_SECONDS)
+        matches!(self.status(), 429 | 503).then_some(self.after.unwrap_or(RETRY_AFTER_SECONDS))
     }
 
     /// Whether the same request may succeed later, so that an EventSource should come back.

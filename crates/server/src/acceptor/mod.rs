@@ -16,6 +16,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use arc_swap::ArcSwap;
 use fanfare_protocol::native::cors::OriginPolicy;
 use mio::net::{TcpListener, TcpStream};
 use mio::{Events, Interest, Poll, Token, Waker};
@@ -43,6 +44,7 @@ pub(crate) struct AcceptorOptions {
 /// A running acceptor.
 #[derive(Debug)]
 pub(crate) struct Acceptor {
+    options: Arc<ArcSwap<AcceptorOptions>>,
     thread: JoinHandle<()>,
     stop: Arc<AtomicBool>,
     waker: Waker,
@@ -51,7 +53,7 @@ pub(crate) struct Acceptor {
 struct Loop {
     poll: Poll,
     listeners: Vec<TcpListener>,
-    options: AcceptorOptions,
+    options: Arc<ArcSwap<AcceptorOptions>>,
     node: Arc<Node>,
     load: Arc<Load>,
     refusals: Refusals,
@@ -82,11 +84,12 @@ impl Acceptor {
             poll.registry().register(&mut listener, Token(place), Interest::READABLE)?;
             sockets.push(listener);
         }
+        let options = Arc::new(ArcSwap::from_pointee(options));
         let accepting = Loop {
             poll,
             listeners: sockets,
-            refusals: Refusals::new(options.retry.clone(), Arc::clone(&options.policy)),
-            options,
+            refusals: Refusals::new(Arc::clone(&options)),
+            options: Arc::clone(&options),
             node,
             load,
             spare: Spare::open(),
@@ -101,7 +104,12 @@ impl Acceptor {
                 crate::shard::end_process();
             }
         })?;
-        Ok(Self { thread, stop, waker })
+        Ok(Self { options, thread, stop, waker })
+    }
+
+    /// Holds the next connections to these limits.
+    pub(crate) fn exchange(&self, options: AcceptorOptions) {
+        self.options.store(Arc::new(options));
     }
 
     /// Closes the listening sockets and waits for the thread to end. What was accepted stays.
@@ -195,8 +203,11 @@ impl Loop {
     }
 
     fn deal(&mut self, socket: TcpStream, peer: SocketAddr, now: Instant) {
-        let full = self.load.connections() >= self.options.connections_max;
-        if full || self.load.handshakes() >= self.options.handshakes_max {
+        let options = self.options.load();
+        let full = self.load.connections() >= options.connections_max;
+        let crowded = self.load.handshakes() >= options.handshakes_max;
+        drop(options);
+        if full || crowded {
             self.load.refuse();
             let limit = if full { Limit::Connections } else { Limit::Handshakes };
             let key = limit.key();

@@ -7,15 +7,16 @@
 use std::collections::VecDeque;
 use std::io::{Error, ErrorKind, Read, Write};
 use std::net::Shutdown;
-use std::ops::Range;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use arc_swap::ArcSwap;
 use fanfare_protocol::native::cors::OriginPolicy;
 use mio::net::TcpStream;
 use mio::{Interest, Poll, Token};
 use socket2::SockRef;
 
+use super::AcceptorOptions;
 use super::answer::{Ending, Limit, Seen, answer};
 
 /// Refused connections that are waited for at once.
@@ -35,8 +36,7 @@ const LOOK_BYTES: usize = 4 * 1024;
 pub(super) struct Refusals {
     waiting: VecDeque<Waiting>,
     next_token: usize,
-    retry: Range<Duration>,
-    policy: Arc<OriginPolicy>,
+    options: Arc<ArcSwap<AcceptorOptions>>,
     draw: u64,
 }
 
@@ -59,10 +59,10 @@ enum Stage {
 }
 
 impl Refusals {
-    /// Nobody waits. Who is refused comes back after some time out of `retry`.
-    pub(super) fn new(retry: Range<Duration>, policy: Arc<OriginPolicy>) -> Self {
+    /// Nobody waits. Who is refused comes back after some time that the options say.
+    pub(super) fn new(options: Arc<ArcSwap<AcceptorOptions>>) -> Self {
         let draw = 0x9E37_79B9_7F4A_7C15;
-        Self { waiting: VecDeque::new(), next_token: TOKENS, retry, policy, draw }
+        Self { waiting: VecDeque::new(), next_token: TOKENS, options, draw }
     }
 
     /// Takes a connection that is over a limit.
@@ -97,7 +97,7 @@ impl Refusals {
         let Some(waiting) = self.waiting.get_mut(place) else {
             return;
         };
-        if waiting.advance(retry, &self.policy) == Progress::Over
+        if waiting.advance(retry, &self.options.load().policy) == Progress::Over
             && let Some(waiting) = self.waiting.remove(place)
         {
             close(waiting, poll);
@@ -122,7 +122,8 @@ impl Refusals {
             if waiting.stage == Stage::Unread {
                 let mut bytes = [0; LOOK_BYTES];
                 let come = waiting.socket.peek(&mut bytes).unwrap_or(0);
-                let seen = Seen::of(bytes.get(..come).unwrap_or_default(), &self.policy);
+                let seen =
+                    Seen::of(bytes.get(..come).unwrap_or_default(), &self.options.load().policy);
                 waiting.answer(&seen, retry);
             }
             close(waiting, poll);
@@ -133,9 +134,10 @@ impl Refusals {
         self.draw ^= self.draw << 13;
         self.draw ^= self.draw >> 7;
         self.draw ^= self.draw << 17;
-        let span = self.retry.end.saturating_sub(self.retry.start).as_millis();
+        let retry = self.options.load().retry.clone();
+        let span = retry.end.saturating_sub(retry.start).as_millis();
         let share = u128::from(self.draw) % span.max(1);
-        self.retry.start + Duration::from_millis(u64::try_from(share).unwrap_or(0))
+        retry.start + Duration::from_millis(u64::try_from(share).unwrap_or(0))
     }
 }
 

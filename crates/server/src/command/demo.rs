@@ -21,5 +21,5 @@ pub(crate) struct Flags {
 /// Wrong settings, an address that is not loopback, or a server that cannot start.
 pub(crate) fn run(flags: &Flags) -> Result<Exit> {
     let settings = flags.server.settings_above(demo::CONFIGURATION, Mode::Demo)?;
-    crate::serve::run(settings)
+    crate::serve::run(settings, None)
 }

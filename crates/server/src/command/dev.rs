@@ -19,5 +19,5 @@ pub(crate) struct Flags {
 ///
 /// Wrong settings, an address that is not loopback, or a server that cannot start.
 pub(crate) fn run(flags: &Flags) -> Result<Exit> {
-    crate::serve::run(flags.server.settings(Mode::Dev)?)
+    crate::serve::run(flags.server.settings(Mode::Dev)?, None)
 }

@@ -3,13 +3,14 @@
 
 use std::ffi::OsString;
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 
 use super::output;
 use super::server_flags::ServerFlags;
 use crate::config::place::NAMESPACES;
 use crate::config::settings::{ChannelRules, Mode, Settings};
 use crate::exit::Exit;
+use crate::serve::Reload;
 
 /// What `serve` takes.
 #[derive(Debug, clap::Args)]
@@ -24,12 +25,20 @@ pub(crate) struct Flags {
 ///
 /// Wrong settings, or a server that cannot start.
 pub(crate) fn run(flags: &Flags) -> Result<Exit> {
-    let settings = flags.server.settings(Mode::Serve)?;
+    let (standing, settings) = flags.server.standing(Mode::Serve)?;
     if let Some(refusal) = refusal(&settings, std::env::args_os()) {
         output::note(&refusal);
         return Ok(Exit::Usage);
     }
-    crate::serve::run(settings)
+    crate::serve::run(settings, Some(Reload { standing, suffices }))
+}
+
+/// Whether a running server may go on with these settings.
+fn suffices(settings: &Settings) -> Result<()> {
+    match Lacks::of(settings) {
+        Some(lacks) => bail!("{}; set {}", lacks.words(), lacks.keys()),
+        None => Ok(()),
+    }
 }
 
 /// What settings lack for a server to be of use, in words; at least one of them is there.

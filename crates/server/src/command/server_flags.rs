@@ -9,6 +9,7 @@ use crate::config::effective::Effective;
 use crate::config::machine::raise_limits;
 use crate::config::settings::{Mode, Settings};
 use crate::config::source::Source;
+use crate::config::standing::{Reader, Standing};
 use crate::config::{Sources, table};
 
 /// Flags of a server; each wins over the environment and the file.
@@ -60,6 +61,17 @@ impl ServerFlags {
     /// Everything wrong in any source.
     pub(crate) fn effective(&self) -> Result<Effective> {
         Ok(Sources::read(self.config.as_deref())?.overlay(self.source())?)
+    }
+
+    /// The configuration and the settings of a server that is about to start; raises the limit on
+    /// open files.
+    ///
+    /// # Errors
+    ///
+    /// Everything wrong in any source, alone or beside the others or on this machine.
+    pub(crate) fn standing(&self, mode: Mode) -> Result<(Standing, Settings)> {
+        let reader = Reader::new(self.config.clone(), self.source());
+        Ok(Standing::begin(reader, mode, raise_limits())?)
     }
 
     /// The settings of a server that is about to start; raises the limit on open files.

@@ -29,7 +29,7 @@ pub(crate) enum Value {
 }
 
 /// One key with its value.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Row {
     /// The key.
     pub(crate) key: &'static Key,
@@ -42,7 +42,7 @@ pub(crate) struct Row {
 }
 
 /// The keys of one place with their values, in the order of their table.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Rows(Vec<Row>);
 
 /// Every key with its value.
@@ -165,7 +165,12 @@ impl Rows {
         self.row(key).map_or(key.name, |row| &row.name)
     }
 
-    fn row(&self, key: &Key) -> Option<&Row> {
+    /// The same places with what `change` makes of each row.
+    pub(super) fn map(self, change: impl FnMut(Row) -> Row) -> Self {
+        Self(self.0.into_iter().map(change).collect())
+    }
+
+    pub(super) fn row(&self, key: &Key) -> Option<&Row> {
         self.0.iter().find(|row| row.key.name == key.name)
     }
 }

@@ -19,6 +19,7 @@ pub(crate) mod reference;
 pub(crate) mod route;
 pub(crate) mod settings;
 pub(crate) mod source;
+pub(crate) mod standing;
 pub(crate) mod table;
 
 use std::fs;

@@ -9,6 +9,7 @@ use super::namespace::NAMESPACE_KEYS;
 use super::place::{NAMESPACES, name_of_route};
 use super::quantity::{show_bytes, show_duration};
 use super::route::ROUTE_KEYS;
+use super::standing::is_exchanged;
 use super::table::{KEYS, Key, Kind, Standard};
 
 /// What the example of a namespace is called.
@@ -107,7 +108,8 @@ pub(crate) fn accepted(key: &Key) -> String {
     let wanted = wanted(key.kind);
     let mut letters = wanted.chars();
     let first = letters.next().map(|letter| letter.to_ascii_uppercase());
-    format!("{}{}; default: {default}.", first.unwrap_or_default(), letters.as_str())
+    let again = if is_exchanged(key) { " Read again on SIGHUP." } else { "" };
+    format!("{}{}; default: {default}.{again}", first.unwrap_or_default(), letters.as_str())
 }
 
 fn example(key: &Key) -> String {

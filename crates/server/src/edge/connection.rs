@@ -16,11 +16,11 @@ use hyper::{Request, Response};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::TcpStream;
 
-use super::Shared;
 use super::answer::AnswerBody;
 use super::intake::Intake;
 use super::pace::Pace;
 use super::rewound::{Ending, Rewound};
+use super::{Present, Shared};
 use crate::load::Counted;
 use crate::metrics::Transport;
 use crate::node::Handover;
@@ -53,14 +53,15 @@ impl Origin {
 }
 
 /// Serves what shards hand over, until they have ended.
-pub(super) async fn serve_all(shared: Arc<Shared>, mut intake: Intake) {
+pub(super) async fn serve_all(present: Arc<Present>, mut intake: Intake) {
     while let Some(handover) = intake.next().await {
-        let serving = serve(Arc::clone(&shared), handover);
-        shared.tracker.spawn(serving);
+        let serving = serve(Arc::clone(&present), handover);
+        present.get().tracker.spawn(serving);
     }
 }
 
-async fn serve(shared: Arc<Shared>, handover: Handover) {
+async fn serve(present: Arc<Present>, handover: Handover) {
+    let shared = present.get();
     let Handover { socket, peer, read, counted } = handover;
     let socket = match TcpStream::from_std(socket) {
         Ok(socket) => socket,
@@ -78,9 +79,8 @@ async fn serve(shared: Arc<Shared>, handover: Handover) {
     });
     let rewound = Rewound::new(socket, read, origin.ending.clone(), origin.pace.clone());
     let service = {
-        let shared = Arc::clone(&shared);
         let origin = Arc::clone(&origin);
-        service_fn(move |request| answer(Arc::clone(&shared), Arc::clone(&origin), request))
+        service_fn(move |request| answer(present.get(), Arc::clone(&origin), request))
     };
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())

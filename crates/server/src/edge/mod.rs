@@ -31,6 +31,7 @@ mod upgrade;
 use std::sync::Arc;
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use fanfare_core::name::ChannelName;
 use fanfare_core::namespace::Namespaces;
 use fanfare_core::publication::Draft;
@@ -74,8 +75,9 @@ pub(crate) struct EdgeOptions {
     pub pages: Pages,
 }
 
-/// What the edge is made of.
-#[derive(Debug)]
+/// What the edge is made of. A new configuration is another one of it; what is not of the
+/// configuration, both share.
+#[derive(Debug, Clone)]
 pub(crate) struct Shared {
     /// The shards.
     pub node: Arc<Node>,
@@ -110,12 +112,33 @@ pub(crate) async fn publish(node: &Node, channel: ChannelName, draft: Draft) -> 
     ask::publish(node, channel, draft).answer().await
 }
 
-impl Shared {
+/// The edge as it is configured at present. Each request is answered by what holds when it comes.
+#[derive(Debug)]
+pub(crate) struct Present(ArcSwap<Shared>);
+
+impl Present {
+    /// What holds from the start.
+    pub(crate) fn new(shared: Shared) -> Arc<Self> {
+        Arc::new(Self(ArcSwap::from_pointee(shared)))
+    }
+
+    /// What holds now.
+    pub(crate) fn get(&self) -> Arc<Shared> {
+        self.0.load_full()
+    }
+
+    /// Requests that come from here on are answered by this.
+    pub(crate) fn exchange(&self, shared: Shared) {
+        self.0.store(Arc::new(shared));
+    }
+
     /// Serves what shards hand over, until they have ended.
     pub(crate) async fn run(self: Arc<Self>, intake: Intake) {
         connection::serve_all(self, intake).await;
     }
+}
 
+impl Shared {
     fn draining(&self) -> bool {
         self.drain.has_begun()
     }

@@ -143,6 +143,16 @@ pub(crate) struct EdgeCells {
     connections: [AtomicU64; Transport::ALL.len()],
     refusals: Box<[AtomicU64]>,
     written_bytes: AtomicU64,
+    reloads: [AtomicU64; 2],
+}
+
+/// What came of reading the configuration again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Reloaded {
+    /// It holds.
+    Taken,
+    /// It was wrong, and the one before holds on.
+    Refused,
 }
 
 /// One connection in `fanfare_connections`, as long as this lives.
@@ -159,6 +169,7 @@ impl EdgeCells {
             connections: Default::default(),
             refusals: TABLE.iter().map(|_| AtomicU64::new(0)).collect(),
             written_bytes: AtomicU64::new(0),
+            reloads: Default::default(),
         })
     }
 
@@ -173,6 +184,17 @@ impl EdgeCells {
         if let Some(count) = self.refusals.get(code as usize - 1) {
             count.fetch_add(1, Ordering::Relaxed);
         }
+    }
+
+    /// Counts that the configuration was read again.
+    pub(crate) fn reloaded(&self, outcome: Reloaded) {
+        self.reloads[outcome as usize].fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// How often the configuration was read again, by what came of it.
+    pub(crate) fn reloads(&self) -> [(&'static str, u64); 2] {
+        let count = |outcome: Reloaded| self.reloads[outcome as usize].load(Ordering::Relaxed);
+        [("taken", count(Reloaded::Taken)), ("refused", count(Reloaded::Refused))]
     }
 
     /// Counts bytes of streams handed to hyper.

@@ -11,4 +11,4 @@ pub(crate) mod scrape;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use cells::{Counted, Delays, EdgeCells, PanicCount, Refusals, Transport};
+pub(crate) use cells::{Counted, Delays, EdgeCells, PanicCount, Refusals, Reloaded, Transport};

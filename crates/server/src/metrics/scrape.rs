@@ -119,6 +119,14 @@ impl Sources {
                 value: Value::Gauge(self.node.permits().bytes_in_flight() as u64),
             },
             Sample {
+                name: "fanfare_reloads",
+                help: "Times that the configuration was read again, by what came of it",
+                value: Value::Counters(
+                    "outcome",
+                    self.edge.reloads().map(|(name, count)| (name.to_owned(), count)).into(),
+                ),
+            },
+            Sample {
                 name: "fanfare_panics",
                 help: "Panics that ended one connection and were survived: bugs",
                 value: Value::Counter(PanicCount::read()),

@@ -34,7 +34,8 @@ impl Signals {
         })
     }
 
-    async fn next(&mut self) {
+    /// Waits for one of them.
+    pub(super) async fn next(&mut self) {
         tokio::select! {
             _ = self.terminate.recv() => {}
             _ = self.interrupt.recv() => {}
@@ -42,7 +43,7 @@ impl Signals {
     }
 }
 
-/// Waits for a signal, then drains the server over `window`. A second signal ends it at once.
+/// Drains the server over its window, now that a signal has come. A second one ends it at once.
 pub(super) async fn when_told(
     mut signals: Signals,
     server: Server,
@@ -54,7 +55,6 @@ pub(super) async fn when_told(
         Mode::Dev | Mode::Demo => Duration::ZERO,
         Mode::Serve => NOTICE_MAX.min(window / 10),
     };
-    signals.next().await;
     tracing::info!(window_seconds = window.as_secs(), "leaving: a second signal ends at once");
     server.announce();
     let leaving = async {

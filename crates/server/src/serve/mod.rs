@@ -4,6 +4,7 @@ mod banner;
 mod leave;
 mod listen;
 mod parts;
+mod reload;
 mod server;
 
 use anyhow::{Context, Result};
@@ -12,15 +13,17 @@ use crate::config::settings::Settings;
 use crate::exit::Exit;
 use crate::logging;
 use crate::metrics::PanicCount;
+pub(crate) use reload::Reload;
 use server::Server;
 
-/// Runs a server until SIGTERM or Ctrl-C has drained it.
+/// Runs a server until SIGTERM or Ctrl-C has drained it. With a `reload`, SIGHUP reads the
+/// configuration again; without one it ends the process, as it does where nobody asked otherwise.
 ///
 /// # Errors
 ///
 /// The server cannot start, or one of its parts broke.
-pub(crate) fn run(settings: Settings) -> Result<Exit> {
-    logging::start(&settings.log)?;
+pub(crate) fn run(settings: Settings, reload: Option<Reload>) -> Result<Exit> {
+    let logging = logging::start(&settings.log)?;
     PanicCount::install();
     let listeners = listen::all(&settings.listen)?;
     let addresses = listeners
@@ -36,9 +39,20 @@ pub(crate) fn run(settings: Settings) -> Result<Exit> {
         .context("the edge's threads cannot be started")?;
     let outcome = runtime.block_on(async {
         // Signals count from here on, so that whoever has read the banner can send one.
-        let signals = leave::Signals::listen()?;
+        let mut signals = leave::Signals::listen()?;
+        let hangups = reload.is_some().then(reload::Hangups::listen).transpose()?;
         let server = Server::start(&settings, listeners)?;
         banner::show(&settings, &addresses);
+        let mut settings = settings;
+        if let Some((reload, hangups)) = reload.zip(hangups) {
+            let reloading = reload.run(hangups, &server, &logging, &mut settings);
+            tokio::select! {
+                () = signals.next() => {}
+                () = reloading => {}
+            }
+        } else {
+            signals.next().await;
+        }
         leave::when_told(signals, server, &settings).await
     });
     // Everyone has left or was given up: nothing is worth another wait.

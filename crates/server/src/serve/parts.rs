@@ -12,6 +12,7 @@ use fanfare_core::settings::{
 use fanfare_protocol::native::cors::{Hosts, OriginPolicy, Origins};
 use fanfare_protocol::native::route::Rules;
 
+use crate::acceptor::AcceptorOptions;
 use crate::auth::grant::Right;
 use crate::auth::{Access, ChannelAccess, PublisherKey};
 use crate::coding;
@@ -171,6 +172,16 @@ fn namespace_rules(rules: &ChannelRules, bounds: PresenceBounds) -> NamespaceRul
 fn oldest(settings: &Settings) -> Duration {
     let ages = settings.namespaces.iter().map(|namespace| namespace.rules.history.age);
     ages.fold(settings.rest.history.age, Duration::max)
+}
+
+/// The limits that the acceptor holds.
+pub(super) fn acceptor(settings: &Settings, policy: &Arc<OriginPolicy>) -> AcceptorOptions {
+    AcceptorOptions {
+        connections_max: settings.limits.connections_max,
+        handshakes_max: settings.limits.handshakes_max,
+        retry: settings.drain.retry.min..settings.drain.retry.max,
+        policy: Arc::clone(policy),
+    }
 }
 
 /// The bounds and words of the edge.

@@ -23,7 +23,7 @@ use crate::load::Load;
 use crate::metrics::EdgeCells;
 use crate::metrics::scrape::Sources;
 use crate::node::{Letter, Node};
-use crate::shard::{self, Seat, ShardOptions};
+use crate::shard::{self, Judge, Seat, ShardOptions};
 
 /// Connections on their way from shards to the edge at most.
 const HANDOFF_BOUND: usize = 1_024;
@@ -41,6 +41,15 @@ pub(super) struct Server {
     log: Option<log::Running>,
     tracker: TaskTracker,
     drain: DrainSwitch,
+    edge: Arc<edge::Present>,
+}
+
+/// What new settings make of the parts that can be exchanged; see [`Server::exchange`].
+#[derive(Debug)]
+pub(super) struct Exchange {
+    judge: Judge,
+    edge: edge::Shared,
+    acceptor: AcceptorOptions,
 }
 
 impl Server {
@@ -73,17 +82,46 @@ impl Server {
         }
         let (shards, log) = start_shards(settings, seats, &shared, store, &handoff)?;
         let tracker = shared.tracker.clone();
-        let policy = Arc::clone(&shared.policy);
-        start_edge(shared, intake);
-        let options = AcceptorOptions {
-            connections_max: limits.connections_max,
-            handshakes_max: limits.handshakes_max,
-            retry: settings.drain.retry.min..settings.drain.retry.max,
-            policy,
-        };
+        let options = parts::acceptor(settings, &shared.policy);
+        let edge = edge::Present::new(shared);
+        start_edge(Arc::clone(&edge), &tracker, intake);
         let acceptor = Acceptor::start(listeners, options, Arc::clone(&node), Arc::clone(&load))
             .context("the acceptor cannot be started")?;
-        Ok(Self { node, load, acceptor, shards, log, tracker, drain: switch })
+        Ok(Self { node, load, acceptor, shards, log, tracker, drain: switch, edge })
+    }
+
+    /// Makes everything ready that these settings can exchange. Whatever can fail does it here, so
+    /// that either all of it is exchanged or nothing.
+    ///
+    /// # Errors
+    ///
+    /// A part cannot be what the settings say.
+    pub(super) fn prepare(&self, settings: &Settings) -> Result<Exchange> {
+        let mut shared = (*self.edge.get()).clone();
+        shared.access = Arc::new(parts::access(settings));
+        shared.policy = Arc::new(parts::policy(settings));
+        shared.rules = parts::rules(settings);
+        shared.aliases = Arc::new(Aliases::new(settings.routes.clone()));
+        shared.options = parts::edge(settings);
+        shared.sources.limits = parts::limits(&settings.limits);
+        let acceptor = parts::acceptor(settings, &shared.policy);
+        Ok(Exchange { judge: judge(settings, &shared), edge: shared, acceptor })
+    }
+
+    /// From now on this holds: in the edge and the acceptor at once, in each shard when it opens its
+    /// letter.
+    pub(super) fn exchange(&self, exchange: Exchange) {
+        let Exchange { judge, edge, acceptor } = exchange;
+        for mailbox in self.node.mailboxes() {
+            mailbox.put(Letter::Reload(Box::new(judge.clone())));
+        }
+        self.edge.exchange(edge);
+        self.acceptor.exchange(acceptor);
+    }
+
+    /// What the edge counts.
+    pub(super) fn cells(&self) -> Arc<EdgeCells> {
+        Arc::clone(&self.edge.get().cells)
     }
 
     /// `/ready` fails from now on.
@@ -94,7 +132,7 @@ impl Server {
     /// Accepts nobody any more, asks everyone to leave over `window`, and ends when they have, or
     /// at the deadline.
     pub(super) async fn leave(self, window: Duration, deadline: Instant) {
-        let Self { node, load, acceptor, shards, log, tracker, drain } = self;
+        let Self { node, load, acceptor, shards, log, tracker, drain, edge: _ } = self;
         // Stopping waits for a thread, which is nothing to do on one of the edge's.
         let stopping = tokio::task::spawn_blocking(move || acceptor.stop());
         if stopping.await.is_err() {
@@ -163,14 +201,10 @@ fn start_shards(
             },
             settings: core,
             restored,
-            options: shard_options(settings),
-            rules: shared.rules,
-            aliases: Arc::clone(&shared.aliases),
+            judge: judge(settings, shared),
             node: Arc::clone(node),
             load: Arc::clone(&shared.load),
-            access: Arc::clone(&shared.access),
             authority: shard::Answerer::Access,
-            policy: Arc::clone(&shared.policy),
             handoff: handoff.clone(),
         });
         shards.push(started.context("a shard cannot be started")?);
@@ -211,9 +245,19 @@ fn shared(
     }
 }
 
-fn start_edge(shared: edge::Shared, intake: Intake) {
-    let tracker = shared.tracker.clone();
-    let serving = tracker.spawn(Arc::new(shared).run(intake));
+/// What shards judge requests by: the same as the edge.
+fn judge(settings: &Settings, shared: &edge::Shared) -> Judge {
+    Judge {
+        options: shard_options(settings),
+        rules: shared.rules,
+        aliases: Arc::clone(&shared.aliases),
+        access: Arc::clone(&shared.access),
+        policy: Arc::clone(&shared.policy),
+    }
+}
+
+fn start_edge(edge: Arc<edge::Present>, tracker: &TaskTracker, intake: Intake) {
+    let serving = tracker.spawn(edge.run(intake));
     tracker.spawn(async move {
         // It is never aborted, and a node whose edge takes nobody any more would look alive.
         if serving.await.is_err() {

@@ -74,6 +74,7 @@ impl EventLoop {
                 // Whoever wanted it may have given up.
                 let _gone = wanted.send(snapshot);
             }
+            Letter::Reload(judge) => self.judge = *judge,
             Letter::Drain(window) => self.drain(window),
             Letter::Stop => self.course = Course::Stopped,
         }

@@ -38,6 +38,7 @@ mod tests;
 
 pub(crate) use change::{Alteration, Change};
 pub(crate) use figures::SocketFigures;
+pub(crate) use http::Judge;
 pub(crate) use options::ShardOptions;
 pub(crate) use request::SocketRequest;
 pub(crate) use seat::{Answerer, Parts, Seat, end_process};

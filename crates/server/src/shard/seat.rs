@@ -7,14 +7,10 @@ use std::thread::JoinHandle;
 
 use fanfare_core::settings::ShardSettings;
 use fanfare_core::shard::Restored;
-use fanfare_protocol::native::alias::Aliases;
-use fanfare_protocol::native::cors::OriginPolicy;
-use fanfare_protocol::native::route::Rules;
 use mio::{Poll, Token, Waker};
 
 use super::event_loop::EventLoop;
-use super::options::ShardOptions;
-use crate::auth::Access;
+use super::http::Judge;
 use crate::edge::Handoff;
 use crate::engine::Engine;
 use crate::load::Load;
@@ -33,12 +29,8 @@ pub(crate) struct Seat {
 pub(crate) struct Parts {
     /// The bounds and rules of its core.
     pub settings: ShardSettings,
-    /// The limits and periods of its sockets.
-    pub options: ShardOptions,
-    /// What requests are read by.
-    pub rules: Rules,
-    /// Which paths stand for URLs of channels.
-    pub aliases: Arc<Aliases>,
+    /// What requests are judged by.
+    pub judge: Judge,
     /// How to reach the other shards and the edge's askers.
     pub node: Arc<Node>,
     /// Where connections are counted.
@@ -47,12 +39,8 @@ pub(crate) struct Parts {
     pub engine: Engine,
     /// The channels that the engine found.
     pub restored: Vec<Restored>,
-    /// Who may publish and read.
-    pub access: Arc<Access>,
     /// Who answers the core's own questions.
     pub authority: Answerer,
-    /// Which hosts and origins are served.
-    pub policy: Arc<OriginPolicy>,
     /// Where connections go that the shard does not serve.
     pub handoff: Handoff,
 }
@@ -60,7 +48,7 @@ pub(crate) struct Parts {
 /// Who answers [`fanfare_core::shard::Effect::Authorise`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Answerer {
-    /// Whatever passed [`Access`] is allowed at once.
+    /// Whatever passed [`crate::auth::Access`] is allowed at once.
     Access,
     /// Somebody outside, by [`Letter::Authorised`].
     #[cfg_attr(not(test), expect(dead_code, reason = "hooks will answer so; until then tests do"))]

@@ -24,6 +24,7 @@ mod namespaces;
 mod nginx;
 mod presence;
 mod reader;
+mod reload;
 mod routes;
 mod server;
 mod session;

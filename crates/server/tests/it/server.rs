@@ -114,8 +114,30 @@ impl Server {
 
     /// Sends SIGTERM.
     pub(crate) fn terminate(&self) {
+        self.signal(rustix::process::Signal::TERM);
+    }
+
+    /// Has it read its configuration again, and gives the line of its log that says what came of it.
+    pub(crate) fn reload(&self) -> String {
+        self.signal(rustix::process::Signal::HUP);
+        self.line_with("the configuration was read again")
+    }
+
+    /// Waits for a line of its log that holds this.
+    pub(crate) fn line_with(&self, words: &str) -> String {
+        let until = Instant::now() + DEADLINE;
+        loop {
+            let left = until.saturating_duration_since(Instant::now());
+            let line = self.lines.recv_timeout(left);
+            let line = line.unwrap_or_else(|error| panic!("no line says {words:?}: {error}"));
+            if line.contains(words) {
+                return line;
+            }
+        }
+    }
+
+    fn signal(&self, signal: rustix::process::Signal) {
         let pid = i32::try_from(self.child.id()).ok().and_then(rustix::process::Pid::from_raw);
-        let signal = rustix::process::Signal::TERM;
         rustix::process::kill_process(pid.unwrap(), signal).unwrap();
     }
 

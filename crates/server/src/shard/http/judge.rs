@@ -22,13 +22,18 @@ use crate::shard::step::Becoming;
 use crate::shard::stream::Stream;
 use crate::shard::websocket::{Session, Upgrade};
 
-/// What requests are judged by.
+/// What requests are judged by; it is exchanged as a whole when the configuration is read again.
 #[derive(Debug, Clone)]
-pub(in crate::shard) struct Judge {
+pub(crate) struct Judge {
+    /// The limits and periods of sockets.
     pub options: ShardOptions,
+    /// What requests are read by.
     pub rules: Rules,
+    /// Which paths stand for URLs of channels.
     pub aliases: Arc<Aliases>,
+    /// Who may publish and read.
     pub access: Arc<Access>,
+    /// Which hosts and origins are served.
     pub policy: Arc<OriginPolicy>,
 }
 

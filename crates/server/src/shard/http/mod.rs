@@ -18,7 +18,8 @@ use fanfare_protocol::native::response::{Persistence, append_problem};
 
 use super::step::Step;
 use judge::Decision;
-pub(super) use judge::{Given, Judge};
+pub(super) use judge::Given;
+pub(crate) use judge::Judge;
 
 /// A connection between its accept and what it becomes.
 #[derive(Debug)]

@@ -21,7 +21,7 @@ use fanfare_core::settings::{Authority, Depth, Retention, ShardId, ShardSettings
 use fanfare_protocol::native::cors::{Hosts, OriginPolicy, Origins};
 use fanfare_protocol::native::route::{Compression, Rules};
 
-use super::{Answerer, Parts, Seat, ShardOptions};
+use super::{Answerer, Judge, Parts, Seat, ShardOptions};
 use crate::acceptor::{Acceptor, AcceptorOptions};
 use crate::auth::tests::everyone;
 use crate::edge::{Handoff, Intake};
@@ -142,16 +142,18 @@ fn parts(
 ) -> Parts {
     Parts {
         settings,
-        options: wishes.options.clone(),
-        rules: Rules { compression: wishes.compression, ..Rules::default() },
-        aliases: Arc::default(),
+        judge: Judge {
+            options: wishes.options.clone(),
+            rules: Rules { compression: wishes.compression, ..Rules::default() },
+            aliases: Arc::default(),
+            access: Arc::new(everyone()),
+            policy: Arc::new(OriginPolicy { hosts: Hosts::Loopback, origins: Origins::Loopback }),
+        },
         node: Arc::clone(node),
         load: Arc::clone(load),
         engine: Engine::Memory(Memory),
         restored: Vec::new(),
-        access: Arc::new(everyone()),
         authority: wishes.answerer,
-        policy: Arc::new(OriginPolicy { hosts: Hosts::Loopback, origins: Origins::Loopback }),
         handoff: handoff.clone(),
     }
 }
