@@ -116,6 +116,8 @@ pub(crate) struct Feed {
     bytes: usize,
     /// The number of the first entry.
     first: Sequence,
+    /// Every reader gets the entries from this number on, whoever it is.
+    common: Sequence,
     /// The position before the first entry: all that is retained after it stands in the feed.
     before: Position,
     pub(crate) readers: Vec<FeedReader>,
@@ -141,6 +143,9 @@ pub(crate) struct Pass {
 
 /// The number that a feed's first entry has.
 pub(crate) const FIRST: Sequence = 1 << 62;
+
+/// Readers that one visit of a feed looks at for each send it may make.
+const LOOKS_PER_SEND: usize = 16;
 
 /// Entries offered at once; a sink takes what it has room for.
 pub(crate) const RUN_MAX: usize = 64;
@@ -182,6 +187,12 @@ impl Entry {
         }
     }
 
+    /// Whether every reader gets it, and as the bytes that it is.
+    fn is_common(&self) -> bool {
+        let publication = matches!(self.body, EntryBody::Publication(_));
+        publication && self.exclude.is_none() && self.after.is_some()
+    }
+
     fn weight(&self) -> usize {
         self.frame.weight() + size_of::<Self>()
     }
@@ -204,6 +215,7 @@ impl Feed {
             entries: VecDeque::new(),
             bytes: 0,
             first: FIRST,
+            common: FIRST,
             before: position,
             readers: Vec::new(),
             listeners: 0,
@@ -245,6 +257,9 @@ impl Feed {
     /// Appends the newest entry.
     pub(crate) fn push(&mut self, entry: Entry) {
         self.bytes += entry.weight();
+        if !entry.is_common() {
+            self.common = self.end() + 1;
+        }
         self.entries.push_back(entry);
     }
 
@@ -290,6 +305,15 @@ impl Feed {
         self.entries.range(place..end).take(count)
     }
 
+    /// How many entries from `sequence` on go to a reader in one run, at most [`RUN_MAX`], if every
+    /// reader gets them; else none, and who it is has to be looked at.
+    pub(crate) fn common_length(&self, sequence: Sequence) -> usize {
+        if sequence < self.common {
+            return 0;
+        }
+        (self.entries.len() - self.place(sequence)).min(RUN_MAX)
+    }
+
     /// How many entries a reader gets in one run, at most [`RUN_MAX`]: up to a mark or to one that
     /// it does not get.
     pub(crate) fn run_length(&self, reader: &FeedReader, eyes: Eyes<'_>) -> usize {
@@ -324,6 +348,9 @@ impl Feed {
     pub(crate) fn extend_back(&mut self, from: Position, entries: Vec<Entry>) {
         for entry in entries.into_iter().rev() {
             self.bytes += entry.weight();
+            if !entry.is_common() {
+                self.common = self.common.max(self.first);
+            }
             self.entries.push_front(entry);
             self.first -= 1;
         }
@@ -352,6 +379,32 @@ impl Feed {
     /// Notes that an entry weighs something else than before.
     pub(crate) fn reweigh(&mut self, (before, now): (usize, usize)) {
         self.bytes = self.bytes + now - before;
+    }
+
+    /// Visits readers with `deliver`, from where the last visit stopped, until all have been or it
+    /// has made `most` sends; gives its sends. `end` is the number that the next entry will have.
+    pub(crate) fn visit(
+        &mut self,
+        (end, most): (Sequence, usize),
+        mut deliver: impl FnMut(&mut Self, usize) -> usize,
+    ) -> usize {
+        if self.pass.visited == 0 {
+            self.pass.until = end;
+            self.pass.needed = end;
+        }
+        let (mut sends, mut looks) = (0, 0);
+        while self.pass.visited < self.readers.len()
+            && sends < most
+            && looks < most * LOOKS_PER_SEND
+        {
+            let place = self.pass.visited;
+            sends += deliver(self, place);
+            looks += 1;
+            let next = self.readers.get(place).map_or(end, |reader| reader.next);
+            self.pass.needed = self.pass.needed.min(next);
+            self.pass.visited += 1;
+        }
+        sends
     }
 
     /// Adds a reader that goes on after `position`; gives back its place.

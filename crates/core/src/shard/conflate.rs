@@ -14,7 +14,7 @@ use crate::position::Offset;
 use crate::presence::{News, Notices};
 use crate::rate::{Pace, Wanted};
 use crate::settings::SlowReader;
-use crate::shard::flush::{Hit, LOOKS_PER_SEND, move_cursor};
+use crate::shard::flush::{Hit, Meeting, meet, move_cursor};
 use crate::shard::interest::entry;
 use crate::shard::reader::Flow;
 use crate::shard::{ConnectionId, Item, Room, Shard, Sink};
@@ -199,22 +199,8 @@ impl Shard {
     ) -> usize {
         self.encode_newest(&mut feed);
         let end = feed.conflation.as_ref().map_or(0, |newest| newest.end());
-        if feed.pass.visited == 0 {
-            feed.pass.until = end;
-            feed.pass.needed = end;
-        }
-        let (mut sends, mut looks) = (0, 0);
-        while feed.pass.visited < feed.readers.len()
-            && sends < most
-            && looks < most * LOOKS_PER_SEND
-        {
-            let place = feed.pass.visited;
-            sends += self.deliver_newest(&mut feed, place, sink, hits);
-            looks += 1;
-            let next = feed.readers.get(place).map_or(end, |reader| reader.next);
-            feed.pass.needed = feed.pass.needed.min(next);
-            feed.pass.visited += 1;
-        }
+        let deliver = |feed: &mut Feed, place| self.deliver_newest(feed, place, sink, hits);
+        let sends = feed.visit((end, most), deliver);
         if feed.pass.visited >= feed.readers.len() {
             self.end_moment(id, &mut feed);
         } else {
@@ -304,17 +290,18 @@ impl Shard {
                 break;
             };
             at.next = number;
-            if at.passes(&kept.entry, number, reader.eyes()) {
-                at.next += 1;
-                move_cursor(reader, kept.entry.after);
-                continue;
-            }
-            if let (Some(mark), Some(after)) = (kept.entry.as_mark(), kept.entry.after) {
-                at.next += 1;
-                hits.push(Hit { connection, slot: at.slot, mark: mark.clone(), after });
-                reader.flow = reader.flow.held();
-                self.held.push(connection);
-                break;
+            match meet(at, reader, &kept.entry) {
+                Meeting::Passed => {
+                    at.next += 1;
+                    continue;
+                }
+                Meeting::Told(hit) => {
+                    at.next += 1;
+                    hits.push(hit);
+                    self.held.push(connection);
+                    break;
+                }
+                Meeting::Given => {}
             }
             let offer = newest.offer(number);
             let count = offer.run_length(at, reader.eyes());

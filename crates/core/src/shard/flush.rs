@@ -5,15 +5,12 @@
 //! over until it says that it has room; then it is visited by itself.
 
 use crate::cursor::CursorEntry;
-use crate::feed::{Feed, FeedId, FeedMark, FeedReader, Run};
+use crate::feed::{Entry, Feed, FeedId, FeedMark, FeedReader, Run};
 use crate::frame::Format;
 use crate::name::ChannelName;
 use crate::shard::reader::{AwayState, Flow, Reader, Slot};
 use crate::shard::{Backlog, ConnectionId, Effect, Room, Shard, Sink};
 use crate::time::Now;
-
-/// Readers that one visit of a feed looks at for each send it may make.
-pub(super) const LOOKS_PER_SEND: usize = 16;
 
 /// What a reader came to that each reader is told by itself.
 pub(super) struct Hit {
@@ -82,24 +79,8 @@ impl Shard {
             self.close_feed_if_unread(id, effects);
             return sends;
         }
-        if feed.pass.visited == 0 {
-            feed.pass.until = feed.end();
-            feed.pass.needed = feed.end();
-        }
-        let (mut sends, mut looks) = (0, 0);
-        while feed.pass.visited < feed.readers.len()
-            && sends < most
-            && looks < most * LOOKS_PER_SEND
-        {
-            let place = feed.pass.visited;
-            sends += self.deliver(&mut feed, place, sink, hits);
-            looks += 1;
-            let next = feed.readers.get(place).map_or(feed.end(), |reader| reader.next);
-            let lag = feed.end() - next;
-            self.figures.lag_max = self.figures.lag_max.max(lag);
-            feed.pass.needed = feed.pass.needed.min(next);
-            feed.pass.visited += 1;
-        }
+        let end = feed.end();
+        let sends = feed.visit((end, most), |feed, place| self.deliver(feed, place, sink, hits));
         if feed.pass.visited >= feed.readers.len() {
             feed.pass.visited = 0;
             feed.pass.dirty = feed.end() > feed.pass.until;
@@ -179,32 +160,37 @@ impl Shard {
             return 0;
         };
         let connection = ConnectionId { index: at.connection, generation: reader.generation };
-        let (mut next, mut sends) = (at.next, 0);
+        let (mut next, mut sends, end) = (at.next, 0, feed.end());
         while reader.flow == Flow::Open
             && let Some(entry) = feed.entry(next)
         {
-            if at.passes(entry, next, reader.eyes()) {
-                next += 1;
-                move_cursor(reader, entry.after);
-                continue;
+            let mut count = feed.common_length(next);
+            if count == 0 {
+                let at = FeedReader { next, ..at };
+                match meet(&at, reader, entry) {
+                    Meeting::Passed => {
+                        next += 1;
+                        continue;
+                    }
+                    Meeting::Told(hit) => {
+                        next += 1;
+                        hits.push(hit);
+                        self.held.push(connection);
+                        break;
+                    }
+                    Meeting::Given => count = feed.run_length(&at, reader.eyes()),
+                }
             }
-            if let (Some(mark), Some(after)) = (entry.as_mark(), entry.after) {
-                next += 1;
-                let mark = mark.clone();
-                hits.push(Hit { connection, slot: at.slot, mark, after });
-                reader.flow = reader.flow.held();
-                self.held.push(connection);
-                break;
-            }
-            let count = feed.run_length(&FeedReader { next, ..at }, reader.eyes());
             let cursor = reader.extra.as_ref().and_then(|extra| extra.cursor.as_ref());
             let run = Run { entries: feed.entries(next, count), cursor };
             let delivery = sink.deliver(connection, run);
             let taken = delivery.taken.min(count);
             sends += 1;
             self.figures.deliveries += taken as u64;
-            let seen = feed.entries(next, taken).rev().find_map(|entry| entry.after);
-            move_cursor(reader, seen);
+            if reader.extra.is_some() {
+                let seen = feed.entries(next, taken).rev().find_map(|entry| entry.after);
+                move_cursor(reader, seen);
+            }
             next += taken as u64;
             if delivery.room == Room::Full || taken == 0 {
                 reader.flow = Flow::Full;
@@ -213,6 +199,7 @@ impl Shard {
         if let Some(reader) = feed.readers.get_mut(place) {
             reader.next = next;
         }
+        self.figures.lag_max = self.figures.lag_max.max(end - next);
         sends
     }
 
@@ -263,6 +250,30 @@ impl Shard {
             Slot::Away(away) => Some(away.channel.clone()),
         }
     }
+}
+
+/// What an entry is to a reader that comes to it.
+pub(super) enum Meeting {
+    /// Nothing: it is not for this one, whose cursor has moved over it.
+    Passed,
+    /// Something to tell it, before which it gets nothing more.
+    Told(Hit),
+    /// A frame that it gets.
+    Given,
+}
+
+/// A reader comes to the entry that it waits for.
+pub(super) fn meet(at: &FeedReader, reader: &mut Reader, entry: &Entry) -> Meeting {
+    if at.passes(entry, at.next, reader.eyes()) {
+        move_cursor(reader, entry.after);
+        return Meeting::Passed;
+    }
+    let (Some(mark), Some(after)) = (entry.as_mark(), entry.after) else {
+        return Meeting::Given;
+    };
+    reader.flow = reader.flow.held();
+    let connection = ConnectionId { index: at.connection, generation: reader.generation };
+    Meeting::Told(Hit { connection, slot: at.slot, mark: mark.clone(), after })
 }
 
 /// Moves a reader's own cursor on, if it has one.
