@@ -3,7 +3,7 @@
 //! The input is a text frame of `fanfare.v1`. Whatever is refused gets a reply that is JSON.
 
 use fanfare_protocol::native::route::Rules;
-use fanfare_protocol::native::v1::{Ask, append_error, append_ponged, parse};
+use fanfare_protocol::native::v1::{Ask, Speaker, append_error, append_ponged, parse};
 
 /// What came of one input.
 #[derive(Debug, PartialEq, Eq)]
@@ -17,7 +17,7 @@ pub(crate) fn run(data: &[u8]) -> Seen {
     let text = String::from_utf8_lossy(data);
     let rules = Rules { payload_bytes_max: 64, ..Rules::default() };
     let mut reply = Vec::new();
-    let seen = match parse(&text, &None, &rules, 1_700_000_000_000) {
+    let seen = match parse(&text, Speaker::default(), &rules, 1_700_000_000_000) {
         Ok(command) => {
             if let Ask::Publish(_, draft) = &command.ask
                 && let Some(content) = &draft.content

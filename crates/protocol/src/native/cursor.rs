@@ -104,12 +104,13 @@ pub fn entry_text(entry: CursorEntry) -> String {
 /// Appends the text of an epoch: eleven bytes.
 pub fn append_epoch(out: &mut Vec<u8>, epoch: Epoch) {
     let bits = epoch.bits();
-    out.push(b'a' + u8::try_from(bits >> 60).unwrap_or_default());
-    for place in (0..10).rev() {
+    let mut text = [b'a' + u8::try_from(bits >> 60).unwrap_or_default(); EPOCH_TEXT_BYTES];
+    for (place, letter) in text.iter_mut().skip(1).rev().enumerate() {
         let six = (bits >> (place * 6)) & 0x3f;
-        let letter = usize::try_from(six).ok().and_then(|six| ALPHABET.get(six));
-        out.push(*letter.unwrap_or(&b'A'));
+        let found = usize::try_from(six).ok().and_then(|six| ALPHABET.get(six));
+        *letter = *found.unwrap_or(&b'A');
     }
+    out.extend_from_slice(&text);
 }
 
 /// Appends `offset.epoch`.
@@ -282,6 +283,9 @@ const VERSION_ENDED: u8 = b'b';
 
 /// Bytes of an entry before its offset.
 const HASH_AND_EPOCH_BYTES: usize = 14;
+
+/// Bytes of the text of an epoch.
+const EPOCH_TEXT_BYTES: usize = 11;
 
 /// RFC 4648 §5.
 const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";

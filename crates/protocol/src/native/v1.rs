@@ -20,6 +20,22 @@ use crate::native::route::Rules;
 use crate::native::starts::{Since, parse_since, start_of_since, unreadable};
 use crate::native::{envelope, json, ndjson, opening, presence, publish};
 
+/// Who says a command, and what is known of it from before.
+#[derive(Debug, Clone, Copy)]
+pub struct Speaker<'a> {
+    /// The name under which it publishes.
+    pub publisher: &'a Publisher,
+    /// The channel that it published to last; hashing a name again costs more than comparing it.
+    pub last: Option<&'a ChannelName>,
+}
+
+impl Default for Speaker<'_> {
+    /// Somebody without a name, of whom nothing is known.
+    fn default() -> Self {
+        Self { publisher: &None, last: None }
+    }
+}
+
 /// A client's name for a command: a JSON number or string of at most 64 bytes, as it was sent, or
 /// `null` if it gave none.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -87,7 +103,7 @@ impl CommandId {
 /// What is wrong with it; the connection goes on.
 pub fn parse(
     text: &str,
-    publisher: &Publisher,
+    speaker: Speaker<'_>,
     rules: &Rules,
     now: UnixMillis,
 ) -> Result<Command, BadCommand> {
@@ -109,7 +125,7 @@ pub fn parse(
             ),
         });
     };
-    match ask(&members, publisher, rules, now) {
+    match ask(&members, speaker, rules, now) {
         Ok(ask) => Ok(Command { id, ask }),
         Err(problem) => Err(BadCommand { id: Some(id), problem }),
     }
@@ -177,7 +193,7 @@ pub fn append_end(out: &mut Vec<u8>, channel: &ChannelName, entry: CursorEntry) 
 
 fn ask(
     members: &Members<'_>,
-    publisher: &Publisher,
+    speaker: Speaker<'_>,
     rules: &Rules,
     now: UnixMillis,
 ) -> Result<Ask, Problem> {
@@ -190,13 +206,9 @@ fn ask(
         }
         "unsubscribe" => members.channel().map(Ask::Unsubscribe),
         "publish" => {
-            let channel = members.channel()?;
-            members
-                .drafts(vec![Ok(channel)], None, publisher, rules)?
-                .pop()
-                .transpose()?
-                .map(|(channel, draft)| Ask::Publish(channel, Box::new(draft)))
-                .ok_or_else(|| Problem::of(Code::ChannelMissing))
+            let channel = members.channel_after(speaker.last)?;
+            let draft = members.draft(&channel, None, speaker.publisher, rules)?;
+            Ok(Ask::Publish(channel, Box::new(draft)))
         }
         "history" => history(members, now),
         "ping" => Ok(Ask::Ping),

@@ -10,7 +10,7 @@ use fanfare_core::presence::{
 use fanfare_protocol::native::presence::{self, PresenceRequest, encode_news};
 use fanfare_protocol::native::reading::BodyWanted;
 use fanfare_protocol::native::route::{Route, Rules};
-use fanfare_protocol::native::v1::{self, Ask};
+use fanfare_protocol::native::v1::{self, Ask, Speaker};
 use serde_json::{Value, json};
 
 use crate::asking::{NOW, ask, channel, get, handshake, reading, refused};
@@ -136,7 +136,7 @@ fn the_next_page_begins_where_the_answer_says() {
     let after = answer["next"].as_str().unwrap();
     assert_eq!(request(&format!("/c/a/presence?after={after}")).query.after, next);
     let command = format!("{{\"type\":\"presence\",\"channel\":\"a\",\"after\":\"{after}\"}}");
-    let command = v1::parse(&command, &None, &Rules::default(), NOW).unwrap();
+    let command = v1::parse(&command, Speaker::default(), &Rules::default(), NOW).unwrap();
     let Ask::Presence(_, query) = command.ask else { panic!("{command:?}") };
     assert_eq!((query.after, query.limit), (next, 100));
     let empty = PresencePage { members: Vec::new(), count: 0, next: None };
@@ -153,14 +153,15 @@ fn a_command_may_ask_for_news() {
         (",\"presence\":\"x\"", None),
     ] {
         let text = format!("{{\"id\":1,\"type\":\"subscribe\",\"channel\":\"a\"{more}}}");
-        let found = match v1::parse(&text, &None, &Rules::default(), NOW).map(|it| it.ask) {
-            Ok(Ask::Subscribe { notices, .. }) => Some(notices),
-            Ok(other) => panic!("{other:?}"),
-            Err(bad) => {
-                assert_eq!(bad.problem.code(), Code::ParameterInvalid);
-                None
-            }
-        };
+        let found =
+            match v1::parse(&text, Speaker::default(), &Rules::default(), NOW).map(|it| it.ask) {
+                Ok(Ask::Subscribe { notices, .. }) => Some(notices),
+                Ok(other) => panic!("{other:?}"),
+                Err(bad) => {
+                    assert_eq!(bad.problem.code(), Code::ParameterInvalid);
+                    None
+                }
+            };
         assert_eq!(found, notices, "{text}");
     }
 }

@@ -22,7 +22,7 @@ use fanfare_protocol::native::problem::Problem;
 use fanfare_protocol::native::reading::{HeartbeatForm, OpeningEvent};
 use fanfare_protocol::native::route::{Route, Rules};
 use fanfare_protocol::native::session::Session;
-use fanfare_protocol::native::v1::{self, Ask, BadCommand, Command};
+use fanfare_protocol::native::v1::{self, Ask, BadCommand, Command, Speaker};
 use fanfare_protocol::native::{history, ndjson, publish, sse};
 use serde_json::{Value, json};
 
@@ -116,7 +116,7 @@ fn an_opening_declares_what_will_be_skipped() {
     assert_eq!(mixed["channels"][1]["policy"], "latest");
     assert_eq!(mixed.get("max_rate"), None);
     let Ok(Command { id, .. }) =
-        v1::parse(r#"{"id":7,"type":"ping"}"#, &None, &Rules::default(), 0)
+        v1::parse(r#"{"id":7,"type":"ping"}"#, Speaker::default(), &Rules::default(), 0)
     else {
         panic!("that is a command");
     };
@@ -167,7 +167,7 @@ fn a_refusal_to_an_event_source_tells_when_to_come_back_and_nothing_else() {
 }
 
 fn command(text: &str) -> Result<Command, BadCommand> {
-    v1::parse(text, &None, &Rules::default(), NOW)
+    v1::parse(text, Speaker::default(), &Rules::default(), NOW)
 }
 
 #[test]

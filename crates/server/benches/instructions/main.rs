@@ -160,8 +160,10 @@ fn decode_frame() -> Result<Work> {
 fn decode_command() -> Result<Work> {
     let data = hub::payload();
     let command = format!(r#"{{"id":1,"type":"publish","channel":"news","data":"{data}"}}"#);
+    let known = hub::channel()?;
     Ok(Box::new(move || {
-        let command = v1::parse(&command, &None, &Rules::default(), hub::TIME);
+        let speaker = v1::Speaker { last: Some(&known), ..Default::default() };
+        let command = v1::parse(&command, speaker, &Rules::default(), hub::TIME);
         assert!(command.is_ok());
         black_box(command.ok());
     }))

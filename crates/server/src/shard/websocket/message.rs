@@ -10,7 +10,7 @@ use fanfare_core::start::Subscription;
 use fanfare_core::time::UnixMillis;
 use fanfare_protocol::native::problem::Problem;
 use fanfare_protocol::native::starts::start_later;
-use fanfare_protocol::native::v1::{self, Ask, CommandId};
+use fanfare_protocol::native::v1::{self, Ask, CommandId, Speaker};
 use fanfare_protocol::websocket::{CloseCode, Frame, MessageKind, append_frame};
 
 use super::{Language, Session};
@@ -81,7 +81,12 @@ impl Session {
     fn command(&mut self, text: &[u8], judge: &Judge, now: UnixMillis, out: &mut Vec<u8>) -> Step {
         // The decoder has checked that it is UTF-8, so this loses nothing.
         let text = str::from_utf8(text).unwrap_or_default();
-        let command = match v1::parse(text, self.caller.publisher(), &judge.rules, now) {
+        let last = match &self.language {
+            Language::V1(Some(known)) => known.last.as_ref(),
+            Language::V1(None) | Language::Raw(_) => None,
+        };
+        let speaker = Speaker { publisher: self.caller.publisher(), last };
+        let command = match v1::parse(text, speaker, &judge.rules, now) {
             Ok(command) => command,
             Err(bad) => {
                 append_error(out, bad.id.as_ref(), &bad.problem);
@@ -101,7 +106,9 @@ impl Session {
             }
             Ask::Subscribe { channel, since, notices } => {
                 let start = match &self.language {
-                    Language::V1(Some(carried)) => start_later(&channel, since.as_ref(), carried),
+                    Language::V1(Some(known)) => {
+                        start_later(&channel, since.as_ref(), &known.carried)
+                    }
                     Language::V1(None) => start_later(&channel, since.as_ref(), &Cursor::new()),
                     Language::Raw(_) => fanfare_core::start::Start::Now,
                 };
@@ -125,7 +132,20 @@ impl Session {
                 question: Request::Presence(*query),
                 bytes: 0,
             },
-            Ask::Publish(channel, draft) => self.publish(Some(command.id), channel, draft),
+            Ask::Publish(channel, draft) => {
+                self.remember(&channel);
+                self.publish(Some(command.id), channel, draft)
+            }
+        }
+    }
+
+    /// Keeps the name of a channel that was published to.
+    fn remember(&mut self, channel: &ChannelName) {
+        if let Language::V1(known) = &mut self.language {
+            let known = known.get_or_insert_default();
+            if known.last.as_ref() != Some(channel) {
+                known.last = Some(channel.clone());
+            }
         }
     }
 

@@ -69,8 +69,16 @@ struct Arriving {
 #[derive(Debug)]
 enum Language {
     Raw(Box<Raw>),
-    /// With the cursor entries that the connection carries; most carry none.
-    V1(Option<Box<Cursor>>),
+    V1(Option<Box<Known>>),
+}
+
+/// What is known of a connection that speaks `fanfare.v1`; of most there is nothing to know.
+#[derive(Debug, Default)]
+struct Known {
+    /// The cursor entries that it carries.
+    carried: Cursor,
+    /// The channel that it published to last, which is often the next one too.
+    last: Option<ChannelName>,
 }
 
 /// What payloads both ways need.
@@ -151,7 +159,8 @@ impl Session {
         let language = match request.format.plain() {
             Format::WebSocketV1 => {
                 let carries = !request.carried.is_empty();
-                Language::V1(carries.then(|| Box::new(request.carried)))
+                let known = |carried| Box::new(Known { carried, last: None });
+                Language::V1(carries.then(|| known(request.carried)))
             }
             _ => Language::Raw(Box::new(Raw {
                 channel: match subscriptions {

@@ -156,7 +156,7 @@ impl Session {
 }
 
 fn append_reply(out: &mut Vec<u8>, id: &CommandId, reply: &Reply<'_>) {
-    let mut payload = Vec::new();
+    let mut payload = Vec::with_capacity(REPLY_BYTES);
     match reply {
         Reply::Subscribed(opened) => v1::append_subscribed(&mut payload, id, opened),
         Reply::Unsubscribed(channel) => v1::append_unsubscribed(&mut payload, id, channel),
@@ -184,3 +184,6 @@ fn append_switch(out: &mut Vec<u8>, upgrade: &Upgrade, cursor: Option<&Cursor>) 
     }
     out.extend_from_slice(b"\r\n");
 }
+
+/// Room for a reply to a publish, so that it need not grow while it is written.
+const REPLY_BYTES: usize = 256;
