@@ -59,7 +59,8 @@ pub(super) struct EventLoop {
     settling: bool,
     random: u64,
     pub(super) sessions: Sessions,
-    due: Vec<(ConnectionId, Tick)>,
+    /// Connections whose deadlines have come, as far as they have not been looked at.
+    due: VecDeque<(ConnectionId, Tick)>,
 }
 
 /// Where a shard is in its life.
@@ -108,7 +109,7 @@ impl EventLoop {
             settling: false,
             random,
             sessions,
-            due: Vec::new(),
+            due: VecDeque::new(),
         })
     }
 
@@ -145,7 +146,7 @@ impl EventLoop {
         // Reset first: whoever puts a letter in after this wakes the poll again.
         self.waker.reset();
         let letters = self.open_letters();
-        self.lapse_all();
+        self.lapse_due();
         self.visit_ready();
         let now = self.sockets.now;
         if self.core.tick_at().is_some_and(|at| at <= now.millis) {
@@ -254,14 +255,14 @@ impl EventLoop {
         }
     }
 
-    fn lapse_all(&mut self) {
-        let mut due = std::mem::take(&mut self.due);
-        due.clear();
-        self.sockets.wheel.advance(self.sockets.now.millis, &mut due);
-        for (id, tick) in due.drain(..) {
+    fn lapse_due(&mut self) {
+        self.sockets.wheel.advance(self.sockets.now.millis, &mut self.due);
+        for _ in 0..LAPSES_PER_TURN {
+            let Some((id, tick)) = self.due.pop_front() else {
+                return;
+            };
             self.come_due(id, tick);
         }
-        self.due = due;
     }
 
     fn bury_gone(&mut self) {
@@ -271,7 +272,7 @@ impl EventLoop {
     }
 
     fn timeout(&self, idle: Idle) -> Option<Duration> {
-        if idle == Idle::No || !self.sockets.ready.is_empty() {
+        if idle == Idle::No || !self.sockets.ready.is_empty() || !self.due.is_empty() {
             return Some(Duration::ZERO);
         }
         let next = [self.sockets.wheel.next(), self.core.tick_at()];
@@ -318,6 +319,11 @@ const EVENTS: usize = 1024;
 
 /// Bytes read with one call, and from one connection in one turn.
 pub(super) const READ_BYTES: usize = 64 * 1024;
+
+/// Deadlines looked at in one turn. Those of a crowd that came together are due together, and nobody
+/// else of the shard is to wait until each of it was sent a heartbeat. What it answers to a ping is
+/// read while the processor still knows its socket.
+const LAPSES_PER_TURN: usize = 64;
 
 /// Sends in one flush, so that those who publish have their turn too. At some microseconds each they
 /// keep everyone else of the shard waiting for two or three milliseconds.

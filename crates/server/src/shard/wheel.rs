@@ -70,7 +70,7 @@ impl Wheel {
     }
 
     /// Moves on to `now` and appends whoever became due, in the order of their ticks.
-    pub(crate) fn advance(&mut self, now: Millis, due: &mut Vec<(ConnectionId, Tick)>) {
+    pub(crate) fn advance(&mut self, now: Millis, due: &mut impl Extend<(ConnectionId, Tick)>) {
         let until = now.saturating_sub(self.began) / TICK_MILLIS;
         let until = Tick::try_from(until).unwrap_or(Tick::MAX);
         while self.passed < until {
@@ -137,7 +137,7 @@ impl Wheel {
         }
     }
 
-    fn expire(&mut self, due: &mut Vec<(ConnectionId, Tick)>) {
+    fn expire(&mut self, due: &mut impl Extend<(ConnectionId, Tick)>) {
         let slot = (self.passed % NEAR_SLOTS) as usize;
         let entries = std::mem::take(&mut self.near[slot]);
         self.near_used[slot / 64] &= !(1 << (slot % 64));

@@ -69,6 +69,19 @@ fn a_connection_that_asks_for_nothing_is_closed_in_silence() {
 }
 
 #[test]
+fn a_crowd_whose_time_comes_at_once_is_dealt_with_to_the_last() {
+    let mut wishes = Wishes { shards: 1, ..Wishes::default() };
+    wishes.options.head_within = Duration::from_millis(300);
+    let running = Running::start(&wishes);
+    // More than are looked at in one turn, after which nothing else would wake the shard.
+    let crowd: Vec<_> = (0..200).map(|_| Client::connect(running.address)).collect();
+    for mut client in crowd {
+        assert_eq!(client.rest(), (String::new(), false));
+    }
+    running.wait_until("all are uncounted", |running| running.load.connections() == 0);
+}
+
+#[test]
 fn over_the_limit_everyone_gets_an_answer_and_room_comes_back() {
     let running = Running::start(&Wishes { connections_max: 3, ..Wishes::default() });
     let held: Vec<_> = (0..3)
