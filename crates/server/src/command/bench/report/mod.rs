@@ -155,8 +155,10 @@ impl Row {
         let floor = whole.iter().find(|(who, _)| who == FLOOR).map(|(_, series)| series.clone());
         let figure = |(who, rounds): (String, Series)| {
             let ratio = floor.as_ref().filter(|_| who != FLOOR);
-            // A floor that needed nothing at all is nothing to be compared with.
-            let ratio = ratio.map(|floor| rounds.over(floor));
+            // A floor that needed next to nothing is nothing to be compared with.
+            let some =
+                |floor: &&Series| unit != Unit::Bytes || floor.0.iter().all(|one| *one >= 8.0);
+            let ratio = ratio.filter(some).map(|floor| rounds.over(floor));
             let ratio = ratio.filter(|ratio| ratio.0.iter().all(|one| one.is_finite()));
             let ratio = ratio.and_then(|ratio| ratio.spread());
             let spread = rounds.spread()?;

@@ -5,10 +5,14 @@ use std::time::{Duration, Instant};
 use anyhow::{Result, bail};
 
 use super::{payload_bytes, transport};
-use crate::command::bench::audience::Shape;
+use crate::command::bench::audience::{Audience, Shape};
+use crate::command::bench::mark;
+use crate::command::bench::numbers::Numbers;
+use crate::command::bench::publisher::Publisher;
 use crate::command::bench::report::{Goal, Row, Section, Unit};
 use crate::command::bench::run::{Bench, Lengths, Side, pick};
 use crate::command::bench::series::per;
+use crate::command::bench::subject::Subject;
 use crate::command::duration;
 
 /// What `idle` takes.
@@ -44,7 +48,7 @@ pub(crate) fn run(bench: &mut Bench, flags: &Idle) -> Result<()> {
     let plain = flags.per_connection == 1 && !flags.presence;
     for name in bench.flags.transports(if plain { &["sse", "v1", "raw"] } else { &["sse", "v1"] }) {
         let shape = Shape::crowd(members, usize::from(flags.per_connection));
-        let lengths = Lengths { frame: bench.flags.size, answer: 0 };
+        let lengths = Lengths { frame: mark::BYTES, answer: 0 };
         let sides: Vec<_> = bench.sides_with(&name);
         let title = format!("{name}, idle");
         let found = bench.rounds((rounds, &title), &sides, |bench, side| {
@@ -96,9 +100,13 @@ fn measure(
     subject.cpu()?;
     let members = shape.members as u64;
     let grown = subject.memory()?.zip(memory);
+    let mut beats = Beats::new(bench, side, &subject, size)?;
     let (cpu, bytes, began) = (subject.cpu_now()?, audience.bytes(), Instant::now());
     let until = began + flags.time;
     while Instant::now() < until {
+        if let Some(beats) = &mut beats {
+            beats.send_due(&mut audience)?;
+        }
         let left = until.saturating_duration_since(Instant::now());
         audience.receive_for(left.min(Duration::from_millis(500)))?;
         bench.progress.tell(|| format!("watching, {} s to go", left.as_secs()));
@@ -117,3 +125,39 @@ fn measure(
         bytes: per(audience.bytes() - bytes, members) / seconds,
     })
 }
+
+/// The heartbeats of the floor, which sends none of itself: one `send` to each connection as often as
+/// Fanfare sends one.
+struct Beats<'a> {
+    publisher: Publisher<'a>,
+    numbers: Numbers,
+    due: Instant,
+}
+
+impl<'a> Beats<'a> {
+    /// None for a server that keeps its connections alive itself.
+    fn new(bench: &Bench, side: &'a Side, subject: &Subject, bytes: usize) -> Result<Option<Self>> {
+        if !side.is_floor() {
+            return Ok(None);
+        }
+        let way = side.description.way("post")?;
+        Ok(Some(Self {
+            publisher: Publisher::connect(subject, way, (0, 0), bytes)?,
+            numbers: Numbers::new(bench.clock),
+            // Those of connections that have just come are as far from both ends of the stretch.
+            due: Instant::now() + BEAT_EVERY / 2,
+        }))
+    }
+
+    fn send_due(&mut self, audience: &mut Audience<'_>) -> Result<()> {
+        if Instant::now() >= self.due {
+            self.due += BEAT_EVERY;
+            audience.expect(0);
+            self.publisher.publish(&[self.numbers.next(0)])?;
+        }
+        Ok(())
+    }
+}
+
+/// How often Fanfare sends a heartbeat, if nobody says otherwise.
+const BEAT_EVERY: Duration = Duration::from_secs(15);
