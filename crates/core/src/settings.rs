@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::frame::Encode;
-use crate::namespace::Namespaces;
+use crate::namespace::{NamespaceRules, Namespaces};
 use crate::position::{Epoch, Offset};
 use crate::presence::EncodeNews;
 
@@ -105,4 +105,38 @@ pub struct ShardSettings {
     pub subscriptions_max: usize,
     /// Whether the engine holds more history than the ring.
     pub depth: Depth,
+}
+
+impl ShardSettings {
+    /// A shard by itself, with the same rules for all channels, an engine that holds no more than the
+    /// ring, and room for what tests and measurements do. What they want otherwise they say.
+    #[must_use]
+    pub fn alone(rules: NamespaceRules, encode: Encode, encode_news: EncodeNews) -> Self {
+        let history = rules.history;
+        let patience = Duration::from_secs(10);
+        Self {
+            shard: 0,
+            shards: 1,
+            generation: Epoch::from_bits(7),
+            mark: 0,
+            seed: 1,
+            encode,
+            encode_news,
+            namespaces: Arc::new(Namespaces::only(rules)),
+            ring: history,
+            rings_bytes_max: usize::MAX,
+            feed: history,
+            page_bytes: 64 << 10,
+            pages_bytes_max: 16 << 20,
+            sends_per_visit: 256,
+            authority: Authority::Open,
+            authority_timeout: patience,
+            engine_timeout: patience,
+            key_window: Duration::from_secs(120),
+            keys_max: 1_000,
+            channels_max: 1_000,
+            subscriptions_max: 64,
+            depth: Depth::Ring,
+        }
+    }
 }

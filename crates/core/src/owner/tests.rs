@@ -1,6 +1,5 @@
 //! The owner through its shard: tables of what publishers are told, and history against a list.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -9,7 +8,7 @@ use crate::code::Code;
 use crate::cursor::Cursor;
 use crate::frame::{Format, Frame};
 use crate::name::ChannelName;
-use crate::namespace::{NamespaceRules, Namespaces, Presence};
+use crate::namespace::{NamespaceRules, Presence};
 use crate::permit::Permit;
 use crate::position::{Epoch, Offset, Position};
 use crate::presence::{Attendance, News};
@@ -17,7 +16,7 @@ use crate::publication::{
     Content, Data, Draft, End, Expect, Lifetime, Publication, Published, Repeat, SessionId, Stored,
 };
 use crate::rate::Pace;
-use crate::settings::{Authority, Depth, Retention, ShardSettings, SlowReader};
+use crate::settings::{Retention, ShardSettings, SlowReader};
 use crate::shard::{
     Answer, Completion, ConnectionId, Echo, Effect, EngineCommand, HistoryPage, HistoryQuery,
     Input, Opening, Order, Origin, Request, Resolved, Shard, Until,
@@ -120,29 +119,15 @@ pub(super) fn settings(count: usize, presence: Presence) -> ShardSettings {
     let history = Retention { count, bytes: 1 << 20, age: Duration::from_secs(60) };
     let slow_reader = SlowReader::Recover;
     let rules = NamespaceRules { history, slow_reader, presence };
+    let encode = |_: &Publication, _: Offset, _: Format| Frame::default();
     ShardSettings {
-        shard: 0,
-        shards: 1,
-        generation: Epoch::from_bits(GENERATION),
-        mark: 0,
-        seed: 1,
-        encode: |_: &Publication, _: Offset, _: Format| Frame::default(),
-        encode_news: |_: &News, _: Format| Frame::default(),
-        namespaces: Arc::new(Namespaces::only(rules)),
         ring: Retention { count: 100, bytes: 1 << 20, age: Duration::MAX },
-        rings_bytes_max: usize::MAX,
-        feed: history,
-        page_bytes: 64 * 1024,
         pages_bytes_max: 1 << 20,
-        sends_per_visit: 256,
-        authority: Authority::Open,
         authority_timeout: Duration::from_secs(1),
         engine_timeout: Duration::from_secs(1),
-        key_window: Duration::from_secs(120),
         keys_max: 3,
         channels_max: 3,
-        subscriptions_max: 64,
-        depth: Depth::Ring,
+        ..ShardSettings::alone(rules, encode, |_: &News, _: Format| Frame::default())
     }
 }
 

@@ -1,6 +1,5 @@
 //! A stream whose channels change: which of its ids are its own, and what they carry.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -10,13 +9,13 @@ use crate::cursor::{CURSOR_ENTRIES_MAX, Cursor, CursorEntry};
 use crate::feed::Run;
 use crate::frame::{Format, Frame};
 use crate::name::{ChannelHash, ChannelName};
-use crate::namespace::{NamespaceRules, Namespaces, Presence};
+use crate::namespace::{NamespaceRules, Presence};
 use crate::permit::Permit;
-use crate::position::{Epoch, Position};
+use crate::position::{Epoch, Offset, Position};
 use crate::presence::Attendance;
-use crate::publication::{Content, Data, Draft, End, Lifetime, SessionId};
+use crate::publication::{Content, Data, Draft, End, Lifetime, Publication, SessionId};
 use crate::rate::Pace;
-use crate::settings::{Authority, Depth, Retention, ShardSettings, SlowReader};
+use crate::settings::{Retention, ShardSettings, SlowReader};
 use crate::shard::{
     Completion, ConnectionId, Delivery, Echo, Effect, EngineCommand, Input, Opened, Opening,
     Origin, Request, Room, Shard, Sink,
@@ -56,30 +55,9 @@ impl Stream {
         let history = Retention { count: 100, bytes: 1 << 20, age: Duration::from_secs(60) };
         let (slow_reader, presence) = (SlowReader::Recover, Presence::Off);
         let rules = NamespaceRules { history, slow_reader, presence };
-        let shard = Shard::new(ShardSettings {
-            shard: 0,
-            shards: 1,
-            generation: Epoch::from_bits(7),
-            mark: 0,
-            seed: 1,
-            encode: |_, _, _| Frame::whole(Bytes::from_static(b"x")),
-            encode_news: |_, _| Frame::default(),
-            namespaces: Arc::new(Namespaces::only(rules)),
-            ring: history,
-            rings_bytes_max: usize::MAX,
-            feed: history,
-            page_bytes: 64 * 1024,
-            pages_bytes_max: 1 << 20,
-            sends_per_visit: 256,
-            authority: Authority::Open,
-            authority_timeout: Duration::from_secs(1),
-            engine_timeout: Duration::from_secs(1),
-            key_window: Duration::from_secs(120),
-            keys_max: 10,
-            channels_max: 1_000,
-            subscriptions_max: 64,
-            depth: Depth::Ring,
-        });
+        let encode = |_: &Publication, _: Offset, _| Frame::whole(Bytes::from_static(b"x"));
+        let settings = ShardSettings::alone(rules, encode, |_, _| Frame::default());
+        let shard = Shard::new(settings);
         let mut stream = Self { shard, taken: Taken::default() };
         let now = |name: &&str| Subscription::new(channel(name), Start::Now);
         let opening = Opening {

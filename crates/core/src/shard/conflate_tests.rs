@@ -2,7 +2,6 @@
 
 use std::cell::Cell;
 use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -11,13 +10,13 @@ use crate::cursor::Cursor;
 use crate::feed::Run;
 use crate::frame::{Format, Frame};
 use crate::name::ChannelName;
-use crate::namespace::{NamespaceRules, Namespaces, Presence};
+use crate::namespace::{NamespaceRules, Presence};
 use crate::permit::Permit;
-use crate::position::{Epoch, Offset};
+use crate::position::Offset;
 use crate::presence::{Attendance, News};
 use crate::publication::{Content, Data, Detail, Draft, End, Lifetime, Publication, SessionId};
 use crate::rate::{Pace, Rate};
-use crate::settings::{Authority, Depth, Retention, ShardSettings, SlowReader};
+use crate::settings::{Retention, ShardSettings, SlowReader};
 use crate::shard::{
     Completion, ConnectionId, Delivery, Echo, Effect, EngineCommand, Input, Opening, Origin,
     Request, Room, Shard, Sink,
@@ -341,28 +340,8 @@ impl Hub {
         let history = Retention { count: 5000, bytes: 1 << 20, age: Duration::from_secs(600) };
         let rules = NamespaceRules { history, slow_reader, presence: Presence::Off };
         let shard = Shard::new(ShardSettings {
-            shard: 0,
-            shards: 1,
-            generation: Epoch::from_bits(7),
-            mark: 0,
-            seed: 1,
-            encode,
-            encode_news,
-            namespaces: Arc::new(Namespaces::only(rules)),
-            ring: history,
-            rings_bytes_max: usize::MAX,
             feed: Retention { count: FEED_COUNT, bytes: 1 << 20, age: Duration::MAX },
-            page_bytes: 64 * 1024,
-            pages_bytes_max: 1 << 20,
-            sends_per_visit: 256,
-            authority: Authority::Open,
-            authority_timeout: Duration::from_secs(1),
-            engine_timeout: Duration::from_secs(1),
-            key_window: Duration::from_secs(120),
-            keys_max: 3,
-            channels_max: 3,
-            subscriptions_max: 64,
-            depth: Depth::Ring,
+            ..ShardSettings::alone(rules, encode, encode_news)
         });
         let now = Now { millis: 1_000, unix: 1_000_000 };
         let (sinks, published) = (Sinks::default(), Vec::new());

@@ -9,13 +9,13 @@ use fanfare_core::cursor::Cursor;
 use fanfare_core::feed::Run;
 use fanfare_core::frame::Format;
 use fanfare_core::name::ChannelName;
-use fanfare_core::namespace::{NamespaceRules, Namespaces, Presence};
+use fanfare_core::namespace::{NamespaceRules, Presence};
 use fanfare_core::permit::{Permit, PermitPool};
 use fanfare_core::position::{Epoch, Position};
 use fanfare_core::presence::Attendance;
 use fanfare_core::publication::{Content, Data, Draft, End, Lifetime, Publication, SessionId};
 use fanfare_core::rate::Pace;
-use fanfare_core::settings::{Authority, Depth, Retention, ShardSettings, SlowReader};
+use fanfare_core::settings::{Retention, ShardSettings, SlowReader};
 use fanfare_core::shard::{
     Completion, ConnectionId, Delivery, Echo, Effect, EngineCommand, Input, Opening, Origin,
     Request, Room, Shard, Sink,
@@ -23,6 +23,7 @@ use fanfare_core::shard::{
 use fanfare_core::start::{Start, Subscription};
 use fanfare_core::time::Now;
 use fanfare_protocol::native::encode::encode;
+use fanfare_protocol::native::presence::encode_news;
 
 /// The moment of everything.
 pub(crate) const TIME: u64 = 1_800_000_000_000;
@@ -54,28 +55,8 @@ impl Hub {
         let (slow_reader, presence) = (SlowReader::Recover, Presence::Off);
         let rules = NamespaceRules { history, slow_reader, presence };
         let shard = Shard::new(ShardSettings {
-            shard: 0,
-            shards: 1,
-            generation: Epoch::from_bits(7),
-            mark: 0,
-            seed: 1,
-            encode,
-            encode_news: fanfare_protocol::native::presence::encode_news,
-            namespaces: Arc::new(Namespaces::only(rules)),
-            ring: history,
-            rings_bytes_max: usize::MAX,
             feed: Retention { count: 8_192, ..history },
-            page_bytes: 64 << 10,
-            pages_bytes_max: 16 << 20,
-            sends_per_visit: 256,
-            authority: Authority::Open,
-            authority_timeout: Duration::from_secs(10),
-            engine_timeout: Duration::from_secs(10),
-            key_window: Duration::from_secs(120),
-            keys_max: 1_000,
-            channels_max: 1_000,
-            subscriptions_max: 64,
-            depth: Depth::Ring,
+            ..ShardSettings::alone(rules, encode, encode_news)
         });
         Ok(Self {
             shard,

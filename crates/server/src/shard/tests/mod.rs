@@ -14,10 +14,9 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use fanfare_core::namespace::{NamespaceRules, Namespaces, Presence};
+use fanfare_core::namespace::{NamespaceRules, Presence};
 use fanfare_core::permit::PermitPool;
-use fanfare_core::position::Epoch;
-use fanfare_core::settings::{Authority, Depth, Retention, ShardId, ShardSettings, SlowReader};
+use fanfare_core::settings::{Authority, Retention, ShardId, ShardSettings, SlowReader};
 use fanfare_protocol::native::cors::{Hosts, OriginPolicy, Origins};
 use fanfare_protocol::native::route::{Compression, Rules};
 
@@ -166,26 +165,10 @@ fn settings(shard: ShardId, wishes: &Wishes) -> ShardSettings {
     ShardSettings {
         shard,
         shards: wishes.shards,
-        generation: Epoch::from_bits(77),
-        mark: 0,
         seed: 1 + u64::from(shard),
-        encode: super::encoder(),
-        encode_news: crate::coding::encode_news,
-        namespaces: Arc::new(Namespaces::only(rules)),
-        ring: history,
-        rings_bytes_max: usize::MAX,
         feed: Retention { bytes: 1 << 18, ..history },
-        page_bytes: 1 << 16,
-        pages_bytes_max: 1 << 24,
-        sends_per_visit: 256,
         authority: wishes.authority,
-        authority_timeout: Duration::from_secs(10),
-        engine_timeout: Duration::from_secs(10),
-        key_window: Duration::from_secs(120),
-        keys_max: 1_000,
-        channels_max: 1_000,
-        subscriptions_max: 64,
-        depth: Depth::Ring,
+        ..ShardSettings::alone(rules, super::encoder(), crate::coding::encode_news)
     }
 }
 

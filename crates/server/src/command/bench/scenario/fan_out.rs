@@ -3,7 +3,7 @@
 
 use anyhow::Result;
 
-use super::{payload_bytes, transport};
+use super::{payload_bytes, publish_one, transport};
 use crate::command::bench::audience::{Audience, Shape};
 use crate::command::bench::numbers::Numbers;
 use crate::command::bench::progress::Progress;
@@ -71,9 +71,7 @@ pub(super) fn measure(
     let mut singles = |audience: &mut Audience<'_>, progress: &mut Progress, count| {
         for (sent, channel) in channels.by_ref().take(count).enumerate() {
             progress.tell(|| format!("{sent} of {count} publications"));
-            audience.expect(channel);
-            publisher.publish(&[numbers.next(channel)])?;
-            audience.wait(0)?;
+            publish_one(audience, (&mut publisher, &mut numbers), channel)?;
         }
         Ok(())
     };

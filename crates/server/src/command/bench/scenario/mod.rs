@@ -17,7 +17,10 @@ pub(super) mod throughput;
 
 use anyhow::{Context, Result};
 
+use super::audience::Audience;
 use super::description::Transport;
+use super::numbers::Numbers;
+use super::publisher::Publisher;
 use super::run::{Bench, Lengths, Side};
 
 /// A side's transport of this name.
@@ -29,4 +32,15 @@ fn transport<'a>(side: &'a Side, name: &str) -> Result<&'a Transport> {
 /// The payload that this side is given: the floor gets the whole frame that others make of it.
 fn payload_bytes(bench: &Bench, side: &Side, lengths: Lengths) -> usize {
     if side.is_floor() { lengths.frame } else { bench.flags.size }
+}
+
+/// Publishes to a channel, and waits until everyone has it.
+fn publish_one(
+    audience: &mut Audience<'_>,
+    (publisher, numbers): (&mut Publisher<'_>, &mut Numbers),
+    channel: u32,
+) -> Result<()> {
+    audience.expect(channel);
+    publisher.publish(&[numbers.next(channel)])?;
+    audience.wait(0)
 }

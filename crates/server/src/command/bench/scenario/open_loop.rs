@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, anyhow};
 
-use super::{payload_bytes, transport};
+use super::{payload_bytes, publish_one, transport};
 use crate::command::bench::audience::Shape;
 use crate::command::bench::connect::Clock;
 use crate::command::bench::histogram::Latencies;
@@ -52,9 +52,7 @@ pub(super) fn measure(
     let mut publisher = Publisher::connect(&subject, side.description.way("post")?, (0, 0), size)?;
     let mut numbers = Numbers::new(bench.clock);
     for channel in plan.shape.channels().take(WARM_UP) {
-        audience.expect(channel);
-        publisher.publish(&[numbers.next(channel)])?;
-        audience.wait(0)?;
+        publish_one(&mut audience, (&mut publisher, &mut numbers), channel)?;
     }
     audience.record()?;
     let (sent, done) = (AtomicU64::new(0), AtomicBool::new(false));
