@@ -171,6 +171,18 @@ fn command(text: &str) -> Result<Command, BadCommand> {
 }
 
 #[test]
+fn a_publish_goes_to_the_channel_that_it_names_whichever_the_last_one_was() {
+    let last = channel("news");
+    for name in ["news", "new", "newsy"] {
+        let text = format!("{{\"type\":\"publish\",\"channel\":\"{name}\",\"data\":1}}");
+        let speaker = Speaker { last: Some(&last), ..Speaker::default() };
+        let found = v1::parse(&text, speaker, &Rules::default(), NOW).unwrap().ask;
+        let Ask::Publish(found, _) = found else { panic!("{found:?}") };
+        assert_eq!((found.as_str(), found.hash48()), (name, channel(name).hash48()));
+    }
+}
+
+#[test]
 fn the_commands_of_v1_are_read() {
     let ask = |text: &str| command(text).unwrap().ask;
     assert!(matches!(ask("{\"id\":1,\"type\":\"ping\"}"), Ask::Ping));
