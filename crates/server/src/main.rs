@@ -19,6 +19,7 @@ mod node;
 mod pipe;
 mod serve;
 mod shard;
+mod tls;
 
 use std::process::ExitCode;
 

@@ -24,6 +24,7 @@ use crate::auth::Identity;
 use crate::load::Counted;
 use crate::pipe::PipeWriter;
 use crate::shard::{Change, Judge};
+use crate::tls::{Entrance, Session};
 
 /// What a shard can find in its mailbox.
 #[derive(Debug)]
@@ -47,6 +48,8 @@ pub(crate) enum Letter {
     Accepted {
         /// The socket, its options set.
         socket: mio::net::TcpStream,
+        /// What is spoken on it.
+        entrance: Entrance,
         /// Where it comes from.
         peer: SocketAddr,
         /// Counts it.
@@ -116,6 +119,8 @@ pub(crate) struct ShardSnapshot {
 pub(crate) struct Adoption {
     /// The socket, non-blocking.
     pub socket: std::net::TcpStream,
+    /// Its TLS session, if it has one.
+    pub session: Option<Box<Session>>,
     /// Where it comes from.
     pub peer: SocketAddr,
     /// Bytes that the client sent after its request head.
@@ -129,8 +134,10 @@ pub(crate) struct Adoption {
 /// A connection on its way from a shard to hyper.
 #[derive(Debug)]
 pub(crate) struct Handover {
-    /// The socket, non-blocking. A TLS session will stand beside it.
+    /// The socket, non-blocking.
     pub socket: std::net::TcpStream,
+    /// Its TLS session, if it has one.
+    pub session: Option<Box<Session>>,
     /// Where it comes from.
     pub peer: SocketAddr,
     /// Bytes already read, beginning with a request head.

@@ -23,6 +23,7 @@ use mio::{Events, Interest, Poll, Token, Waker};
 
 use crate::load::Load;
 use crate::node::{Letter, Node};
+use crate::tls::Entrance;
 use answer::Limit;
 use refusal::Refusals;
 use socket::Spare;
@@ -52,7 +53,7 @@ pub(crate) struct Acceptor {
 
 struct Loop {
     poll: Poll,
-    listeners: Vec<TcpListener>,
+    listeners: Vec<(TcpListener, Entrance)>,
     options: Arc<ArcSwap<AcceptorOptions>>,
     node: Arc<Node>,
     load: Arc<Load>,
@@ -69,7 +70,7 @@ impl Acceptor {
     /// # Errors
     /// If the poll cannot be set up or the thread cannot be started.
     pub(crate) fn start(
-        listeners: Vec<std::net::TcpListener>,
+        listeners: Vec<(std::net::TcpListener, Entrance)>,
         options: AcceptorOptions,
         node: Arc<Node>,
         load: Arc<Load>,
@@ -78,11 +79,11 @@ impl Acceptor {
         let waker = Waker::new(poll.registry(), WAKER)?;
         let stop = Arc::new(AtomicBool::new(false));
         let mut sockets = Vec::new();
-        for (place, listener) in listeners.into_iter().enumerate() {
+        for (place, (listener, entrance)) in listeners.into_iter().enumerate() {
             listener.set_nonblocking(true)?;
             let mut listener = TcpListener::from_std(listener);
             poll.registry().register(&mut listener, Token(place), Interest::READABLE)?;
-            sockets.push(listener);
+            sockets.push((listener, entrance));
         }
         let options = Arc::new(ArcSwap::from_pointee(options));
         let accepting = Loop {
@@ -171,11 +172,12 @@ impl Loop {
     /// more.
     fn accept_some(&mut self, place: usize, now: Instant) -> bool {
         for _ in 0..ACCEPTS_PER_TURN {
-            let Some(listener) = self.listeners.get(place) else {
+            let Some((listener, entrance)) = self.listeners.get(place) else {
                 return false;
             };
+            let entrance = *entrance;
             match listener.accept() {
-                Ok((socket, peer)) => self.deal(socket, peer, now),
+                Ok((socket, peer)) => self.deal((socket, entrance), peer, now),
                 Err(error) => return self.refused_by_kernel(place, &error, now),
             }
         }
@@ -195,14 +197,14 @@ impl Loop {
         self.tell("files", now, || {
             tracing::error!(%error, "no file descriptor for a new connection: raise the open-file limit (ulimit -n) or lower limits.connections_max");
         });
-        if let Some(listener) = self.listeners.get(place) {
+        if let Some((listener, _)) = self.listeners.get(place) {
             self.spare.turn_away(listener);
         }
         self.paused_until = Some(now + STARVATION_PAUSE);
         false
     }
 
-    fn deal(&mut self, socket: TcpStream, peer: SocketAddr, now: Instant) {
+    fn deal(&mut self, (socket, entrance): (TcpStream, Entrance), peer: SocketAddr, now: Instant) {
         let options = self.options.load();
         let full = self.load.connections() >= options.connections_max;
         let crowded = self.load.handshakes() >= options.handshakes_max;
@@ -214,7 +216,11 @@ impl Loop {
             self.tell(key, now, || {
                 tracing::warn!(key, "connections are refused: the limit is reached");
             });
-            self.refusals.add(socket, limit, now, &self.poll);
+            // Words would take the handshake that there is no room for; a client of TLS that finds
+            // its connection closed comes back by itself.
+            if entrance == Entrance::Plain {
+                self.refusals.add(socket, limit, now, &self.poll);
+            }
             return;
         }
         if let Err(error) = socket::prepare(&socket) {
@@ -228,7 +234,7 @@ impl Loop {
         };
         self.load.arrive(shard);
         self.load.begin_handshake();
-        mailbox.put(Letter::Accepted { socket, peer, counted: self.load.enter() });
+        mailbox.put(Letter::Accepted { socket, entrance, peer, counted: self.load.enter() });
     }
 
     /// Says something in the log, each thing once a minute at most.

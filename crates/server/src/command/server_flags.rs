@@ -21,6 +21,15 @@ pub(crate) struct ServerFlags {
     /// An address to listen on; may be repeated.
     #[arg(long, value_name = "ADDRESS:PORT")]
     listen: Vec<String>,
+    /// An address to speak TLS on; may be repeated.
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    tls_listen: Vec<String>,
+    /// The certificate of a TLS server with those that lead to its root, in PEM; may be repeated.
+    #[arg(long, value_name = "FILE")]
+    tls_certificate: Vec<String>,
+    /// The private key of a certificate, in PEM, in the order of the certificates.
+    #[arg(long, value_name = "FILE")]
+    tls_key: Vec<String>,
     /// Threads that own connections and channels [default: the number of cores].
     #[arg(long, value_name = "N")]
     shards: Option<String>,
@@ -102,6 +111,9 @@ impl ServerFlags {
     fn source(&self) -> Source {
         let mut source = Source::default();
         source.flags(&table::LISTEN, "--listen", &self.listen);
+        source.flags(&table::TLS_LISTEN, "--tls-listen", &self.tls_listen);
+        source.flags(&table::TLS_CERTIFICATE, "--tls-certificate", &self.tls_certificate);
+        source.flags(&table::TLS_KEY, "--tls-key", &self.tls_key);
         source.flag(&table::SHARDS, "--shards", self.shards.as_deref());
         source.flag(&table::PUBLIC_URL, "--public-url", self.public_url.as_deref());
         source.flags(&table::HOSTS, "--host", &self.host);

@@ -16,7 +16,7 @@ use super::place::{NAMESPACES, name_of_route};
 use super::route::{GREETING, POST, TO};
 use super::settings::{
     Auth, ChannelRules, Drain, Durability, Engine, History, Jitter, Limits, Log, LogFormat,
-    Machine, Mode, Namespace, Settings, SlowReader, Storage,
+    Machine, Mode, Namespace, Settings, SlowReader, Storage, Tls,
 };
 use super::table::{self, Key};
 
@@ -51,11 +51,13 @@ struct Building<'a> {
 impl Building<'_> {
     fn settings(&mut self, mode: Mode, machine: Machine) -> Settings {
         let limits = self.limits(machine);
+        let tls = self.tls(mode);
         Settings {
             mode,
             storage: self.storage(&limits),
             engine: self.engine(mode),
-            listen: self.listen(mode),
+            listen: self.listen(mode, &tls),
+            tls,
             shards: self.top.number(&table::SHARDS).map_or(machine.cores, saturate),
             public_url: self.public_url(),
             hosts: self.each(&table::HOSTS, address::host),
@@ -79,16 +81,38 @@ impl Building<'_> {
         }
     }
 
-    fn listen(&mut self, mode: Mode) -> Vec<SocketAddr> {
+    fn tls(&mut self, mode: Mode) -> Tls {
+        let (tls, mistakes) = super::tls::tls(self.top);
+        self.mistakes.extend(mistakes);
+        self.refuse_foreign(&table::TLS_LISTEN, mode, &tls.listen);
+        tls
+    }
+
+    fn listen(&mut self, mode: Mode, tls: &Tls) -> Vec<SocketAddr> {
         let mut addresses = self.each(&table::LISTEN, address::listen);
         let written = !self.top.list(&table::LISTEN).is_empty();
         if addresses.len() > 16 {
             self.mistake(&table::LISTEN, "has more than 16 addresses", "remove some");
         }
-        let foreign = addresses.iter().find(|address| !address.ip().is_loopback()).copied();
+        self.refuse_foreign(&table::LISTEN, mode, &addresses);
+        if !written {
+            let ip = match mode {
+                Mode::Dev | Mode::Demo => Ipv4Addr::LOCALHOST,
+                // Who speaks TLS to others does not mean to speak in clear to them as well.
+                Mode::Serve if !tls.listen.is_empty() => Ipv4Addr::LOCALHOST,
+                Mode::Serve => Ipv4Addr::UNSPECIFIED,
+            };
+            addresses = vec![SocketAddr::new(IpAddr::V4(ip), PORT)];
+        }
+        addresses
+    }
+
+    /// In `dev` anyone who can reach it may do everything.
+    fn refuse_foreign(&mut self, key: &'static Key, mode: Mode, addresses: &[SocketAddr]) {
+        let foreign = addresses.iter().find(|address| !address.ip().is_loopback());
         if let (Mode::Dev | Mode::Demo, Some(foreign)) = (mode, foreign) {
             self.mistake(
-                &table::LISTEN,
+                key,
                 &format!(
                     "is {foreign}, which others can reach, and `{}` asks nobody who they are",
                     mode.name()
@@ -96,14 +120,6 @@ impl Building<'_> {
                 "listen on 127.0.0.1, or start `fanfare serve`",
             );
         }
-        if !written {
-            let ip = match mode {
-                Mode::Dev | Mode::Demo => Ipv4Addr::LOCALHOST,
-                Mode::Serve => Ipv4Addr::UNSPECIFIED,
-            };
-            addresses = vec![SocketAddr::new(IpAddr::V4(ip), PORT)];
-        }
-        addresses
     }
 
     fn public_url(&mut self) -> Option<String> {

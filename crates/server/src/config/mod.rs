@@ -21,6 +21,7 @@ pub(crate) mod settings;
 pub(crate) mod source;
 pub(crate) mod standing;
 pub(crate) mod table;
+mod tls;
 
 use std::fs;
 use std::io::ErrorKind;

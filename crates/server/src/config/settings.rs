@@ -46,6 +46,8 @@ pub(crate) struct Settings {
     pub(crate) mode: Mode,
     /// At least one address; loopback only but in `serve`. Port 0 asks for any free port.
     pub(crate) listen: Vec<SocketAddr>,
+    /// Where TLS is spoken beside `listen`.
+    pub(crate) tls: Tls,
     /// Threads that own connections and channels; 1 to 256.
     pub(crate) shards: usize,
     /// The URL under which browsers reach the server, without a trailing slash.
@@ -85,6 +87,24 @@ pub(crate) struct Settings {
     pub(crate) log: Log,
     /// Files this process may have open, told at start.
     pub(crate) open_files: u64,
+}
+
+/// Where TLS is spoken.
+#[derive(Debug, Clone)]
+pub(crate) struct Tls {
+    /// No address: nowhere.
+    pub(crate) listen: Vec<SocketAddr>,
+    /// What is shown there; at least one if there is an address.
+    pub(crate) certificates: Vec<CertificateFiles>,
+}
+
+/// Where a certificate and its key are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct CertificateFiles {
+    /// PEM: the certificate, then those that lead to its root.
+    pub(crate) certificate: PathBuf,
+    /// PEM: its private key.
+    pub(crate) key: PathBuf,
 }
 
 /// Who may publish.

@@ -64,7 +64,7 @@ pub(crate) enum Standard {
 }
 
 /// Every key, in the order in which documents list them; keys of one table stand together.
-pub(crate) static KEYS: [&Key; 52] = [
+pub(crate) static KEYS: [&Key; 55] = [
     &LISTEN,
     &SHARDS,
     &PUBLIC_URL,
@@ -117,13 +117,17 @@ pub(crate) static KEYS: [&Key; 52] = [
     &LOG_COPY_BYTES_PER_SECOND,
     &LOG_READERS,
     &LOG_ON_CORRUPTION,
+    &TLS_LISTEN,
+    &TLS_CERTIFICATE,
+    &TLS_KEY,
 ];
 
 pub(crate) static LISTEN: Key = Key {
     name: "listen",
     kind: Kind::List,
     default: Standard::Computed {
-        how: "`127.0.0.1:8300` in `dev`, `0.0.0.0:8300` in `serve`",
+        how: "`127.0.0.1:8300` in `dev`, `0.0.0.0:8300` in `serve`, loopback there too if \
+              `tls.listen` is set",
         example: "[\"127.0.0.1:8300\"]",
     },
     about: "The addresses to listen on, each `address:port`, at most 16. `dev` refuses any that \
@@ -548,4 +552,29 @@ pub(crate) static LOG_ON_CORRUPTION: Key = Key {
     about: "What happens at the start when a part of the log is damaged: `quarantine` sets it aside \
             and tells the readers of what it held a gap, `refuse` does not start. A tail that a \
             crash tore off is not damage.",
+};
+
+pub(crate) static TLS_LISTEN: Key = Key {
+    name: "tls.listen",
+    kind: Kind::List,
+    default: Standard::Unset,
+    about: "The addresses to speak TLS on, beside those of `listen`, each `address:port`, at most \
+            16. See [TLS](tls.md).",
+};
+
+pub(crate) static TLS_CERTIFICATE: Key = Key {
+    name: "tls.certificate",
+    kind: Kind::List,
+    default: Standard::Unset,
+    about: "Files in PEM, each with a certificate and those that lead to its root. Of several the \
+            first is shown that is valid for the name that a client asks for, else the first. They \
+            are read again when they change. Watch `fanfare_tls_certificate_expiry_seconds`.",
+};
+
+pub(crate) static TLS_KEY: Key = Key {
+    name: "tls.key",
+    kind: Kind::List,
+    default: Standard::Unset,
+    about: "Files in PEM, each with the private key of a certificate, in the order of \
+            `tls.certificate`.",
 };

@@ -14,12 +14,12 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Request, Response};
 use hyper_util::rt::{TokioIo, TokioTimer};
-use tokio::net::TcpStream;
 
 use super::answer::AnswerBody;
 use super::intake::Intake;
 use super::pace::Pace;
 use super::rewound::{Ending, Rewound};
+use super::socket::Socket;
 use super::{Present, Shared};
 use crate::load::Counted;
 use crate::metrics::Transport;
@@ -62,8 +62,8 @@ pub(super) async fn serve_all(present: Arc<Present>, mut intake: Intake) {
 
 async fn serve(present: Arc<Present>, handover: Handover) {
     let shared = present.get();
-    let Handover { socket, peer, read, counted } = handover;
-    let socket = match TcpStream::from_std(socket) {
+    let Handover { socket, session, peer, read, counted } = handover;
+    let socket = match Socket::new(socket, session) {
         Ok(socket) => socket,
         Err(error) => {
             tracing::warn!(%error, "a connection could not be taken over");

@@ -25,6 +25,7 @@ mod read;
 mod resolve;
 mod rewound;
 mod session;
+mod socket;
 mod stream;
 mod upgrade;
 

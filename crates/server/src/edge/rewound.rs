@@ -4,7 +4,6 @@
 //! shard, hyper gets the socket as if nobody had touched it: the bytes are replayed first.
 
 use std::io;
-use std::mem::MaybeUninit;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -13,15 +12,15 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
 
 use super::pace::Pace;
+use super::socket::Socket;
 
 /// A socket that gives `read` before what the kernel holds.
 #[derive(Debug)]
 pub(crate) struct Rewound {
     /// Taken only when the socket leaves for a shard, or is dropped.
-    socket: Option<TcpStream>,
+    socket: Option<Socket>,
     read: Bytes,
     ending: Ending,
     pace: Pace,
@@ -54,12 +53,12 @@ impl Ending {
 
 impl Rewound {
     /// `socket`, of which `read` was read already.
-    pub(crate) fn new(socket: TcpStream, read: Bytes, ending: Ending, pace: Pace) -> Self {
+    pub(crate) fn new(socket: Socket, read: Bytes, ending: Ending, pace: Pace) -> Self {
         Self { socket: Some(socket), read, ending, pace, stuck: false }
     }
 
     /// The socket and what is still to be replayed.
-    pub(crate) fn into_parts(mut self) -> io::Result<(TcpStream, Bytes)> {
+    pub(crate) fn into_parts(mut self) -> io::Result<(Socket, Bytes)> {
         let read = std::mem::take(&mut self.read);
         let socket = self.socket.take().ok_or(io::ErrorKind::NotConnected)?;
         Ok((socket, read))
@@ -71,15 +70,14 @@ impl Rewound {
         if !self.pace.leaves_with_client() || !self.read.is_empty() {
             return Ok(());
         }
-        let mut byte = [MaybeUninit::uninit()];
-        match self.socket()?.poll_peek(context, &mut ReadBuf::uninit(&mut byte)) {
-            Poll::Ready(Ok(0)) => Err(io::ErrorKind::ConnectionAborted.into()),
+        match self.socket()?.poll_ended(context) {
+            Poll::Ready(Ok(())) => Err(io::ErrorKind::ConnectionAborted.into()),
             Poll::Ready(Err(error)) => Err(error),
-            Poll::Ready(Ok(_)) | Poll::Pending => Ok(()),
+            Poll::Pending => Ok(()),
         }
     }
 
-    fn socket(&mut self) -> io::Result<Pin<&mut TcpStream>> {
+    fn socket(&mut self) -> io::Result<Pin<&mut Socket>> {
         let socket = self.socket.as_mut().ok_or(io::ErrorKind::NotConnected)?;
         Ok(Pin::new(socket))
     }
@@ -87,14 +85,13 @@ impl Rewound {
 
 impl Drop for Rewound {
     fn drop(&mut self) {
-        let Some(socket) = &self.socket else { return };
+        let Some(socket) = &mut self.socket else { return };
         if let (Some(last), false) = (self.ending.farewell.get(), self.stuck) {
-            // What there is no room for, nobody reads.
-            let _written = socket.try_write(last);
+            socket.say_last(last);
         }
         if self.ending.reset.load(Ordering::Acquire) {
             // A socket that is already gone cannot be reset and need not be.
-            let _gone = socket2::SockRef::from(socket).set_linger(Some(Duration::ZERO));
+            let _gone = socket.options().set_linger(Some(Duration::ZERO));
         }
     }
 }
@@ -146,7 +143,7 @@ impl AsyncWrite for Rewound {
     }
 
     fn is_write_vectored(&self) -> bool {
-        self.socket.as_ref().is_some_and(TcpStream::is_write_vectored)
+        self.socket.as_ref().is_some_and(Socket::is_write_vectored)
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -171,18 +168,18 @@ mod tests {
 
     use bytes::Bytes;
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
-    use tokio::net::{TcpListener, TcpStream};
+    use tokio::net::TcpListener;
     use tokio::time::timeout;
 
-    use super::{Ending, Pace, Rewound};
+    use super::{Ending, Pace, Rewound, Socket};
 
     const DEADLINE: Duration = Duration::from_secs(5);
 
-    async fn pair() -> (TcpStream, std::net::TcpStream) {
+    async fn pair() -> (Socket, std::net::TcpStream) {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let client = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
         client.set_read_timeout(Some(DEADLINE)).unwrap();
-        (listener.accept().await.unwrap().0, client)
+        (Socket::Plain(listener.accept().await.unwrap().0), client)
     }
 
     #[tokio::test]

@@ -12,13 +12,13 @@ use fanfare_protocol::websocket::{CloseCode, Frame, encode_frame};
 use hyper::upgrade::{OnUpgrade, Parts};
 use hyper_util::rt::TokioIo;
 use tokio::io::AsyncWriteExt;
-use tokio::net::TcpStream;
 use tokio::time::{Duration, timeout};
 
 use super::Shared;
 use super::answer::{self, AnswerBody, Answered};
 use super::connection::Origin;
 use super::rewound::Rewound;
+use super::socket::Socket;
 use crate::auth::Caller;
 use crate::node::{Adoption, Letter};
 use crate::shard::SocketRequest;
@@ -112,7 +112,7 @@ impl Shared {
     }
 
     /// Sends a socket where it belongs.
-    async fn send_on(&self, mut socket: TcpStream, leftover: Bytes, from: &Origin, behind: Behind) {
+    async fn send_on(&self, mut socket: Socket, leftover: Bytes, from: &Origin, behind: Behind) {
         match behind {
             Behind::Shard(request) => self.give_back(socket, leftover, from, *request),
             Behind::Goodbye(code, reason) => {
@@ -133,7 +133,7 @@ impl Shared {
 
     fn give_back(
         &self,
-        socket: TcpStream,
+        socket: Socket,
         leftover: Bytes,
         from: &Origin,
         socket_request: SocketRequest,
@@ -141,14 +141,17 @@ impl Shared {
         let shard = self.load.lightest();
         let mailboxes = self.node.mailboxes();
         let Some(mailbox) = mailboxes.get(usize::from(shard)) else { return };
-        match (socket.into_std(), from.take_counted()) {
-            (Ok(socket), Some(counted)) => mailbox.put(Letter::Adopted(Box::new(Adoption {
-                socket,
-                peer: from.peer,
-                leftover,
-                socket_request,
-                counted,
-            }))),
+        match (socket.into_parts(), from.take_counted()) {
+            (Ok((socket, session, read)), Some(counted)) => {
+                mailbox.put(Letter::Adopted(Box::new(Adoption {
+                    socket,
+                    session,
+                    peer: from.peer,
+                    leftover: joined(leftover, read),
+                    socket_request,
+                    counted,
+                })));
+            }
             (Err(error), _) => tracing::warn!(%error, "a WebSocket could not be given to a shard"),
             (Ok(_), None) => tracing::error!("a connection was given away twice"),
         }
@@ -156,18 +159,22 @@ impl Shared {
 }
 
 /// Takes the socket out of hyper's hands, with what it had read ahead.
-async fn take_back(upgraded: hyper::upgrade::Upgraded) -> std::io::Result<(TcpStream, Bytes)> {
+async fn take_back(upgraded: hyper::upgrade::Upgraded) -> std::io::Result<(Socket, Bytes)> {
     let Parts { io, read_buf, .. } = upgraded
         .downcast::<TokioIo<Rewound>>()
         .map_err(|_other| std::io::Error::other("hyper gave back another kind of socket"))?;
     let mut rewound = io.into_inner();
     rewound.flush().await?;
     let (socket, rest) = rewound.into_parts()?;
-    if rest.is_empty() {
-        return Ok((socket, read_buf));
+    Ok((socket, joined(read_buf, rest)))
+}
+
+fn joined(first: Bytes, second: Bytes) -> Bytes {
+    if second.is_empty() {
+        return first;
     }
-    let mut leftover = BytesMut::with_capacity(read_buf.len() + rest.len());
-    leftover.extend_from_slice(&read_buf);
-    leftover.extend_from_slice(&rest);
-    Ok((socket, leftover.freeze()))
+    let mut both = BytesMut::with_capacity(first.len() + second.len());
+    both.extend_from_slice(&first);
+    both.extend_from_slice(&second);
+    both.freeze()
 }

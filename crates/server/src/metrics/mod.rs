@@ -10,5 +10,6 @@ mod sample;
 pub(crate) mod scrape;
 #[cfg(test)]
 mod tests;
+mod tls;
 
 pub(crate) use cells::{Counted, Delays, EdgeCells, PanicCount, Refusals, Reloaded, Transport};

@@ -15,6 +15,7 @@ use crate::coding::{CodingFigures, Passage, coding_name};
 use crate::engine::Health;
 use crate::load::Load;
 use crate::node::{Letter, Node, ShardSnapshot};
+use crate::tls::{Certificates, TlsFigures};
 
 pub(crate) use super::sample::TEXT_TYPE;
 
@@ -35,6 +36,8 @@ pub(crate) struct Sources {
     pub limits: Arc<[(&'static str, u64)]>,
     /// The log, if there is one.
     pub log: Option<Arc<Health>>,
+    /// The certificates of TLS, if it is spoken.
+    pub certificates: Option<Arc<Certificates>>,
 }
 
 impl Sources {
@@ -75,6 +78,7 @@ impl Sources {
         samples.extend(total.messages());
         samples.extend(total.compression());
         samples.extend(total.shards());
+        samples.extend(super::tls::samples(self.certificates.as_deref(), &total.tls));
         samples.extend(self.log.as_deref().map(super::log::samples).unwrap_or_default());
         samples
     }
@@ -151,6 +155,7 @@ struct Total {
     changes: [u64; 2],
     unanswered: u64,
     coding: CodingFigures,
+    tls: TlsFigures,
     shards: u64,
     silent: u64,
 }
@@ -196,6 +201,7 @@ impl Total {
         let changes = [sockets.changes_made, sockets.changes_refused];
         self.changes.iter_mut().zip(changes).for_each(|(sum, more)| *sum += more);
         self.coding.add(&sockets.coding);
+        self.tls.add(&sockets.tls);
     }
 
     /// What took how long, by transport.

@@ -5,21 +5,34 @@ use std::net::{SocketAddr, TcpListener};
 use anyhow::{Context, Result};
 use socket2::{Domain, Protocol, Socket, Type};
 
+use crate::config::settings::Settings;
+use crate::tls::Entrance;
+
 /// Connections that the kernel keeps while the acceptor is busy.
 const BACKLOG: i32 = 4_096;
+
+/// A listening socket, and what is spoken on it.
+pub(super) type Listener = (TcpListener, Entrance);
 
 /// Listens on every address.
 ///
 /// # Errors
 ///
 /// An address that cannot be listened on, with what to do about it.
-pub(super) fn all(addresses: &[SocketAddr]) -> Result<Vec<TcpListener>> {
-    addresses
-        .iter()
-        .map(|address| {
-            one(*address).with_context(|| {
-                format!("cannot listen on {address}; `--listen` chooses another address")
-            })
+pub(super) fn all(settings: &Settings) -> Result<Vec<Listener>> {
+    let plain = settings.listen.iter().map(|address| (address, Entrance::Plain));
+    let secure = settings.tls.listen.iter().map(|address| (address, Entrance::Secure));
+    plain
+        .chain(secure)
+        .map(|(address, entrance)| {
+            let flag = match entrance {
+                Entrance::Plain => "--listen",
+                Entrance::Secure => "--tls-listen",
+            };
+            let listener = one(*address).with_context(|| {
+                format!("cannot listen on {address}; `{flag}` chooses another address")
+            })?;
+            Ok((listener, entrance))
         })
         .collect()
 }

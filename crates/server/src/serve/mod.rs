@@ -25,11 +25,11 @@ use server::Server;
 pub(crate) fn run(settings: Settings, reload: Option<Reload>) -> Result<Exit> {
     let logging = logging::start(&settings.log)?;
     PanicCount::install();
-    let listeners = listen::all(&settings.listen)?;
+    let listeners = listen::all(&settings)?;
     let addresses = listeners
         .iter()
-        .map(std::net::TcpListener::local_addr)
-        .collect::<Result<Vec<_>, _>>()
+        .map(|(listener, entrance)| Ok((listener.local_addr()?, *entrance)))
+        .collect::<std::io::Result<Vec<_>>>()
         .context("the address of a listening socket cannot be read")?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(EDGE_WORKERS)

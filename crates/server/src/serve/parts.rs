@@ -20,6 +20,7 @@ use crate::config::settings::{ChannelRules, Jitter, Limits, Mode, Settings, Slow
 use crate::edge::{self, EdgeOptions, Pages};
 use crate::engine::Store;
 use crate::shard;
+use crate::tls::{Acceptance, Certificates};
 
 /// Bytes of one page of history on its way to a reader.
 const PAGE_BYTES: usize = 64 * 1024;
@@ -82,6 +83,19 @@ pub(super) fn policy(settings: &Settings) -> OriginPolicy {
         }
     };
     OriginPolicy { hosts, origins }
+}
+
+/// How TLS connections are begun, if they are listened for.
+///
+/// # Errors
+///
+/// A certificate that is of no use.
+pub(super) fn acceptance(settings: &Settings) -> Result<Option<Acceptance>> {
+    if settings.tls.listen.is_empty() {
+        return Ok(None);
+    }
+    let certificates = Certificates::read(settings.tls.certificates.clone())?;
+    Acceptance::new(certificates).map(Some)
 }
 
 /// What requests are read by.

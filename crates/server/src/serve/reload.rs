@@ -69,6 +69,7 @@ impl Reload {
         let exchange = server.prepare(&renewal.settings)?;
         logging.set_level(&renewal.settings.log.level)?;
         server.exchange(exchange);
+        server.reload_certificates();
         let changes = std::mem::take(&mut renewal.changes);
         let settings = renewal.settings.clone();
         self.standing.accept(renewal);

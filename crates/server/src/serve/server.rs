@@ -1,6 +1,5 @@
 //! A running server: its threads, and the ways to end them.
 
-use std::net::TcpListener;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -13,6 +12,7 @@ use fanfare_protocol::native::alias::Aliases;
 use tokio::time::{Instant, sleep};
 use tokio_util::task::TaskTracker;
 
+use super::listen::Listener;
 use super::parts;
 use crate::acceptor::{Acceptor, AcceptorOptions};
 use crate::config::settings::{self, Mode, Settings};
@@ -24,6 +24,7 @@ use crate::metrics::EdgeCells;
 use crate::metrics::scrape::Sources;
 use crate::node::{Letter, Node};
 use crate::shard::{self, Judge, Seat, ShardOptions};
+use crate::tls::{Acceptance, Certificates};
 
 /// Connections on their way from shards to the edge at most.
 const HANDOFF_BOUND: usize = 1_024;
@@ -54,7 +55,7 @@ pub(super) struct Exchange {
 
 impl Server {
     /// Starts the shards, then the edge, then the acceptor, so that nobody comes too early.
-    pub(super) fn start(settings: &Settings, listeners: Vec<TcpListener>) -> Result<Self> {
+    pub(super) fn start(settings: &Settings, listeners: Vec<Listener>) -> Result<Self> {
         let count = ShardId::try_from(settings.shards.max(1)).context("too many shards")?;
         let load = Load::new(count);
         let mut seats = Vec::new();
@@ -75,12 +76,18 @@ impl Server {
             settings::Engine::Memory => None,
         };
         let health = store.as_ref().map(Store::health);
+        let acceptance = parts::acceptance(settings)?;
         let mut shared = shared(settings, (&node, &load), drain, health);
+        if let Some(acceptance) = &acceptance {
+            let certificates = Arc::clone(acceptance.certificates());
+            shared.sources.certificates = Some(Arc::clone(&certificates));
+            watch(certificates, &shared);
+        }
         if settings.mode == Mode::Demo {
             let arrivals = demo::start(&node, &shared.drain, &shared.tracker)?;
             shared.arrivals = Some(arrivals);
         }
-        let (shards, log) = start_shards(settings, seats, &shared, store, &handoff)?;
+        let (shards, log) = start_shards(settings, seats, &shared, store, (&handoff, acceptance))?;
         let tracker = shared.tracker.clone();
         let options = parts::acceptor(settings, &shared.policy);
         let edge = edge::Present::new(shared);
@@ -117,6 +124,13 @@ impl Server {
         }
         self.edge.exchange(edge);
         self.acceptor.exchange(acceptor);
+    }
+
+    /// Has the files of certificates read again, and says in the log what came of it.
+    pub(super) fn reload_certificates(&self) {
+        if let Some(certificates) = &self.edge.get().sources.certificates {
+            certificates.reload();
+        }
     }
 
     /// What the edge counts.
@@ -180,7 +194,7 @@ fn start_shards(
     seats: Vec<Seat>,
     shared: &edge::Shared,
     mut store: Option<Store>,
-    handoff: &Handoff,
+    (handoff, acceptance): (&Handoff, Option<Acceptance>),
 ) -> Result<(Vec<JoinHandle<()>>, Option<log::Running>)> {
     let node = &shared.node;
     let mut waiting = Vec::new();
@@ -205,6 +219,7 @@ fn start_shards(
             node: Arc::clone(node),
             load: Arc::clone(&shared.load),
             authority: shard::Answerer::Access,
+            acceptance: acceptance.clone(),
             handoff: handoff.clone(),
         });
         shards.push(started.context("a shard cannot be started")?);
@@ -238,6 +253,7 @@ fn shared(
             edge: Arc::clone(&cells),
             limits: parts::limits(&settings.limits),
             log: health,
+            certificates: None,
         },
         cells,
         drain,
@@ -254,6 +270,17 @@ fn judge(settings: &Settings, shared: &edge::Shared) -> Judge {
         access: Arc::clone(&shared.access),
         policy: Arc::clone(&shared.policy),
     }
+}
+
+/// Looks after certificates until the server leaves.
+fn watch(certificates: Arc<Certificates>, shared: &edge::Shared) {
+    let mut drain = shared.drain.clone();
+    shared.tracker.spawn(async move {
+        tokio::select! {
+            () = certificates.watch() => {}
+            () = drain.begun() => {}
+        }
+    });
 }
 
 fn start_edge(edge: Arc<edge::Present>, tracker: &TaskTracker, intake: Intake) {

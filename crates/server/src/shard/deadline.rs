@@ -72,7 +72,9 @@ impl EventLoop {
                 _ => None,
             };
             let Some(problem) = problem else {
-                return Step::Gone;
+                // Over TLS an end that is not said looks like an attack.
+                let secure = matches!(place.link, Link::Secure(_));
+                return if secure { Step::Finish } else { Step::Gone };
             };
             append_problem(out, &problem, &AllowedOrigin::None, Persistence::Close);
             Step::Refuse(problem.code())
@@ -203,13 +205,13 @@ impl EventLoop {
 
     /// Breaks a stream off where it is, so that its client does not take that for its end.
     pub(super) fn abort(&mut self, id: ConnectionId) {
-        if let Some(connection) = self.sockets.slab.find(id)
-            && let (Link::Socket(socket), State::Stream(stream)) =
-                (&connection.link, &connection.state)
+        if let Some(connection) = self.sockets.slab.find_mut(id)
+            && let State::Stream(stream) = &connection.state
             && stream.version == Version::Http10
+            && let Some(socket) = connection.link.socket()
         {
             // Without chunks only a reset tells an abort from an end.
-            let _gone = SockRef::from(socket).set_linger(Some(Duration::ZERO));
+            let _gone = SockRef::from(&*socket).set_linger(Some(Duration::ZERO));
         }
         self.end(id);
     }

@@ -24,6 +24,7 @@ use crate::edge::Handoff;
 use crate::engine::Engine;
 use crate::load::Load;
 use crate::node::{Letter, Node, ShardWaker};
+use crate::tls::Acceptance;
 
 /// One shard with everything around its core.
 #[derive(Debug)]
@@ -32,6 +33,8 @@ pub(super) struct EventLoop {
     pub(super) sockets: Sockets,
     pub(super) shard: ShardId,
     pub(super) judge: Judge,
+    /// How TLS connections are begun, if there are any.
+    pub(super) acceptance: Option<Acceptance>,
     pub(super) node: Arc<Node>,
     pub(super) load: Arc<Load>,
     pub(super) engine: Engine,
@@ -50,6 +53,8 @@ pub(super) struct EventLoop {
     /// When everyone is to have been told to leave.
     pub(super) drain_ends: Millis,
     pub(super) read: Vec<u8>,
+    /// What was read of a TLS connection, in clear.
+    pub(super) plain: Vec<u8>,
     pub(super) out: Vec<u8>,
     poll: Poll,
     waker: Arc<ShardWaker>,
@@ -86,6 +91,7 @@ impl EventLoop {
             sockets: Sockets::new(registry, load, shard, read_clocks(began)),
             shard,
             core,
+            acceptance: parts.acceptance,
             judge: parts.judge,
             node: parts.node,
             load: parts.load,
@@ -100,6 +106,7 @@ impl EventLoop {
             course: Course::Running,
             drain_ends: 0,
             read: vec![0; READ_BYTES],
+            plain: Vec::new(),
             out: Vec::new(),
             poll: seat.poll,
             waker: seat.waker,
@@ -217,7 +224,7 @@ impl EventLoop {
         let Some(connection) = self.sockets.slab.find_mut(id) else {
             return;
         };
-        let waited = connection.pending.is_some();
+        let waited = connection.pending.is_some() || connection.link.holds_ciphertext();
         if !waited && !connection.marks.told_full {
             return;
         }

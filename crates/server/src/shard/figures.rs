@@ -4,6 +4,7 @@ use fanfare_core::frame::Format;
 
 use crate::coding::CodingFigures;
 use crate::metrics::{Delays, Refusals, Transport};
+use crate::tls::TlsFigures;
 
 /// Counters and gauges of one shard's sockets.
 #[derive(Debug, Clone, Default)]
@@ -32,6 +33,8 @@ pub(crate) struct SocketFigures {
     pub changes_refused: u64,
     /// WebSockets ended because nobody answered their pings.
     pub silent: u64,
+    /// What became of TLS handshakes.
+    pub tls: TlsFigures,
     /// What was compressed and inflated; filled in for a snapshot.
     pub coding: CodingFigures,
 }

@@ -2,19 +2,20 @@
 
 use std::sync::mpsc::TryRecvError;
 
-use bytes::Bytes;
 use fanfare_core::shard::{ConnectionId, Input, Opening, Verdict};
 
 use super::connection::{Connection, Link, Piped, State};
 use super::event_loop::{Course, EventLoop, Idle};
 use super::figures::SocketFigures;
 use super::http::Http;
-use super::websocket::Session;
+use super::secure::Secure;
+use super::websocket;
 use crate::auth::Identity;
 use crate::coding;
 use crate::load::Counted;
 use crate::node::{Adoption, Letter, ShardSnapshot};
 use crate::pipe::{PipeItem, PipeWriter};
+use crate::tls::{Entrance, Session};
 
 impl EventLoop {
     /// Opens the letters that are there, up to a budget. Says whether that was all.
@@ -40,8 +41,8 @@ impl EventLoop {
                 self.input(Input::Ask { origin, channel, request, permit });
             }
             Letter::Publish(publishes) => self.publish_together(publishes),
-            Letter::Accepted { socket, peer, counted } => {
-                self.welcome(socket, Http::new(peer), counted);
+            Letter::Accepted { socket, entrance, peer, counted } => {
+                self.welcome((socket, entrance), Http::new(peer), counted);
             }
             Letter::Adopted(adoption) => self.adopt(*adoption),
             Letter::Subscriber { opening, opener, pipe } => {
@@ -80,9 +81,26 @@ impl EventLoop {
         }
     }
 
-    fn welcome(&mut self, socket: mio::net::TcpStream, http: Http, counted: Counted) {
-        let mut connection =
-            Connection::new(Link::Socket(socket), State::Http(Box::new(http)), Some(counted));
+    fn welcome(
+        &mut self,
+        (socket, entrance): (mio::net::TcpStream, Entrance),
+        http: Http,
+        counted: Counted,
+    ) {
+        let session = match (entrance, &self.acceptance) {
+            (Entrance::Secure, Some(acceptance)) => match acceptance.begin() {
+                Ok(session) => Some(session),
+                Err(failure) => {
+                    tracing::error!(%failure, "a TLS session cannot be begun");
+                    self.load.leave(self.shard);
+                    self.load.end_handshake();
+                    return;
+                }
+            },
+            _ => None,
+        };
+        let state = State::Http(Box::new(http));
+        let mut connection = Connection::new(link(socket, session), state, Some(counted));
         connection.marks.handshaking = true;
         // The request has often come with the connection, and then the first read saves a poll.
         connection.marks.readable = true;
@@ -96,14 +114,17 @@ impl EventLoop {
     }
 
     fn adopt(&mut self, adoption: Adoption) {
-        let Adoption { socket, peer, leftover, mut socket_request, counted } = adoption;
+        let Adoption { socket, session: tls, peer, leftover, mut socket_request, counted } =
+            adoption;
         tracing::trace!(%peer, "a WebSocket comes back from the edge");
         let opening = socket_request.opening();
-        let mut session = Session::new(socket_request, &opening.subscriptions, &self.judge);
+        let mut session =
+            websocket::Session::new(socket_request, &opening.subscriptions, &self.judge);
         session.keep(leftover);
         let socket = mio::net::TcpStream::from_std(socket);
         let state = State::Socket(Box::new(session));
-        let mut connection = Connection::new(Link::Socket(socket), state, Some(counted));
+        let link = link(socket, tls.map(|tls| *tls));
+        let mut connection = Connection::new(link, state, Some(counted));
         connection.marks.readable = true;
         self.load.arrive(self.shard);
         if let Some(id) = self.sockets.admit(connection) {
@@ -171,13 +192,17 @@ impl EventLoop {
         let Some(connection) = self.sockets.remove(id) else {
             return;
         };
-        let (Link::Socket(socket), State::Http(mut http), Some(counted)) =
-            (connection.link, connection.state, connection.counted)
-        else {
+        let (State::Http(mut http), Some(counted)) = (connection.state, connection.counted) else {
             return;
+        };
+        let (socket, session) = match connection.link {
+            Link::Socket(socket) => (socket, None),
+            Link::Secure(secure) => (secure.socket, Some(Box::new(secure.session))),
+            Link::Pipe(_) => return,
         };
         let handover = crate::node::Handover {
             socket: socket.into(),
+            session,
             peer: http.peer(),
             read: http.take_unread(),
             counted,
@@ -199,9 +224,23 @@ impl EventLoop {
             &fanfare_protocol::native::cors::AllowedOrigin::None,
             fanfare_protocol::native::response::Persistence::Close,
         );
-        let bytes = Bytes::from(out);
+        if let Some(session) = &mut handover.session {
+            let mut sealed = std::mem::take(session.unsent());
+            if session.seal(&out, &mut sealed).is_err() {
+                return;
+            }
+            session.close(&mut sealed);
+            out = sealed;
+        }
         // It is closed in any case.
-        let _unsent = std::io::Write::write(&mut handover.socket, &bytes);
+        let _unsent = std::io::Write::write(&mut handover.socket, &out);
+    }
+}
+
+fn link(socket: mio::net::TcpStream, session: Option<Session>) -> Link {
+    match session {
+        Some(session) => Link::Secure(Box::new(Secure { socket, session })),
+        None => Link::Socket(socket),
     }
 }
 

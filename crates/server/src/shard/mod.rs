@@ -24,6 +24,7 @@ mod output;
 mod receive;
 mod request;
 mod seat;
+mod secure;
 mod session;
 mod sink;
 mod slab;

@@ -12,20 +12,31 @@ use super::catch::guarded;
 use super::connection::{Connection, Link, Marks, State};
 use super::event_loop::{EventLoop, READ_BYTES};
 use super::http::{Given, Judge};
+use super::output::Drained;
+use super::secure::Secure;
 use super::step::Step;
+use crate::tls::{Application, Failure, Handshake};
 use fanfare_core::permit::Permit;
 
 /// What a visit reads with: the loop's buffer, and how much of it the connection may still use.
 struct Reader<'a> {
     buffer: &'a mut [u8],
+    /// What was read of a TLS connection, in clear.
+    plain: &'a mut Vec<u8>,
     budget: usize,
     received: u64,
+    /// What a TLS connection has come to.
+    news: Option<Result<Handshake, Failure>>,
 }
 
 /// What a read gave.
 enum Taken {
     /// So many bytes.
     Bytes(usize),
+    /// A TLS handshake is over, and what is spoken behind it is nothing for a shard.
+    Chosen(Application),
+    /// The TLS session goes no further; what the client is told of it waits to go out.
+    Broken,
     /// Nothing for now.
     Nothing,
     /// Nothing in this turn.
@@ -78,11 +89,25 @@ impl EventLoop {
         };
         let given = Given { now: self.sockets.now.unix, session };
         self.out.clear();
-        let mut reader = Reader { buffer: &mut self.read, budget: *budget, received: 0 };
+        let mut reader = Reader {
+            buffer: &mut self.read,
+            plain: &mut self.plain,
+            budget: *budget,
+            received: 0,
+            news: None,
+        };
         let (judge, out) = (&self.judge, &mut self.out);
         let step = guarded(|| advance(connection, &mut reader, judge, given, out));
         *budget = reader.budget;
         self.sockets.figures.received_bytes += reader.received;
+        match reader.news {
+            None => {}
+            Some(Ok(handshake)) => self.sockets.figures.tls.complete(handshake),
+            Some(Err(failure)) => {
+                tracing::debug!(%failure, "a TLS connection goes no further");
+                self.sockets.figures.tls.fail(&failure);
+            }
+        }
         let Some(step) = step else {
             return self.broken(id);
         };
@@ -228,10 +253,7 @@ fn advance(
     given: Given,
     out: &mut Vec<u8>,
 ) -> Step {
-    let Link::Socket(socket) = &mut connection.link else {
-        return Step::Wait;
-    };
-    let marks = &mut connection.marks;
+    let Connection { link, marks, .. } = connection;
     match &mut connection.state {
         State::Http(http) => loop {
             // What has come before is used up first, so that the buffer stays bounded.
@@ -239,8 +261,13 @@ fn advance(
             if !matches!(step, Step::Wait) || !http.listens() {
                 return step;
             }
-            match reader.read(socket, marks) {
-                Taken::Bytes(bytes) => http.receive(reader.bytes(bytes)),
+            match reader.read(link, marks) {
+                Taken::Bytes(bytes) => http.receive(reader.bytes(link, bytes)),
+                Taken::Chosen(Application::Http2) => {
+                    http.receive(reader.plain);
+                    return Step::HandOver;
+                }
+                Taken::Chosen(_) | Taken::Broken => return Step::Finish,
                 Taken::Nothing => return Step::Wait,
                 Taken::Exhausted => return Step::Yield,
                 Taken::End | Taken::Gone => return Step::Gone,
@@ -252,22 +279,25 @@ fn advance(
                 return step;
             }
             loop {
-                let bytes = match reader.read(socket, marks) {
+                let bytes = match reader.read(link, marks) {
                     Taken::Bytes(bytes) => bytes,
+                    Taken::Chosen(_) | Taken::Broken => return Step::Finish,
                     Taken::Nothing => return Step::Wait,
                     Taken::Exhausted => return Step::Yield,
                     Taken::End | Taken::Gone => return Step::Gone,
                 };
                 session.heard();
-                let step = session.receive(reader.bytes(bytes), judge, given.now, out);
+                let step = session.receive(reader.bytes(link, bytes), judge, given.now, out);
                 if !matches!(step, Step::Wait) {
                     return step;
                 }
             }
         }
         State::Stream(_) | State::Closing => loop {
-            match reader.read(socket, marks) {
+            match reader.read(link, marks) {
                 Taken::Bytes(_) => {}
+                // What is broken while it closes is just closed.
+                Taken::Chosen(_) | Taken::Broken => return Step::Gone,
                 Taken::Nothing => return Step::Wait,
                 Taken::Exhausted => return Step::Yield,
                 Taken::End | Taken::Gone => return Step::Gone,
@@ -278,7 +308,65 @@ fn advance(
 }
 
 impl Reader<'_> {
-    fn read(&mut self, socket: &mut TcpStream, marks: &mut Marks) -> Taken {
+    fn read(&mut self, link: &mut Link, marks: &mut Marks) -> Taken {
+        match link {
+            Link::Socket(socket) => self.read_socket(socket, 0, marks),
+            Link::Secure(secure) => self.read_secure(secure, marks),
+            Link::Pipe(_) => Taken::Nothing,
+        }
+    }
+
+    /// Reads until there is plaintext, or something else to say of the connection.
+    fn read_secure(&mut self, secure: &mut Secure, marks: &mut Marks) -> Taken {
+        loop {
+            if secure.session.has_ended() {
+                marks.ended = true;
+                return Taken::End;
+            }
+            // A client that takes nothing of the handshake is not given more of it.
+            let flushed = secure.flush_handshake();
+            match flushed {
+                Ok(Drained::Whole) => {}
+                Ok(Drained::Part) => return Taken::Nothing,
+                Err(_) => return Taken::Gone,
+            }
+            let kept = secure.session.restore(self.buffer);
+            let bytes = match self.read_socket(&mut secure.socket, kept, marks) {
+                Taken::Bytes(bytes) => bytes,
+                nothing => return nothing,
+            };
+            let ciphertext = self.buffer.get_mut(..kept + bytes).unwrap_or_default();
+            self.plain.clear();
+            let outcome = secure.session.receive(ciphertext, self.plain);
+            if let Err(failure) = &outcome {
+                secure.explain(failure);
+            }
+            // What there is no room for goes out when there is.
+            if secure.flush().is_err() {
+                return Taken::Gone;
+            }
+            match outcome {
+                Ok(None) => {}
+                Ok(Some(handshake)) => {
+                    self.news = Some(Ok(handshake));
+                    let application = secure.session.application();
+                    if application != Application::Http1 {
+                        return Taken::Chosen(application);
+                    }
+                }
+                Err(failure) => {
+                    self.news = Some(Err(failure));
+                    return Taken::Broken;
+                }
+            }
+            if !self.plain.is_empty() {
+                return Taken::Bytes(self.plain.len());
+            }
+        }
+    }
+
+    /// Reads what goes behind the first `kept` bytes of the buffer.
+    fn read_socket(&mut self, socket: &mut TcpStream, kept: usize, marks: &mut Marks) -> Taken {
         if marks.ended {
             return Taken::End;
         }
@@ -289,7 +377,9 @@ impl Reader<'_> {
             return Taken::Exhausted;
         }
         loop {
-            match socket.read(self.buffer) {
+            let room = self.buffer.get_mut(kept..).unwrap_or_default();
+            let whole = room.len();
+            match socket.read(room) {
                 Ok(0) => {
                     marks.readable = false;
                     marks.ended = true;
@@ -298,7 +388,7 @@ impl Reader<'_> {
                 Ok(bytes) => {
                     // A short read has emptied the socket, unless its end stands behind it, and
                     // saves the read that would say so.
-                    marks.readable = bytes == self.buffer.len() || marks.ending;
+                    marks.readable = bytes == whole || marks.ending;
                     self.budget = self.budget.saturating_sub(bytes);
                     self.received += bytes as u64;
                     return Taken::Bytes(bytes);
@@ -313,8 +403,10 @@ impl Reader<'_> {
         }
     }
 
-    fn bytes(&self, bytes: usize) -> &[u8] {
-        self.buffer.get(..bytes).unwrap_or_default()
+    /// The bytes that were read last.
+    fn bytes(&self, link: &Link, bytes: usize) -> &[u8] {
+        let from: &[u8] = if let Link::Secure(_) = link { self.plain } else { self.buffer };
+        from.get(..bytes).unwrap_or_default()
     }
 }
 

@@ -15,6 +15,7 @@ use crate::edge::Handoff;
 use crate::engine::Engine;
 use crate::load::Load;
 use crate::node::{Letter, Mailbox, Node, ShardWaker};
+use crate::tls::Acceptance;
 
 /// A shard's poll and the reading end of its mailbox.
 #[derive(Debug)]
@@ -41,6 +42,8 @@ pub(crate) struct Parts {
     pub restored: Vec<Restored>,
     /// Who answers the core's own questions.
     pub authority: Answerer,
+    /// How TLS connections are begun, if there are any.
+    pub acceptance: Option<Acceptance>,
     /// Where connections go that the shard does not serve.
     pub handoff: Handoff,
 }

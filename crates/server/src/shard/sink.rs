@@ -1,7 +1,5 @@
 //! Where the core puts frames: one write for each visit of a connection.
 
-use std::io::Write;
-
 use bytes::Bytes;
 use fanfare_core::cursor::Cursor;
 use fanfare_core::feed::{Entry, Run};
@@ -13,7 +11,7 @@ use fanfare_protocol::native::encode::{append_composed, append_frame};
 use fanfare_protocol::native::packing::Packing;
 
 use super::connection::{Connection, Link, State};
-use super::output::{Pending, write_once};
+use super::output::Pending;
 use super::sockets::{SCRATCH_BYTES, Sockets};
 
 const NOTHING: Delivery = Delivery { taken: 0, room: Room::Full };
@@ -71,13 +69,9 @@ impl Sockets {
         let Some(place) = self.slab.find_mut(id) else {
             return NOTHING;
         };
-        let Link::Socket(socket) = &mut place.link else {
-            return NOTHING;
-        };
-        let scratch = &self.scratch;
-        let written = match scratch.as_slice() {
+        let written = match self.scratch.as_slice() {
             [] => Ok(Some(0)),
-            bytes => write_once(|| socket.write(bytes)),
+            bytes => place.link.write(bytes, &mut self.sealing),
         };
         let Ok(written) = written else {
             self.gone.push(id);
@@ -184,12 +178,9 @@ impl Sockets {
         let Some(place) = self.slab.find_mut(id) else {
             return NOTHING;
         };
-        let Link::Socket(socket) = &mut place.link else {
-            return NOTHING;
-        };
         let total: usize = parts.iter().map(Bytes::len).sum();
         let mut pending = Pending::parts_of_frame(parts);
-        let Ok((written, _)) = pending.write_to(socket) else {
+        let Ok((written, _)) = place.link.write_pending(&mut pending, &mut self.sealing) else {
             self.gone.push(id);
             return NOTHING;
         };

@@ -2,7 +2,6 @@
 //!
 //! It stands apart from the core, which delivers into it while it is flushed.
 
-use std::io::Write;
 use std::net::Shutdown;
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,7 +15,8 @@ use mio::{Interest, Registry};
 
 use super::connection::{Connection, Link, State, token_of};
 use super::figures::SocketFigures;
-use super::output::{Drained, write_once};
+use super::output::Drained;
+use super::secure::Sealing;
 use super::slab::Slab;
 use super::wheel::{Tick, Wheel};
 use crate::load::Load;
@@ -39,6 +39,8 @@ pub(super) struct Sockets {
     /// How a stream that is packed stands after each of them.
     pub packings: Vec<Packing>,
     pub powers: Powers,
+    /// What TLS connections are sealed with.
+    pub sealing: Sealing,
     registry: Registry,
     load: Arc<Load>,
     shard: ShardId,
@@ -66,6 +68,7 @@ impl Sockets {
             ends: Vec::new(),
             packings: Vec::new(),
             powers: Powers::default(),
+            sealing: Sealing::default(),
             registry,
             load,
             shard,
@@ -75,10 +78,10 @@ impl Sockets {
     /// Takes a connection in. None if the poll does not take its socket, which is then closed.
     pub(super) fn admit(&mut self, connection: Connection) -> Option<ConnectionId> {
         let transport = connection.transport();
-        let on_socket = matches!(connection.link, Link::Socket(_));
+        let on_socket = !matches!(connection.link, Link::Pipe(_));
         let id = self.slab.insert(connection);
         let place = self.slab.find_mut(id)?;
-        if let Link::Socket(socket) = &mut place.link {
+        if let Some(socket) = place.link.socket() {
             let interest = Interest::READABLE | Interest::WRITABLE;
             if let Err(error) = self.registry.register(socket, token_of(id), interest) {
                 tracing::warn!(%error, "a socket cannot be polled");
@@ -101,7 +104,7 @@ impl Sockets {
         if let Some(transport) = connection.transport() {
             self.figures.leave(transport);
         }
-        if let Link::Socket(socket) = &mut connection.link {
+        if let Some(socket) = connection.link.socket() {
             // A socket that is handed over must not be polled here any more.
             let _closed = self.registry.deregister(socket);
         }
@@ -183,14 +186,14 @@ impl Sockets {
         let Some(connection) = self.slab.find_mut(id) else {
             return;
         };
-        let Link::Socket(socket) = &mut connection.link else {
+        if matches!(connection.link, Link::Pipe(_)) {
             return;
-        };
+        }
         if connection.pending.is_some() {
             connection.keep_control(Bytes::copy_from_slice(bytes));
             return;
         }
-        match write_once(|| socket.write(bytes)) {
+        match connection.link.write(bytes, &mut self.sealing) {
             Ok(written) => {
                 // A short write means as much as a full socket: an edge will come.
                 let written = written.unwrap_or(0);
@@ -208,20 +211,20 @@ impl Sockets {
         let Some(connection) = self.slab.find_mut(id) else {
             return Flushed::Waits;
         };
-        let Link::Socket(socket) = &mut connection.link else {
-            return Flushed::Empty;
+        let waits = match (&mut connection.link, &mut connection.pending) {
+            (Link::Pipe(_), _) => return Flushed::Empty,
+            (link, Some(pending)) => link.write_pending(pending, &mut self.sealing),
+            (Link::Secure(secure), None) => secure.flush().map(|drained| (0, drained)),
+            (Link::Socket(_), None) => return Flushed::Empty,
         };
-        let Some(pending) = &mut connection.pending else {
-            return Flushed::Empty;
-        };
-        match pending.write_to(socket) {
+        match waits {
             Ok((written, drained)) => {
                 self.figures.written_bytes += written as u64;
                 if drained == Drained::Part {
                     return Flushed::Waits;
                 }
                 connection.pending = None;
-                Flushed::Empty
+                if connection.link.holds_ciphertext() { Flushed::Waits } else { Flushed::Empty }
             }
             Err(_) => {
                 self.gone.push(id);
@@ -234,10 +237,19 @@ impl Sockets {
     pub(super) fn shut_if_drained(&mut self, id: ConnectionId) {
         if let Some(connection) = self.slab.find_mut(id)
             && connection.pending.is_none()
-            && let Link::Socket(socket) = &connection.link
         {
-            // It fails only if the client is gone, which the next read tells as well.
-            let _gone = socket.shutdown(Shutdown::Write);
+            if let Link::Secure(secure) = &mut connection.link {
+                secure.close();
+                match secure.flush() {
+                    Ok(Drained::Whole) => {}
+                    Ok(Drained::Part) => return,
+                    Err(_) => return self.gone.push(id),
+                }
+            }
+            if let Some(socket) = connection.link.socket() {
+                // It fails only if the client is gone, which the next read tells as well.
+                let _gone = socket.shutdown(Shutdown::Write);
+            }
         }
     }
 }

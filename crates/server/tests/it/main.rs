@@ -30,6 +30,7 @@ mod server;
 mod session;
 mod soak;
 mod tidy;
+mod tls;
 mod transcript;
 mod vanish;
 mod wire;

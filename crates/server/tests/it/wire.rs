@@ -4,40 +4,118 @@ use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, TcpStream};
 use std::time::{Duration, Instant};
 
+use rustls::{ClientConnection, StreamOwned};
+
 /// Longer than any answer should take, also on a busy machine.
 const DEADLINE: Duration = Duration::from_secs(30);
 
 /// One connection.
 #[derive(Debug)]
 pub(crate) struct Wire {
-    socket: TcpStream,
+    link: Link,
     read: Vec<u8>,
+}
+
+/// What goes between its two ends.
+#[derive(Debug)]
+enum Link {
+    Plain(TcpStream),
+    Secure(Box<StreamOwned<ClientConnection, TcpStream>>),
+}
+
+impl Link {
+    fn socket(&self) -> &TcpStream {
+        match self {
+            Self::Plain(socket) => socket,
+            Self::Secure(stream) => &stream.sock,
+        }
+    }
+}
+
+impl Read for Link {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        match self {
+            Self::Plain(socket) => socket.read(buffer),
+            Self::Secure(stream) => stream.read(buffer),
+        }
+    }
+}
+
+impl Write for Link {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        match self {
+            Self::Plain(socket) => socket.write(bytes),
+            Self::Secure(stream) => stream.write(bytes),
+        }
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        match self {
+            Self::Plain(socket) => socket.flush(),
+            Self::Secure(stream) => stream.flush(),
+        }
+    }
 }
 
 /// How a connection ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum End {
-    /// With a FIN.
+    /// With a FIN; in TLS after it was said that nothing more comes.
     Closed,
+    /// In TLS: with a FIN alone.
+    Cut,
     /// With a reset.
     Reset,
 }
 
 impl Wire {
     pub(crate) fn connect(address: &str) -> Self {
-        let socket = TcpStream::connect(address).unwrap();
-        socket.set_read_timeout(Some(Duration::from_millis(100))).unwrap();
-        Self { socket, read: Vec::new() }
+        Self { link: Link::Plain(socket(address)), read: Vec::new() }
+    }
+
+    /// A connection that speaks TLS.
+    pub(crate) fn secure(address: &str, client: ClientConnection) -> Self {
+        let stream = StreamOwned::new(client, socket(address));
+        Self { link: Link::Secure(Box::new(stream)), read: Vec::new() }
+    }
+
+    /// The client's side of TLS.
+    pub(crate) fn client(&mut self) -> &mut ClientConnection {
+        match &mut self.link {
+            Link::Secure(stream) => &mut stream.conn,
+            Link::Plain(_) => panic!("this one is plain"),
+        }
+    }
+
+    /// Sends plaintext in TLS so that it arrives byte by byte.
+    pub(crate) fn drip(&mut self, bytes: impl AsRef<[u8]>) {
+        let client = self.client();
+        client.writer().write_all(bytes.as_ref()).unwrap();
+        let mut sent = Vec::new();
+        while client.wants_write() {
+            client.write_tls(&mut sent).unwrap();
+        }
+        let mut socket = self.link.socket();
+        socket.set_nodelay(true).unwrap();
+        for byte in sent {
+            socket.write_all(&[byte]).unwrap();
+        }
     }
 
     /// Sends these bytes.
     pub(crate) fn send(&mut self, bytes: impl AsRef<[u8]>) {
-        self.socket.write_all(bytes.as_ref()).unwrap();
+        self.link.write_all(bytes.as_ref()).unwrap();
     }
 
-    /// Sends a FIN, and still listens.
-    pub(crate) fn say_no_more(&self) {
-        self.socket.shutdown(Shutdown::Write).unwrap();
+    /// Sends a FIN, in TLS the alert that stands for it, and still listens.
+    pub(crate) fn say_no_more(&mut self) {
+        match &mut self.link {
+            Link::Plain(socket) => socket.shutdown(Shutdown::Write).unwrap(),
+            Link::Secure(stream) => {
+                stream.conn.send_close_notify();
+                stream.flush().unwrap();
+            }
+        }
     }
 
     /// Asks with these header lines beside Host.
@@ -105,21 +183,21 @@ impl Wire {
     /// many bytes went.
     pub(crate) fn fill(&mut self, mut bytes: &[u8]) -> usize {
         let all = bytes.len();
-        self.socket.set_write_timeout(Some(Duration::from_millis(500))).unwrap();
+        self.link.socket().set_write_timeout(Some(Duration::from_millis(500))).unwrap();
         while !bytes.is_empty() {
-            match self.socket.write(bytes) {
+            match self.link.write(bytes) {
                 Ok(sent) => bytes = &bytes[sent..],
                 Err(error) if error.kind() == ErrorKind::WouldBlock => break,
                 Err(error) => panic!("cannot be sent: {error}"),
             }
         }
-        self.socket.set_write_timeout(None).unwrap();
+        self.link.socket().set_write_timeout(None).unwrap();
         all - bytes.len()
     }
 
     /// A second way to the socket, for another thread to write on.
     pub(crate) fn writer(&self) -> TcpStream {
-        self.socket.try_clone().unwrap()
+        self.link.socket().try_clone().unwrap()
     }
 
     /// One answer with a Content-Length, or without a body.
@@ -140,7 +218,8 @@ impl Wire {
                 return self.take(at + pattern.len());
             }
             let end = self.more();
-            assert_eq!(end, None, "before {pattern:?}: {}", String::from_utf8_lossy(&self.read));
+            let pattern = String::from_utf8_lossy(pattern);
+            assert_eq!(end, None, "before {pattern}: {}", String::from_utf8_lossy(&self.read));
         }
     }
 
@@ -174,7 +253,7 @@ impl Wire {
         let until = Instant::now() + DEADLINE;
         let mut buffer = [0; 16 * 1024];
         loop {
-            match self.socket.read(&mut buffer) {
+            match self.link.read(&mut buffer) {
                 Ok(0) => return Some(End::Closed),
                 Ok(length) => {
                     self.read.extend_from_slice(&buffer[..length]);
@@ -182,6 +261,9 @@ impl Wire {
                 }
                 Err(error) if error.kind() == ErrorKind::ConnectionReset => {
                     return Some(End::Reset);
+                }
+                Err(error) if error.kind() == ErrorKind::UnexpectedEof => {
+                    return Some(End::Cut);
                 }
                 Err(error) => {
                     let waiting = matches!(
@@ -193,6 +275,12 @@ impl Wire {
             }
         }
     }
+}
+
+fn socket(address: &str) -> TcpStream {
+    let socket = TcpStream::connect(address).unwrap();
+    socket.set_read_timeout(Some(Duration::from_millis(100))).unwrap();
+    socket
 }
 
 /// A client's frame, masked with zeros, which leave its payload as it is. `head` is its first byte.

@@ -14,13 +14,16 @@ use hyper::http::request::Builder;
 use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
 use serde::Deserialize;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 use tokio_io_timeout::TimeoutStream;
+use tokio_rustls::client::TlsStream;
 
 use super::failure::Failure;
 use super::target::Target;
+use crate::tls::Connector;
 
 /// How long a connection may take to come about, and a question to be answered.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
@@ -46,7 +49,22 @@ impl Connection {
     ///
     /// [`Failure::Unreachable`], with what to do about it if nobody listens there.
     pub(crate) async fn open(target: &Target) -> Result<Self, Failure> {
-        let io = TokioIo::new(connect(target).await?);
+        let socket = connect(target).await?;
+        match &target.trust {
+            None => Self::over(target, socket).await,
+            Some(trust) => {
+                let wrong = |error| Failure::Usage(format!("{error:#}"));
+                let connector = trust.connector().map_err(wrong)?;
+                Self::over(target, secure(target, &connector, socket).await?).await
+            }
+        }
+    }
+
+    async fn over<S>(target: &Target, socket: S) -> Result<Self, Failure>
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        let io = TokioIo::new(socket);
         let (sender, connection) = handshake(io).await.map_err(|error| lost(&error))?;
         let mut driver = JoinSet::new();
         driver.spawn(async move {
@@ -162,6 +180,29 @@ async fn connect(target: &Target) -> Result<Socket, Failure> {
     let mut socket = TimeoutStream::new(socket);
     socket.set_read_timeout(Some(SILENCE_MAX));
     Ok(Box::pin(socket))
+}
+
+/// Shakes hands in TLS.
+///
+/// # Errors
+///
+/// [`Failure::Unreachable`], with what to do about a certificate that is not believed.
+async fn secure(
+    target: &Target,
+    connector: &Connector,
+    socket: Socket,
+) -> Result<TlsStream<Socket>, Failure> {
+    let unreachable =
+        |why: String, hint| Failure::Unreachable { url: target.url.clone(), why, hint };
+    match timeout(ANSWER_TIMEOUT, connector.connect(&target.host, socket)).await {
+        Ok(Ok(stream)) => Ok(stream),
+        Ok(Err(error)) => {
+            let unknown = Connector::is_unknown_issuer(&error);
+            let hint = if unknown { "\nname the file of its issuer with --ca" } else { "" };
+            Err(unreachable(error.to_string(), hint))
+        }
+        Err(_elapsed) => Err(unreachable("no TLS handshake in 30 s".to_owned(), "")),
+    }
 }
 
 /// The words of a refusal from its problem document, or from its status if it has none.

@@ -1,10 +1,13 @@
 //! Where the server is, and the paths of its questions.
 
+use std::path::PathBuf;
+
 use hyper::Uri;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use super::failure::Failure;
 use crate::config::environment;
+use crate::tls::Trust;
 
 /// The server that is asked if nothing names one.
 const URL_DEFAULT: &str = "http://127.0.0.1:8300";
@@ -17,6 +20,10 @@ pub(crate) struct TargetFlags {
     /// The server [default: $FANFARE_URL, else http://127.0.0.1:8300].
     #[arg(long, value_name = "URL")]
     url: Option<String>,
+    /// For https: believe the certificates that lead to one in this file (PEM), and no others
+    /// [default: those that the system believes].
+    #[arg(long, value_name = "FILE")]
+    ca: Option<PathBuf>,
 }
 
 /// A server.
@@ -31,6 +38,8 @@ pub(crate) struct Target {
     /// The value of the `Host` header.
     pub(crate) authority: String,
     prefix: String,
+    /// For `https`: whose certificates are believed.
+    pub(crate) trust: Option<Trust>,
 }
 
 impl TargetFlags {
@@ -38,10 +47,19 @@ impl TargetFlags {
     ///
     /// # Errors
     ///
-    /// A URL that is not `http://host[:port][/prefix]`.
+    /// A URL that is not `http[s]://host[:port][/prefix]`, or `--ca` for one without TLS.
     pub(crate) fn target(&self) -> Result<Target, Failure> {
         let url = self.url.clone().or_else(|| environment::client_variable(environment::URL));
-        Target::read(url.as_deref().unwrap_or(URL_DEFAULT))
+        let mut target = Target::read(url.as_deref().unwrap_or(URL_DEFAULT))?;
+        match (&self.ca, &mut target.trust) {
+            (None, _) => {}
+            (Some(file), Some(trust)) => *trust = Trust::File(file.clone()),
+            (Some(_), None) => {
+                let why = format!("--ca is for https, and {:?} is not", target.url);
+                return Err(Failure::Usage(why));
+            }
+        }
+        Ok(target)
     }
 }
 
@@ -55,16 +73,11 @@ impl Target {
         let wrong = |why: &str| Failure::Usage(format!("{url:?} {why}"));
         let shape = "is no server; write a URL such as http://127.0.0.1:8300";
         let uri: Uri = url.trim().parse().map_err(|_unreadable| wrong(shape))?;
-        match uri.scheme_str() {
-            Some("http") => {}
-            Some("https") => {
-                return Err(wrong(
-                    "is https, which this command does not speak yet; use http:// from inside, \
-                     or a proxy that adds TLS",
-                ));
-            }
+        let (trust, port) = match uri.scheme_str() {
+            Some("http" | "ws") => (None, 80),
+            Some("https" | "wss") => (Some(Trust::System), 443),
             _ => return Err(wrong(shape)),
-        }
+        };
         let authority = uri.authority().ok_or_else(|| wrong(shape))?;
         if uri.query().is_some() || authority.as_str().contains('@') {
             return Err(wrong(shape));
@@ -72,9 +85,10 @@ impl Target {
         Ok(Self {
             url: url.trim().trim_end_matches('/').to_owned(),
             host: authority.host().trim_matches(['[', ']']).to_owned(),
-            port: authority.port_u16().unwrap_or(80),
+            port: authority.port_u16().unwrap_or(port),
             authority: authority.as_str().to_owned(),
             prefix: uri.path().trim_end_matches('/').to_owned(),
+            trust,
         })
     }
 

@@ -8,12 +8,16 @@ fn urls_are_read() {
         ("http://127.0.0.1:8300", "127.0.0.1", 8300, "127.0.0.1:8300"),
         ("http://live.example.com/", "live.example.com", 80, "live.example.com"),
         ("http://[::1]:9", "::1", 9, "[::1]:9"),
+        ("https://live.example.com", "live.example.com", 443, "live.example.com"),
+        ("wss://live.example.com:9", "live.example.com", 9, "live.example.com:9"),
     ] {
         let target = Target::read(url).unwrap();
         assert_eq!((target.host.as_str(), target.port), (host, port), "{url}");
         assert_eq!(target.authority, authority);
+        let secure = url.starts_with("https") || url.starts_with("wss");
+        assert_eq!(target.trust.is_some(), secure, "{url}");
     }
-    for url in ["", "localhost:8300", "https://x", "ftp://x", "http://a@b", "http://x?y"] {
+    for url in ["", "localhost:8300", "ftp://x", "http://a@b", "http://x?y"] {
         assert!(Target::read(url).is_err(), "{url:?}");
     }
 }

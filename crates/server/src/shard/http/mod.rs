@@ -188,6 +188,10 @@ impl Http {
                 Step::Wait
             }
             Decision::Malformed => {
+                if self.buffer.get(self.used) == Some(&TLS_HANDSHAKE) {
+                    append_wrong_scheme(out, "http");
+                    return Step::Refuse(Code::RequestMalformed);
+                }
                 out.extend_from_slice(MALFORMED);
                 Step::Finish
             }
@@ -233,12 +237,26 @@ impl Http {
     }
 }
 
+/// The answer to who speaks TLS on a plain port, or the other way round: `scheme` is the right one.
+pub(super) fn append_wrong_scheme(out: &mut Vec<u8>, scheme: &str) {
+    let (detail, hint) = if scheme == "https" {
+        ("This port speaks TLS, and the request came without.", "Use https:// or wss://.")
+    } else {
+        ("This port speaks plain HTTP, and a TLS handshake came.", "Use http:// or ws://.")
+    };
+    let problem = Problem::new(Code::RequestMalformed, detail, hint);
+    append_problem(out, &problem, &AllowedOrigin::None, Persistence::Close);
+}
+
 fn refuse_head(out: &mut Vec<u8>) -> Step {
     // Whoever it comes from is not known yet, so no origin is allowed to read it.
     let problem = Problem::of(Code::HeadTooLarge);
     append_problem(out, &problem, &AllowedOrigin::None, Persistence::Close);
     Step::Refuse(Code::HeadTooLarge)
 }
+
+/// The first byte of a TLS connection.
+const TLS_HANDSHAKE: u8 = 22;
 
 /// Whether a head may end in `bytes`, of which the first `scanned` hold no end. Saves parsing a
 /// head again for each of its bytes when they are dripped.

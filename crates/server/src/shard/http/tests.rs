@@ -154,6 +154,13 @@ fn heads_are_bounded_and_garbage_is_no_request() {
     let mut http = connection();
     let mut out = Vec::new();
     http.receive(b"\x16\x03\x01\x02\x00");
+    let step = http.decode(&judge(), given(), &mut out);
+    assert!(matches!(step, Step::Refuse(Code::RequestMalformed)), "TLS on a plain port");
+    assert!(out.starts_with(b"HTTP/1.1 400 "));
+
+    let mut http = connection();
+    let mut out = Vec::new();
+    http.receive(b"\x80\x03\x01\x02\x00");
     assert!(matches!(http.decode(&judge(), given(), &mut out), Step::Finish));
     assert!(out.starts_with(b"HTTP/1.1 400 "));
 }

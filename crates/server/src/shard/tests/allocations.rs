@@ -21,6 +21,7 @@ use crate::load::Load;
 use crate::node::{Letter, Node};
 use crate::shard::Seat;
 use crate::shard::event_loop::EventLoop;
+use crate::tls::Entrance;
 
 /// One shard whose turns the test makes itself, so that it counts what its thread allocates.
 struct Bench {
@@ -66,6 +67,7 @@ impl Bench {
         self.load.begin_handshake();
         self.node.mailboxes()[0].put(Letter::Accepted {
             socket: mio::net::TcpStream::from_std(socket),
+            entrance: Entrance::Plain,
             peer,
             counted: self.load.enter(),
         });

@@ -27,6 +27,7 @@ use crate::edge::{Handoff, Intake};
 use crate::engine::{Engine, Memory};
 use crate::load::Load;
 use crate::node::{Letter, Node, ShardSnapshot};
+use crate::tls::Entrance;
 
 /// A running node of shards.
 struct Running {
@@ -85,8 +86,12 @@ impl Running {
             retry: Duration::from_secs(1)..Duration::from_secs(2),
             policy: Arc::new(OriginPolicy { hosts: Hosts::Loopback, origins: Origins::Loopback }),
         };
-        let acceptor =
-            Acceptor::start(vec![listener], options, Arc::clone(&node), Arc::clone(&load));
+        let acceptor = Acceptor::start(
+            vec![(listener, Entrance::Plain)],
+            options,
+            Arc::clone(&node),
+            Arc::clone(&load),
+        );
         Self { address, node, load, intake, acceptor: Some(acceptor.unwrap()), threads }
     }
 
@@ -153,6 +158,7 @@ fn parts(
         engine: Engine::Memory(Memory),
         restored: Vec::new(),
         authority: wishes.answerer,
+        acceptance: None,
         handoff: handoff.clone(),
     }
 }
