@@ -65,6 +65,8 @@ enum Command {
     /// Measure what a server costs, beside the least that it could.
     #[command(subcommand)]
     Bench(Box<bench::Scenario>),
+    /// Do the same work over WebSocket, SSE, NDJSON and long-poll, and tell what each takes.
+    Compare(Box<bench::compare::Flags>),
     /// Look after the log that history is kept in.
     #[command(subcommand)]
     Log(log::Command),
@@ -100,6 +102,7 @@ pub(crate) fn run() -> Result<Exit> {
         Command::Init(flags) => init::run(&flags),
         Command::Config(Config::Show(flags)) => show::run(&flags),
         Command::Bench(scenario) => bench::run(&scenario),
+        Command::Compare(flags) => bench::compare::run(&flags),
         Command::Log(command) => log::run(&command),
         Command::Version => version::run(),
     }

@@ -11,6 +11,7 @@
 mod abuse;
 mod bench;
 mod cli;
+mod compare;
 mod compression;
 mod conflation;
 mod crash;

@@ -80,7 +80,7 @@ impl Flags {
     }
 }
 
-fn size(text: &str) -> Result<usize, String> {
+pub(super) fn size(text: &str) -> Result<usize, String> {
     let bytes = parse_bytes(text).and_then(|bytes| usize::try_from(bytes).ok());
     let bytes = bytes.ok_or("write a number of bytes, such as 128 or 16KiB")?;
     if (mark::BYTES..=SIZE_MAX).contains(&bytes) {

@@ -10,8 +10,10 @@
 //! - `audience`, `member`, `framing`, `mark`, `ledger`: the subscribers and their books
 //! - `publisher`, `numbers`: who publishes
 //! - `histogram`, `series`, `report`, `progress`: what is told
+//! - `compare`: `fanfare compare`, which works with these too
 
 mod audience;
+pub(super) mod compare;
 mod connect;
 mod description;
 mod flags;

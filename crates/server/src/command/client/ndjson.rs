@@ -69,7 +69,7 @@ impl NdjsonReader {
 
 /// What the `cursor` of a message covers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum CursorScope {
+pub(crate) enum CursorScope {
     /// All channels of the reader.
     Whole,
     /// The message's own channel.
@@ -81,7 +81,7 @@ pub(super) enum CursorScope {
 /// # Errors
 ///
 /// [`Failure::Garbled`] for what is not the protocol, [`Failure::Refused`] for an `error` line.
-pub(super) fn read_line(
+pub(crate) fn read_line(
     line: &str,
     scope: CursorScope,
     frames: &mut VecDeque<Frame>,

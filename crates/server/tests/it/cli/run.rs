@@ -52,17 +52,23 @@ pub(crate) fn run_with_stdin(arguments: &[&str], stdin: &[u8]) -> Outcome {
 }
 
 /// Waits for the end of a process; one that does not end is killed and fails the test.
-pub(crate) fn finish(mut child: Child) -> Outcome {
+pub(crate) fn finish(child: Child) -> Outcome {
+    finish_within(child, DEADLINE)
+}
+
+/// The same for one that takes its time.
+pub(crate) fn finish_within(mut child: Child, deadline: Duration) -> Outcome {
     let stdout = child.stdout.take().map(read);
     let stderr = child.stderr.take().map(read);
-    let stdout = stdout.map(|stdout| wait(&mut child, &stdout)).unwrap_or_default();
-    let stderr = stderr.map(|stderr| wait(&mut child, &stderr)).unwrap_or_default();
+    let mut told = |output| wait(&mut child, &output, deadline);
+    let stdout = stdout.map(&mut told).unwrap_or_default();
+    let stderr = stderr.map(&mut told).unwrap_or_default();
     let code = child.wait().unwrap().code();
     Outcome { code, stdout, stderr: String::from_utf8(stderr).unwrap() }
 }
 
-fn wait(child: &mut Child, output: &Receiver<Vec<u8>>) -> Vec<u8> {
-    output.recv_timeout(DEADLINE).unwrap_or_else(|error| {
+fn wait(child: &mut Child, output: &Receiver<Vec<u8>>, deadline: Duration) -> Vec<u8> {
+    output.recv_timeout(deadline).unwrap_or_else(|error| {
         child.kill().unwrap();
         panic!("the command did not end: {error}");
     })

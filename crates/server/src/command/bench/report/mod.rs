@@ -39,6 +39,14 @@ pub(super) struct Machine {
     pub(super) load: String,
 }
 
+/// What stands at the top of a report, whatever is in it.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Heading<'a> {
+    pub(super) command: &'a str,
+    pub(super) version: &'a str,
+    pub(super) machine: &'a Machine,
+}
+
 /// Rows and charts that belong together.
 #[derive(Debug, Clone, Default, Serialize)]
 pub(super) struct Section {
@@ -118,6 +126,14 @@ pub(super) struct Axis {
 pub(super) struct Line {
     pub(super) name: String,
     pub(super) points: Vec<(f64, f64)>,
+}
+
+impl<'a> Heading<'a> {
+    /// That of a report.
+    pub(super) fn of(report: &'a Report) -> Self {
+        let Report { command, version, machine, .. } = report;
+        Self { command, version, machine }
+    }
 }
 
 impl Machine {

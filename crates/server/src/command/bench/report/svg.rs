@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::{Axis, Chart, Line, Report};
+use super::{Axis, Chart, Heading, Line, Report};
 
 /// All charts of a report below one another; `None` if it has none.
 pub(crate) fn write(report: &Report) -> Option<String> {
@@ -10,29 +10,16 @@ pub(crate) fn write(report: &Report) -> Option<String> {
     if charts.is_empty() {
         return None;
     }
-    let height = HEADER + HEIGHT * charts.len() as f64;
-    let mut page = Page(String::new());
-    page.put(&format!(
-        r##"<svg xmlns="http://www.w3.org/2000/svg" width="{WIDTH}" height="{height}" viewBox="0 0 {WIDTH} {height}" font-family="system-ui, sans-serif" font-size="12">"##
-    ));
-    page.put(r##"<rect width="100%" height="100%" fill="#ffffff"/>"##);
-    let command = format!("fanfare {}: {}", report.version, report.command);
-    page.text(20.0, 24.0, "start", &shortened(&command));
-    let machine = &report.machine;
-    page.text(
-        20.0,
-        42.0,
-        "start",
-        &format!("{} cores ({}), Linux {}", machine.cores, machine.processor, machine.kernel),
-    );
+    let mut page = Page::begin(Heading::of(report), HEADER + HEIGHT * charts.len() as f64);
     for (number, chart) in charts.into_iter().enumerate() {
         page.chart(chart, HEADER + HEIGHT * number as f64);
     }
-    page.put("</svg>");
-    Some(page.0)
+    Some(page.end())
 }
 
-struct Page(String);
+/// A page that is being drawn.
+#[derive(Debug)]
+pub(crate) struct Page(String);
 
 /// Where the numbers of an axis lie on the page.
 struct Scale {
@@ -44,6 +31,30 @@ struct Scale {
 }
 
 impl Page {
+    /// Begins a page of this height.
+    pub(crate) fn begin(heading: Heading<'_>, height: f64) -> Self {
+        let Heading { command, version, machine } = heading;
+        let mut page = Self(String::new());
+        page.put(&format!(
+            r##"<svg xmlns="http://www.w3.org/2000/svg" width="{WIDTH}" height="{height}" viewBox="0 0 {WIDTH} {height}" font-family="system-ui, sans-serif" font-size="12">"##
+        ));
+        page.put(r##"<rect width="100%" height="100%" fill="#ffffff"/>"##);
+        page.text(20.0, 24.0, "start", &shortened(&format!("fanfare {version}: {command}")));
+        page.text(
+            20.0,
+            42.0,
+            "start",
+            &format!("{} cores ({}), Linux {}", machine.cores, machine.processor, machine.kernel),
+        );
+        page
+    }
+
+    /// The whole page.
+    pub(crate) fn end(mut self) -> String {
+        self.put("</svg>");
+        self.0
+    }
+
     fn chart(&mut self, chart: &Chart, top: f64) {
         let across = |pick: fn(&(f64, f64)) -> f64| {
             chart.lines.iter().flat_map(|line| &line.points).map(pick).collect::<Vec<_>>()
@@ -112,14 +123,16 @@ impl Page {
         ));
     }
 
-    fn text(&mut self, x: f64, y: f64, anchor: &str, text: &str) {
+    /// Writes text that begins, ends or is centred at a place.
+    pub(crate) fn text(&mut self, x: f64, y: f64, anchor: &str, text: &str) {
         self.put(&format!(
             r##"<text x="{x:.1}" y="{y:.1}" text-anchor="{anchor}" fill="#333333">{}</text>"##,
             escaped(text)
         ));
     }
 
-    fn put(&mut self, text: &str) {
+    /// Adds a line of SVG.
+    pub(crate) fn put(&mut self, text: &str) {
         // A string takes whatever is written into it.
         let _written = writeln!(self.0, "{text}");
     }
@@ -200,16 +213,18 @@ fn escaped(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
 }
 
-const WIDTH: f64 = 860.0;
+/// How wide a page is.
+pub(crate) const WIDTH: f64 = 860.0;
 const HEIGHT: f64 = 340.0;
-const HEADER: f64 = 56.0;
+/// How much of its height the heading takes.
+pub(crate) const HEADER: f64 = 56.0;
 const LEFT: f64 = 70.0;
 const RIGHT: f64 = 210.0;
 const TICKS_MAX: usize = 20;
 /// Letters of the first line.
 const LINE_MAX: usize = 130;
 /// Told apart by people who do not see all colours, too.
-const COLOURS: [&str; 8] =
+pub(crate) const COLOURS: [&str; 8] =
     ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000", "#999999"];
 
 #[cfg(test)]

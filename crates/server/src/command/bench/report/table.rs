@@ -2,22 +2,13 @@
 
 use std::fmt::Write as _;
 
-use super::{Goal, Report, Row, Section, Unit};
+use super::{Goal, Heading, Report, Row, Section, Unit};
 use crate::command::bench::ledger::Tally;
 use crate::command::bench::series::Spread;
 
 /// The whole report.
 pub(crate) fn write(report: &Report) -> String {
-    let mut out = String::new();
-    let machine = &report.machine;
-    line(&mut out, &report.command);
-    line(
-        &mut out,
-        &format!(
-            "fanfare {}; {} cores ({}), Linux {}, load when it began {}",
-            report.version, machine.cores, machine.processor, machine.kernel, machine.load
-        ),
-    );
+    let mut out = begin(Heading::of(report));
     for section in &report.sections {
         line(&mut out, "");
         self::section(&mut out, section);
@@ -30,6 +21,21 @@ pub(crate) fn write(report: &Report) -> String {
         line(&mut out, &format!("note: {note}"));
     }
     line(&mut out, &format!("{:.0} s", report.seconds));
+    out
+}
+
+/// Begins a report of any kind.
+pub(crate) fn begin(heading: Heading<'_>) -> String {
+    let Heading { command, version, machine } = heading;
+    let mut out = String::new();
+    line(&mut out, command);
+    line(
+        &mut out,
+        &format!(
+            "fanfare {version}; {} cores ({}), Linux {}, load when it began {}",
+            machine.cores, machine.processor, machine.kernel, machine.load
+        ),
+    );
     out
 }
 
@@ -113,7 +119,8 @@ impl Unit {
     }
 }
 
-fn line(out: &mut String, text: &str) {
+/// Adds a line.
+pub(crate) fn line(out: &mut String, text: &str) {
     // A string takes whatever is written into it.
     let _written = writeln!(out, "{text}");
 }
