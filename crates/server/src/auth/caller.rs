@@ -6,6 +6,7 @@ use fanfare_core::publication::Publisher;
 use fanfare_core::time::UnixMillis;
 
 use super::grant::Grants;
+use super::token::Failure;
 
 /// Who sent a request.
 #[derive(Debug, Clone)]
@@ -23,7 +24,16 @@ pub(super) enum Standing {
     Holder(Arc<Holder>),
     /// Showed what was not. It is refused even where nothing is needed, so that a mistyped key is
     /// noticed.
-    Mistaken,
+    Mistaken(Mistake),
+}
+
+/// What is wrong with credentials.
+#[derive(Debug, Clone)]
+pub(super) enum Mistake {
+    /// They are no key of this server.
+    Key,
+    /// They are a token that does not hold.
+    Token(Arc<Failure>),
 }
 
 /// Who holds credentials that were found good. It is made once and shared, so that a request costs
@@ -43,6 +53,8 @@ pub(crate) struct Holder {
 pub(super) enum HolderKind {
     /// A publisher's key; those of a list have no name.
     Key(Option<Box<str>>),
+    /// A token.
+    Token,
 }
 
 impl Holder {
@@ -51,11 +63,23 @@ impl Holder {
         Self { publisher: Some(publisher), kind, user: None, expires: None, grants }
     }
 
+    pub(super) fn of_token(
+        publisher: Arc<str>,
+        user: Option<Arc<str>>,
+        expires: Option<UnixMillis>,
+        grants: Grants,
+    ) -> Self {
+        Self { publisher: Some(publisher), kind: HolderKind::Token, user, expires, grants }
+    }
+
+    /// Until when they are taken, in Unix milliseconds; none: for good.
+    pub(super) fn expires(&self) -> Option<UnixMillis> {
+        self.expires
+    }
+
     /// Whether they are a user, for whom namespaces have rules of their own.
     pub(super) fn is_user(&self) -> bool {
-        match self.kind {
-            HolderKind::Key(_) => false,
-        }
+        self.kind == HolderKind::Token
     }
 }
 
@@ -68,27 +92,36 @@ impl Caller {
     pub(crate) fn publisher(&self) -> &Publisher {
         match &self.standing {
             Standing::Holder(holder) => &holder.publisher,
-            Standing::Unasked | Standing::Anonymous | Standing::Mistaken => &NOBODY,
+            Standing::Unasked | Standing::Anonymous | Standing::Mistaken(_) => &NOBODY,
         }
     }
 
     /// The user that they are: the subject of their token. Two users of one server are never called
     /// the same, whoever issued their tokens.
-    #[expect(dead_code, reason = "tokens are to say it, and presence to tell it")]
+    #[cfg_attr(not(test), expect(dead_code, reason = "presence is to tell it"))]
     pub(crate) fn user(&self) -> Option<&Arc<str>> {
         self.holder()?.user.as_ref()
     }
 
-    /// When their credentials expire, in Unix milliseconds; none for those that do not.
-    #[expect(dead_code, reason = "connections are to end with it")]
+    /// Until when their credentials are taken, in Unix milliseconds, the issuer's leeway included;
+    /// none for those that do not expire.
+    #[cfg_attr(not(test), expect(dead_code, reason = "connections are to end with it"))]
     pub(crate) fn expires(&self) -> Option<UnixMillis> {
         self.holder()?.expires
+    }
+
+    /// Whether their token may hold in a moment, because its issuer's keys are being fetched.
+    pub(crate) fn may_pass_soon(&self) -> bool {
+        match &self.standing {
+            Standing::Mistaken(Mistake::Token(failure)) => failure.may_pass(),
+            _ => false,
+        }
     }
 
     pub(super) fn holder(&self) -> Option<&Holder> {
         match &self.standing {
             Standing::Holder(holder) => Some(holder),
-            Standing::Unasked | Standing::Anonymous | Standing::Mistaken => None,
+            Standing::Unasked | Standing::Anonymous | Standing::Mistaken(_) => None,
         }
     }
 }

@@ -64,6 +64,9 @@ impl FromIterator<Right> for Rights {
 /// Bytes of a pattern at most.
 pub(crate) const PATTERN_BYTES_MAX: usize = 1024;
 
+/// Patterns of one credential at most, all rights together.
+pub(crate) const PATTERNS_MAX: usize = 256;
+
 /// What a credential grants.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Grants {

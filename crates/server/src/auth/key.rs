@@ -19,7 +19,6 @@ impl KeyHash {
         Self(Sha256::digest(secret).into())
     }
 
-    #[cfg_attr(not(test), expect(dead_code, reason = "the configuration is to name keys"))]
     /// Reads a hash as [`fmt::Display`] writes it: `sha256:` and 64 hexadecimal digits.
     pub(crate) fn parse(text: &str) -> Option<Self> {
         let digits = text.strip_prefix("sha256:")?;
@@ -65,7 +64,6 @@ impl PublisherKey {
     }
 
     /// The key of this name and hash.
-    #[cfg_attr(not(test), expect(dead_code, reason = "the configuration is to name keys"))]
     pub(crate) fn named(name: &str, hash: KeyHash, grants: Grants) -> Self {
         let holder = Holder::of_key(format!("key:{name}").into(), Some(name.into()), grants);
         Self { hash, holder: Arc::new(holder) }

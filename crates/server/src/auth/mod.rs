@@ -5,13 +5,14 @@
 //! bytes, not the requests that carried them, and never logs them.
 
 mod caller;
-#[cfg_attr(not(test), expect(dead_code, reason = "tokens and named keys are to grant by pattern"))]
 pub(crate) mod grant;
 mod identity;
-mod key;
+pub(crate) mod key;
 mod refusal;
+pub(crate) mod token;
 
 use std::fmt;
+use std::sync::Arc;
 
 use fanfare_core::name::ChannelName;
 use fanfare_core::prefix::Prefixes;
@@ -25,9 +26,10 @@ pub(crate) use caller::{Caller, Holder};
 pub(crate) use identity::Identity;
 pub(crate) use key::PublisherKey;
 
-use caller::Standing;
+use caller::{Mistake, Standing};
 use grant::{Right, Rights};
 use key::Keys;
+use token::{Tokens, is_token};
 
 #[cfg(test)]
 pub(crate) mod tests;
@@ -36,6 +38,8 @@ pub(crate) mod tests;
 #[derive(Debug, Clone)]
 pub(crate) struct Access {
     asked: Asked,
+    /// None where no issuer is known; then nothing is taken for a token.
+    tokens: Option<Arc<Tokens>>,
     /// What holds for the channels of namespaces, by prefix, and for all others.
     namespaces: Prefixes<ChannelAccess>,
     rest: ChannelAccess,
@@ -45,7 +49,8 @@ pub(crate) struct Access {
 /// Who is asked for credentials.
 #[derive(Debug, Clone)]
 enum Asked {
-    /// Nobody: `dev`, which listens on loopback only.
+    /// Nobody: `dev`, which listens on loopback only. A token that is shown all the same is taken at
+    /// its word, so that what it grants can be tried.
     Nobody,
     /// Everyone; these keys are known.
     Everyone(Keys),
@@ -119,21 +124,55 @@ impl Access {
             send_anonymously: any(&|it| it.client_publish && it.anonymous_publish),
             users: Right::ALL.into_iter().filter(|right| any(&|it| it.users.has(*right))).collect(),
         };
-        Self { asked, namespaces, rest, somewhere }
+        Self { asked, tokens: None, namespaces, rest, somewhere }
+    }
+
+    /// The same, taking tokens.
+    pub(crate) fn with_tokens(self, tokens: Option<Arc<Tokens>>) -> Self {
+        Self { tokens, ..self }
     }
 
     /// Who sent a request with these credentials at this time.
-    pub(crate) fn caller(&self, credentials: Credentials<'_>, _now: UnixMillis) -> Caller {
-        let Asked::Everyone(keys) = &self.asked else {
-            return Caller { standing: Standing::Unasked };
-        };
-        let Some(secret) = credentials.token() else {
-            return Caller { standing: Standing::Anonymous };
-        };
-        match keys.find(secret) {
-            Some(holder) => Caller::holding(holder),
-            None => Caller { standing: Standing::Mistaken },
+    pub(crate) fn caller(&self, credentials: Credentials<'_>, now: UnixMillis) -> Caller {
+        let secret = credentials.token();
+        if let (Some(tokens), Some(token)) = (&self.tokens, secret)
+            && is_token(token)
+        {
+            return match tokens.verify(token, now) {
+                Ok(holder) => Caller::holding(holder),
+                Err(failure) => {
+                    let mistake = Mistake::Token(Arc::new(failure));
+                    Caller { standing: Standing::Mistaken(mistake) }
+                }
+            };
         }
+        let standing = match (&self.asked, secret) {
+            (Asked::Nobody, _) => Standing::Unasked,
+            (Asked::Everyone(_), None) => Standing::Anonymous,
+            (Asked::Everyone(keys), Some(secret)) => match keys.find(secret) {
+                Some(holder) => Standing::Holder(holder),
+                None => Standing::Mistaken(Mistake::Key),
+            },
+        };
+        Caller { standing }
+    }
+
+    /// The same, for who can wait: while the keys of a token's issuer are being fetched, it is waited
+    /// for them once.
+    pub(crate) async fn caller_in_time(
+        &self,
+        credentials: Credentials<'_>,
+        now: impl Fn() -> UnixMillis,
+    ) -> Caller {
+        let Some(tokens) = &self.tokens else { return self.caller(credentials, now()) };
+        // Before the first look, so that no round is missed in between.
+        let mut rounds = tokens.rounds();
+        let caller = self.caller(credentials, now());
+        if !caller.may_pass_soon() {
+            return caller;
+        }
+        tokens.keys_fetched(&mut rounds).await;
+        self.caller(credentials, now())
     }
 
     /// Whether the caller may read a channel, from the past on as well.
@@ -257,10 +296,10 @@ impl Access {
             Standing::Anonymous => self.somewhere.publish_anonymously,
             Standing::Holder(holder) => {
                 holder.grants.give(Right::Publish)
-                    || self.somewhere.publish_anonymously
+                    || self.asks() && self.somewhere.publish_anonymously
                     || holder.is_user() && self.somewhere.users.has(Right::Publish)
             }
-            Standing::Mistaken => false,
+            Standing::Mistaken(_) => false,
         };
         if may { Ok(()) } else { Err(refusal::of(caller, Right::Publish, None, &self.rest)) }
     }
@@ -330,15 +369,21 @@ impl Access {
             Standing::Anonymous => rules.lets_anyone(right),
             Standing::Holder(holder) => {
                 holder.grants.cover(right, channel.as_str())
-                    || rules.lets_anyone(right)
+                    || self.asks() && rules.lets_anyone(right)
                     || holder.is_user() && rules.users.has(right)
             }
-            Standing::Mistaken => false,
+            Standing::Mistaken(_) => false,
         };
         if may {
             return Ok(());
         }
         Err(refusal::of(caller, right, Some(channel), rules).about(channel, None))
+    }
+
+    /// Whether credentials are asked for. Where they are not everything is open, so that what
+    /// somebody shows all the same says less than showing nothing.
+    fn asks(&self) -> bool {
+        matches!(self.asked, Asked::Everyone(_))
     }
 
     fn of(&self, channel: &ChannelName) -> &ChannelAccess {

@@ -5,7 +5,7 @@ use fanfare_core::code::Code;
 use fanfare_core::name::ChannelName;
 use fanfare_protocol::native::problem::Problem;
 
-use super::caller::{Holder, HolderKind, Standing};
+use super::caller::{Holder, HolderKind, Mistake, Standing};
 use super::grant::{Pattern, Right};
 use super::{Caller, ChannelAccess};
 
@@ -37,14 +37,14 @@ pub(super) fn of(
         Right::Manage => {
             return match &caller.standing {
                 Standing::Holder(holder) => uncovered(holder, right, channel, rules),
-                Standing::Mistaken => mistaken(),
+                Standing::Mistaken(mistake) => mistaken(mistake),
                 _ => remove(),
             };
         }
     };
     match &caller.standing {
         Standing::Holder(holder) => uncovered(holder, right, channel, rules),
-        Standing::Mistaken => mistaken(),
+        Standing::Mistaken(mistake) => mistaken(mistake),
         Standing::Anonymous | Standing::Unasked => anonymous(detail, Some(&key(rules, open))),
     }
 }
@@ -68,12 +68,19 @@ pub(super) fn send(rules: &ChannelAccess) -> Problem {
     )
 }
 
-fn mistaken() -> Problem {
-    Problem::new(
-        Code::Unauthorized,
-        "The key that the request carries is none of this server's.",
-        "Send one of `auth.publisher_keys`, or none where none is needed.",
-    )
+fn mistaken(mistake: &Mistake) -> Problem {
+    match mistake {
+        Mistake::Key => Problem::new(
+            Code::Unauthorized,
+            "The key that the request carries is none of this server's.",
+            "Send one of `auth.publisher_keys`, or none where none is needed.",
+        ),
+        Mistake::Token(failure) => Problem::new(
+            Code::Unauthorized,
+            format!("The token that the request carries does not hold: {failure}."),
+            failure.change(),
+        ),
+    }
 }
 
 fn anonymous(detail: &'static str, open: Option<&str>) -> Problem {
@@ -99,6 +106,9 @@ fn uncovered(
     let (what, grant) = match &holder.kind {
         HolderKind::Key(Some(key)) => (format!("key `{key}`"), format!("`keys.{key}.{name}`")),
         HolderKind::Key(None) => ("key".to_owned(), "the key".to_owned()),
+        HolderKind::Token => {
+            ("token".to_owned(), format!("`{}.{name}` of the token", super::token::GRANTS))
+        }
     };
     let patterns = holder.grants.patterns(right);
     let detail = match (patterns, channel) {

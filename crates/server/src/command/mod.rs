@@ -19,6 +19,7 @@ mod serve;
 mod server_flags;
 mod show;
 mod subscribe;
+mod token;
 mod version;
 
 use std::time::Duration;
@@ -70,6 +71,9 @@ enum Command {
     /// Look after the log that history is kept in.
     #[command(subcommand)]
     Log(log::Command),
+    /// Make tokens and keys, and explain tokens.
+    #[command(subcommand)]
+    Token(token::Command),
     /// Print the version.
     Version,
 }
@@ -104,6 +108,7 @@ pub(crate) fn run() -> Result<Exit> {
         Command::Bench(scenario) => bench::run(&scenario),
         Command::Compare(flags) => bench::compare::run(&flags),
         Command::Log(command) => log::run(&command),
+        Command::Token(command) => token::run(&command),
         Command::Version => version::run(),
     }
 }

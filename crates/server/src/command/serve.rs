@@ -7,8 +7,9 @@ use anyhow::{Result, bail};
 
 use super::output;
 use super::server_flags::ServerFlags;
+use crate::auth::grant::Right;
 use crate::config::place::NAMESPACES;
-use crate::config::settings::{ChannelRules, Mode, Settings};
+use crate::config::settings::{Auth, ChannelRules, Mode, Settings};
 use crate::exit::Exit;
 use crate::serve::Reload;
 
@@ -50,10 +51,13 @@ pub(super) struct Lacks {
 impl Lacks {
     /// What these lack; none if a server may start with them.
     pub(super) fn of(settings: &Settings) -> Option<Self> {
-        let readers = groups(settings)
-            .all(|(_, rules)| !rules.anonymous_subscribe)
+        let Auth { publisher_keys, keys, issuers, .. } = &settings.auth;
+        let granted = |right| keys.iter().any(|key| key.grants.give(right)) || !issuers.is_empty();
+        let closed = groups(settings).all(|(_, rules)| !rules.anonymous_subscribe);
+        let readers = (closed && !granted(Right::Subscribe))
             .then_some("it is not said that anyone may read (--anonymous-subscribe)");
-        let key = if settings.auth.publisher_keys.is_empty() { use_of_key(settings) } else { None };
+        let has_key = !publisher_keys.is_empty() || granted(Right::Publish);
+        let key = if has_key { None } else { use_of_key(settings) };
         (key.is_some() || readers.is_some()).then_some(Self { key, readers })
     }
 
@@ -67,7 +71,8 @@ impl Lacks {
     pub(super) fn keys(&self) -> String {
         let key = self.key.is_some().then_some("`auth.publisher_keys`");
         let readers = self.readers.map(|_| "`auth.anonymous_subscribe` (or a namespace's own)");
-        key.into_iter().chain(readers).collect::<Vec<_>>().join(" and ")
+        let keys = key.into_iter().chain(readers).collect::<Vec<_>>().join(" and ");
+        format!("{keys}, or an issuer of tokens under `[issuers]`,")
     }
 }
 
@@ -102,17 +107,32 @@ fn groups(settings: &Settings) -> impl Iterator<Item = (String, &ChannelRules)> 
 fn refusal(settings: &Settings, line: impl Iterator<Item = OsString>) -> Option<String> {
     let lacks = Lacks::of(settings)?;
     let (words, keys) = (lacks.words(), lacks.keys());
-    let Corrected { line, takes_key } = corrected(&lacks, line);
+    let typed: Vec<_> = line.collect();
+    let Corrected { line, takes_key } = corrected(&lacks, typed.clone().into_iter());
     let fix = if takes_key {
         "These two commands fix it:\n\n  export FANFARE_KEY=\"${FANFARE_KEY:-$(openssl rand -hex 24)}\""
     } else {
         "This command fixes it:\n"
     };
     let key = if takes_key { "`fanfare pub` takes its key from FANFARE_KEY. " } else { "" };
+    let tokens = with_tokens(typed).unwrap_or_default();
     Some(format!(
-        "fanfare serve does not start: {words}. {fix}\n  {line}\n\n{key}For good, set {keys} in \
+        "fanfare serve does not start: {words}. {fix}\n  {line}\n\n{key}{tokens}For good, set {keys} in \
          fanfare.toml (`fanfare init` writes one)."
     ))
+}
+
+/// The commands that admit holders of tokens instead; none for a line with a key, which stays.
+fn with_tokens(typed: Vec<OsString>) -> Option<String> {
+    let nothing = Lacks { key: None, readers: None };
+    let Corrected { line, takes_key } = corrected(&nothing, typed.into_iter());
+    (!takes_key).then(|| {
+        format!(
+            "Or these two admit who holds a token, and the third makes one:\n\n  \
+             export FANFARE_ISSUERS__APP__SECRET=\"${{FANFARE_ISSUERS__APP__SECRET:-$(openssl rand \
+             -hex 32)}}\"\n  {line}\n  fanfare token new --sub ada --subscribe '**' --publish '**'\n\n"
+        )
+    })
 }
 
 /// A command line put right.

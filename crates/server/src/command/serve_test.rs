@@ -21,7 +21,8 @@ fn settings(text: &str) -> Settings {
 fn told(text: &str, typed: &[&str]) -> Option<(String, Vec<String>)> {
     let refusal = refusal(&settings(text), line(typed))?;
     let why = refusal.split(". ").next().unwrap().to_owned();
-    let commands = refusal.lines().filter_map(|line| line.strip_prefix("  "));
+    let first = refusal.split("Or these two").next().unwrap();
+    let commands = first.lines().filter_map(|line| line.strip_prefix("  "));
     Some((why, commands.map(str::to_owned).collect()))
 }
 
@@ -59,6 +60,20 @@ fn what_the_file_says_is_not_asked_for_again() {
     assert_eq!(commands[1], "fanfare serve --publisher-key \"$FANFARE_KEY\"");
 }
 
+#[test]
+fn tokens_are_the_other_way_in() {
+    let refusal =
+        refusal(&settings(""), line(&["fanfare", "serve", "--listen", "[::]:80"])).unwrap();
+    let (_, tokens) = refusal.split_once("Or these two").unwrap();
+    let commands: Vec<_> = tokens.lines().filter_map(|line| line.strip_prefix("  ")).collect();
+    let [secret, serve, new] = commands[..] else { panic!("{commands:?}") };
+    assert!(secret.starts_with("export FANFARE_ISSUERS__APP__SECRET="), "{secret}");
+    assert_eq!(serve, "fanfare serve --listen [::]:80");
+    assert!(new.starts_with("fanfare token new --sub ada --subscribe '**'"), "{new}");
+    let issuer = format!("[issuers.app]\nsecret = \"{}\"\n", "s".repeat(32));
+    assert_eq!(told(&issuer, &["fanfare", "serve"]), None);
+}
+
 /// What the file has beside a namespace `a`, what that has, and why `serve` does not start.
 const STARTS: &[(&str, &str, Option<&str>)] = &[
     ("publisher_keys = \"k\"\nanonymous_subscribe = true", "", None),
@@ -94,12 +109,16 @@ const STARTS: &[(&str, &str, Option<&str>)] = &[
         Some("so nobody could read, and it is not said that anyone may read"),
     ),
     ("publisher_keys = \"k\"", "anonymous_publish = true", Some("not said that anyone may read")),
+    ("", "[keys.k]\nhash = \"HASH\"\npublish = [\"**\"]\nsubscribe = [\"**\"]", None),
+    ("", "[keys.k]\nhash = \"HASH\"\npublish = [\"**\"]", Some("not said that anyone may read")),
+    ("", "[keys.k]\nhash = \"HASH\"\nsubscribe = [\"**\"]", Some("nobody could publish")),
 ];
 
 #[test]
 fn it_starts_only_if_every_channel_can_be_used_and_it_is_said_who_may_read() {
     for (auth, namespace, expected) in STARTS {
-        let file = format!("[auth]\n{auth}\n[namespaces.a]\n{namespace}\n");
+        let hash = format!("sha256:{}", "0f".repeat(32));
+        let file = format!("[auth]\n{auth}\n[namespaces.a]\n{namespace}\n").replace("HASH", &hash);
         let told = told(&file, &["fanfare", "serve"]).map(|(why, _)| why);
         match (told, expected) {
             (None, None) => {}

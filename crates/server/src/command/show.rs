@@ -24,8 +24,10 @@ pub(crate) struct Flags {
 pub(crate) fn run(flags: &Flags) -> Result<Exit> {
     let effective = flags.server.effective()?;
     let namespaces = effective.namespaces.values().flat_map(Rows::iter);
+    let credentials = effective.keys.values().chain(effective.issuers.values());
+    let credentials = credentials.flat_map(Rows::iter);
     let routes = effective.routes.values().flat_map(|route| route.rows.iter());
-    let rows = effective.top.iter().chain(namespaces).chain(routes);
+    let rows = effective.top.iter().chain(namespaces).chain(credentials).chain(routes);
     let shown: Vec<_> = rows.map(|row| (reference::assignment(row), &row.origin)).collect();
     let width = shown.iter().map(|(text, _)| text.chars().count()).max().unwrap_or(0).min(72);
     for (text, origin) in shown {

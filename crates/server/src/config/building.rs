@@ -9,6 +9,7 @@ use fanfare_protocol::native::alias::{Alias, AliasError, Posting};
 use fanfare_protocol::native::route::{Compression, Rules};
 
 use super::address;
+use super::admitting;
 use super::effective::{Effective, RouteRows, Rows};
 use super::mistake::{Mistake, Mistakes, Origin};
 use super::namespace::{self, PREFIX};
@@ -19,6 +20,7 @@ use super::settings::{
     Machine, Mode, Namespace, Settings, SlowReader, Storage, Tls,
 };
 use super::table::{self, Key};
+use crate::auth::grant::{Right, Rights};
 
 /// Files that the process keeps for other things than connections: listeners, polls, logs.
 const FILES_RESERVED: u64 = 512;
@@ -134,15 +136,9 @@ impl Building<'_> {
     }
 
     fn auth(&mut self) -> Auth {
-        let keys = self.top.list(&table::PUBLISHER_KEYS);
-        if !keys.iter().all(|key| address::is_publisher_key(key)) {
-            self.mistake(
-                &table::PUBLISHER_KEYS,
-                "has a key that cannot be sent in a header",
-                "use 1 to 255 visible ASCII characters without a comma",
-            );
-        }
-        Auth { publisher_keys: keys.to_vec() }
+        let (auth, mistakes) = admitting::auth(self.effective);
+        self.mistakes.extend(mistakes);
+        auth
     }
 
     fn namespaces(&mut self, mode: Mode) -> Vec<Namespace> {
@@ -389,8 +385,12 @@ fn channel_rules(rows: &Rows, mode: Mode) -> ChannelRules {
         anonymous_subscribe: open || is_on(rows, &namespace::OWN_ANONYMOUS_SUBSCRIBE),
         anonymous_publish: open || is_on(rows, &namespace::OWN_ANONYMOUS_PUBLISH),
         client_publish: is_on(rows, &namespace::OWN_CLIENT_PUBLISH),
-        users: rows.list(&namespace::OWN_USERS).to_vec(),
+        users: rights(rows.list(&namespace::OWN_USERS)),
     }
+}
+
+fn rights(names: &[String]) -> Rights {
+    names.iter().filter_map(|name| Right::of(name)).collect()
 }
 
 fn number(rows: &Rows, key: &Key) -> usize {

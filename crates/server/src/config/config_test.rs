@@ -13,6 +13,8 @@ use super::source::Source;
 use super::table::{KEYS, PAYLOAD_BYTES_MAX};
 use super::{environment, file, reference, table};
 
+#[path = "config_test/credentials.rs"]
+mod credentials;
 #[path = "config_test/namespaces.rs"]
 mod namespaces;
 #[path = "config_test/routes.rs"]
@@ -185,7 +187,10 @@ fn dev_listens_on_loopback_only() {
 
 #[test]
 fn keys_and_variables_are_found_by_name() {
-    for place in [Place::Top, Place::Namespace("chat-2_b".to_owned())] {
+    let name = || "chat-2_b".to_owned();
+    for place in
+        [Place::Top, Place::Namespace(name()), Place::PublisherKey(name()), Place::Issuer(name())]
+    {
         for key in place.keys().iter().copied() {
             let (name, variable) = (place.name(key), place.variable(key));
             assert_eq!(name_of_variable(&variable), name);
@@ -216,7 +221,8 @@ fn the_file_of_init_holds_every_key_with_a_value_that_holds() {
     assert_eq!(namespace.iter().count(), NAMESPACE_KEYS.len());
     let route = &all.routes["/events"].rows;
     assert_eq!(route.iter().count(), ROUTE_KEYS.len());
-    for row in all.top.iter().chain(namespace.iter()).chain(route.iter()) {
+    let credentials = all.keys["backend"].iter().chain(all.issuers["app"].iter());
+    for row in all.top.iter().chain(namespace.iter()).chain(route.iter()).chain(credentials) {
         assert!(matches!(row.origin, Origin::File { .. }), "{}", row.name);
     }
     let roomy = Machine { open_files: 20_000, ..MACHINE };
@@ -229,7 +235,15 @@ fn the_reference_lists_the_table() {
     let text = std::fs::read_to_string(path).unwrap();
     let namespace = Place::Namespace("NAME".to_owned());
     let route = Place::Route("PATH".to_owned());
-    let places = [("keys", Place::Top), ("namespace keys", namespace), ("route keys", route)];
+    let key = Place::PublisherKey("NAME".to_owned());
+    let issuer = Place::Issuer("NAME".to_owned());
+    let places = [
+        ("keys", Place::Top),
+        ("namespace keys", namespace),
+        ("route keys", route),
+        ("publisher keys", key),
+        ("issuer keys", issuer),
+    ];
     let expected = places.into_iter().fold(text.clone(), |text, (mark, place)| {
         let (begin, end) = (format!("<!-- {mark}: begin -->\n"), format!("<!-- {mark}: end -->\n"));
         let (before, rest) = text.split_once(&begin).unwrap();

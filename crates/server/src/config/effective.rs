@@ -5,12 +5,13 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use super::credential::{ISSUERS_MAX, KEYS_MAX};
 use super::mistake::{Mistake, Mistakes, Origin};
 use super::namespace::{NAMESPACE_KEYS, NAMESPACES_MAX};
-use super::place::{NAMESPACES, Place, ROUTES};
+use super::place::{ISSUERS, NAMESPACES, PUBLISHER_KEYS, Place, ROUTES};
 use super::quantity::{parse_bytes, parse_count, parse_duration, show_bytes, show_duration};
 use super::route::ROUTES_MAX;
-use super::source::{Source, Text, Written};
+use super::source::{Mentions, Source, Text, Written};
 use super::table::{Key, Kind, Standard};
 
 /// A value that has been read.
@@ -52,6 +53,10 @@ pub(crate) struct Effective {
     pub(crate) top: Rows,
     /// Those of each namespace, by its name.
     pub(crate) namespaces: BTreeMap<String, Rows>,
+    /// Those of each publisher's key, by its name.
+    pub(crate) keys: BTreeMap<String, Rows>,
+    /// Those of each issuer, by its name.
+    pub(crate) issuers: BTreeMap<String, Rows>,
     /// Those of each route, by its path.
     pub(crate) routes: BTreeMap<String, RouteRows>,
 }
@@ -75,12 +80,27 @@ impl Effective {
     pub(crate) fn of(sources: &[Source]) -> Result<Self, Mistakes> {
         let mut overlay = Overlay { sources, mistakes: Vec::new() };
         let top = overlay.rows(&Place::Top, None);
-        let names = overlay.namespaces();
-        let namespaces = names.into_iter().map(|name| {
-            let rows = overlay.rows(&Place::Namespace(name.clone()), Some(&top));
-            (name, rows)
-        });
-        let namespaces = namespaces.collect();
+        let named = Named {
+            table: NAMESPACES,
+            max: NAMESPACES_MAX,
+            place: Place::Namespace,
+            mentions: Source::namespaces,
+        };
+        let namespaces = overlay.named(&named, Some(&top));
+        let named = Named {
+            table: PUBLISHER_KEYS,
+            max: KEYS_MAX,
+            place: Place::PublisherKey,
+            mentions: Source::keys,
+        };
+        let keys = overlay.named(&named, None);
+        let named = Named {
+            table: ISSUERS,
+            max: ISSUERS_MAX,
+            place: Place::Issuer,
+            mentions: Source::issuers,
+        };
+        let issuers = overlay.named(&named, None);
         let paths = overlay.routes();
         let routes = paths.into_iter().map(|(path, origin)| {
             let rows = overlay.rows(&Place::Route(path.clone()), None);
@@ -89,7 +109,7 @@ impl Effective {
         let routes = routes.collect();
         let mistakes = overlay.mistakes;
         if mistakes.is_empty() {
-            Ok(Self { top, namespaces, routes })
+            Ok(Self { top, namespaces, keys, issuers, routes })
         } else {
             Err(Mistakes(mistakes))
         }
@@ -175,6 +195,14 @@ impl Rows {
     }
 }
 
+/// Tables that each have a name of their own.
+struct Named {
+    table: &'static str,
+    max: usize,
+    place: fn(String) -> Place,
+    mentions: for<'a> fn(&'a Source) -> Mentions<'a>,
+}
+
 /// Sources being laid over each other.
 struct Overlay<'a> {
     sources: &'a [Source],
@@ -233,18 +261,21 @@ impl Overlay<'_> {
                 let mentions = |source: &&Source| source.routes().any(|(known, _)| known == path);
                 sources.find(mentions)?.find(place, key)
             }
-            Place::Top | Place::Namespace(_) => sources.find_map(|source| source.find(place, key)),
+            _ => sources.find_map(|source| source.find(place, key)),
         }
     }
 
-    /// The namespaces that any source mentions, up to the limit.
-    fn namespaces(&mut self) -> Vec<String> {
-        let mut namespaces = BTreeMap::new();
-        for (name, origin) in self.sources.iter().flat_map(Source::namespaces) {
-            namespaces.entry(name).or_insert(origin);
+    /// The keys of each table that any source mentions, up to the limit.
+    fn named(&mut self, named: &Named, top: Option<&Rows>) -> BTreeMap<String, Rows> {
+        let mut mentioned = BTreeMap::new();
+        for (name, origin) in self.sources.iter().flat_map(named.mentions) {
+            mentioned.entry(name).or_insert(origin);
         }
-        self.bound(NAMESPACES, &namespaces, NAMESPACES_MAX);
-        namespaces.into_keys().take(NAMESPACES_MAX).map(str::to_owned).collect()
+        self.bound(named.table, &mentioned, named.max);
+        let names = mentioned.into_keys().take(named.max);
+        names
+            .map(|name| (name.to_owned(), self.rows(&(named.place)(name.to_owned()), top)))
+            .collect()
     }
 
     /// The paths of the routes that any source mentions, up to the limit, and where the last one

@@ -69,10 +69,9 @@ fn find(variable: &str) -> Result<(Place, &'static Key), Mistake> {
         let what = format!("unknown environment variable with the prefix `{VARIABLE_PREFIX}`");
         return Err(wrong(what, place.did_you_mean(written, Place::variable)));
     };
-    if let Place::Namespace(namespace) = &place {
-        namespace::check_name(namespace).map_err(|change| {
-            wrong(format!("a namespace cannot be called `{namespace}`"), change)
-        })?;
+    if let Some((what, name)) = place.chosen() {
+        namespace::check_name(name)
+            .map_err(|change| wrong(format!("{what} cannot be called `{name}`"), change))?;
     }
     Ok((place, key))
 }

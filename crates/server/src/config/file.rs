@@ -6,7 +6,7 @@ use toml::de::{DeTable, DeValue};
 
 use super::mistake::{Mistake, Mistakes, Origin};
 use super::namespace;
-use super::place::{self, NAMESPACES, Place, ROUTES};
+use super::place::{self, ISSUERS, NAMESPACES, PUBLISHER_KEYS, Place, ROUTES};
 use super::route::TO;
 use super::source::{Source, Text};
 
@@ -89,21 +89,24 @@ impl Reading<'_> {
         }
     }
 
-    /// Takes note of a namespace, if it is one's table.
+    /// Takes note of a namespace, a key or an issuer, if it is one's table.
     fn mention(&mut self, table: &str, start: usize) {
-        let Some(namespace) = place::namespace_of_table(table) else {
+        let Some(place) = Place::of_table(table) else {
             return;
         };
-        if let Err(change) = namespace::check_name(namespace) {
-            self.mistake(start, format!("a namespace cannot be called `{namespace}`"), change);
+        if let Some((what, name)) = place.chosen()
+            && let Err(change) = namespace::check_name(name)
+        {
+            self.mistake(start, format!("{what} cannot be called `{name}`"), change);
         }
         let origin = self.origin(start);
-        self.source.mention(&Place::Namespace(namespace.to_owned()), &origin);
+        self.source.mention(&place, &origin);
     }
 
     fn value(&mut self, name: &str, start: usize, value: &DeValue<'_>) {
         if place::is_table(name) {
-            let table = if name == NAMESPACES { "namespaces.NAME" } else { name };
+            let named = [NAMESPACES, PUBLISHER_KEYS, ISSUERS].contains(&name);
+            let table = if named { format!("{name}.NAME") } else { name.to_owned() };
             let change = format!("write its keys under `[{table}]`");
             self.mistake(start, format!("`{name}` is a table"), change);
             return;

@@ -6,7 +6,9 @@
 //! nothing of commands.
 
 mod address;
+mod admitting;
 mod building;
+pub(crate) mod credential;
 pub(crate) mod effective;
 pub(crate) mod environment;
 pub(crate) mod file;

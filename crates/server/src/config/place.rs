@@ -1,15 +1,22 @@
-//! Where a key stands: at the top of the configuration, in the table of a namespace or in that of a
-//! route.
+//! Where a key stands: at the top of the configuration, or in the table of a namespace, a publisher's
+//! key, an issuer or a route.
 //!
 //! Each has a static table of keys. Names in the file, environment variables, look-ups and "did you
 //! mean" derive from it here, in one way for all.
 
+use super::credential::{ISSUER_KEYS, PUBLISHER_KEY_KEYS};
 use super::namespace::NAMESPACE_KEYS;
 use super::route::ROUTE_KEYS;
 use super::table::{KEYS, Key};
 
 /// The table that holds those of the namespaces.
 pub(crate) const NAMESPACES: &str = "namespaces";
+
+/// The table that holds the publishers' keys.
+pub(crate) const PUBLISHER_KEYS: &str = "keys";
+
+/// The table that holds the issuers.
+pub(crate) const ISSUERS: &str = "issuers";
 
 /// The table that holds the routes.
 pub(crate) const ROUTES: &str = "routes";
@@ -24,6 +31,10 @@ pub(crate) enum Place {
     Top,
     /// In the table of the namespace with this name.
     Namespace(String),
+    /// In the table of the publisher's key with this name.
+    PublisherKey(String),
+    /// In the table of the issuer with this name.
+    Issuer(String),
     /// In the table of the route with this path.
     Route(String),
 }
@@ -33,10 +44,37 @@ impl Place {
     /// `namespaces.chat.prefix` is `prefix` in the namespace `chat`. Routes are not found so: dots
     /// may stand in their paths.
     pub(crate) fn of(name: &str) -> (Self, &str) {
-        let inside = name.strip_prefix(NAMESPACES).and_then(|rest| rest.strip_prefix('.'));
-        match inside.and_then(|inside| inside.rsplit_once('.')) {
-            Some((namespace, key)) => (Self::Namespace(namespace.to_owned()), key),
-            None => (Self::Top, name),
+        let inside = name.rsplit_once('.').and_then(|(table, key)| {
+            let (tables, name) = table.split_once('.')?;
+            Some((Self::named(tables, name)?, key))
+        });
+        inside.unwrap_or((Self::Top, name))
+    }
+
+    /// The place of the table `name` among those of `tables`.
+    fn named(tables: &str, name: &str) -> Option<Self> {
+        match tables {
+            NAMESPACES => Some(Self::Namespace(name.to_owned())),
+            PUBLISHER_KEYS => Some(Self::PublisherKey(name.to_owned())),
+            ISSUERS => Some(Self::Issuer(name.to_owned())),
+            _ => None,
+        }
+    }
+
+    /// The place whose table the file calls this, if it is one with a name of its own.
+    pub(crate) fn of_table(table: &str) -> Option<Self> {
+        let (tables, name) = table.split_once('.')?;
+        // What stands deeper is one of its keys.
+        if name.contains('.') { None } else { Self::named(tables, name) }
+    }
+
+    /// The name that somebody chose for it, and what is called so.
+    pub(crate) fn chosen(&self) -> Option<(&'static str, &str)> {
+        match self {
+            Self::Top | Self::Route(_) => None,
+            Self::Namespace(name) => Some(("a namespace", name)),
+            Self::PublisherKey(name) => Some(("a key", name)),
+            Self::Issuer(name) => Some(("an issuer", name)),
         }
     }
 
@@ -45,6 +83,8 @@ impl Place {
         match self {
             Self::Top => &KEYS,
             Self::Namespace(_) => &NAMESPACE_KEYS,
+            Self::PublisherKey(_) => &PUBLISHER_KEY_KEYS,
+            Self::Issuer(_) => &ISSUER_KEYS,
             Self::Route(_) => &ROUTE_KEYS,
         }
     }
@@ -64,6 +104,8 @@ impl Place {
         match self {
             Self::Top => key.to_owned(),
             Self::Namespace(namespace) => format!("{NAMESPACES}.{namespace}.{key}"),
+            Self::PublisherKey(name) => format!("{PUBLISHER_KEYS}.{name}.{key}"),
+            Self::Issuer(name) => format!("{ISSUERS}.{name}.{key}"),
             Self::Route(path) => format!("{}.{key}", name_of_route(path)),
         }
     }
@@ -84,7 +126,7 @@ impl Place {
         let keys = self.keys().iter().map(|key| (key.name, spell(self, key)));
         let tables = match self {
             Self::Top => tables().map(|table| (table, table.to_owned())).collect(),
-            Self::Namespace(_) | Self::Route(_) => Vec::new(),
+            _ => Vec::new(),
         };
         let nearest = keys
             .chain(tables)
@@ -94,6 +136,8 @@ impl Place {
             (Some((likeness, told)), _) if likeness >= 0.6 => format!("did you mean `{told}`?"),
             (_, Self::Top) => "see `fanfare config show` for all keys".to_owned(),
             (_, Self::Namespace(_)) => format!("a namespace has {}", listed(&NAMESPACE_KEYS)),
+            (_, Self::PublisherKey(_)) => format!("a key has {}", listed(&PUBLISHER_KEY_KEYS)),
+            (_, Self::Issuer(_)) => format!("an issuer has {}", listed(&ISSUER_KEYS)),
             (_, Self::Route(_)) => format!("a route has {}", listed(&ROUTE_KEYS)),
         }
     }
@@ -116,17 +160,10 @@ pub(crate) fn name_of_variable(variable: &str) -> String {
 
 /// Whether the file has a table of this name.
 pub(crate) fn is_table(name: &str) -> bool {
-    tables().any(|table| table == name) || namespace_of_table(name).is_some()
-}
-
-/// The namespace whose table is called this.
-pub(crate) fn namespace_of_table(name: &str) -> Option<&str> {
-    let namespace = name.strip_prefix(NAMESPACES)?.strip_prefix('.')?;
-    // What stands deeper is one of its keys.
-    (!namespace.contains('.')).then_some(namespace)
+    tables().any(|table| table == name) || Place::of_table(name).is_some()
 }
 
 fn tables() -> impl Iterator<Item = &'static str> {
     let with_keys = KEYS.iter().filter_map(|key| key.name.split_once('.').map(|(table, _)| table));
-    with_keys.chain([NAMESPACES, ROUTES])
+    with_keys.chain([NAMESPACES, PUBLISHER_KEYS, ISSUERS, ROUTES])
 }

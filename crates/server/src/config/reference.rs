@@ -4,9 +4,10 @@
 
 use std::fmt::Write;
 
+use super::credential::{ISSUER_KEYS, PUBLISHER_KEY_KEYS};
 use super::effective::{Row, Value, wanted};
 use super::namespace::NAMESPACE_KEYS;
-use super::place::{NAMESPACES, name_of_route};
+use super::place::{ISSUERS, NAMESPACES, PUBLISHER_KEYS, name_of_route};
 use super::quantity::{show_bytes, show_duration};
 use super::route::ROUTE_KEYS;
 use super::standing::is_exchanged;
@@ -19,6 +20,20 @@ const NAMESPACE_EXAMPLE: &str = "chat";
 const NAMESPACE_ABOUT: &str = "A namespace: the channels whose names begin with its prefix, and what \
     holds for them. There may be any number up to 1000, each in a table with a name of its own; what \
     one leaves out is as the keys above say.";
+
+/// What the example of a key is called.
+const KEY_EXAMPLE: &str = "backend";
+
+/// What a key is, in front of the example.
+const KEY_ABOUT: &str = "A publisher's key with a name, and what it grants. There may be any number up \
+    to 10000.";
+
+/// What the example of an issuer is called.
+const ISSUER_EXAMPLE: &str = "app";
+
+/// What an issuer is, in front of the example.
+const ISSUER_ABOUT: &str = "An issuer of tokens (JWT) and the keys that check them. There may be any \
+    number up to 64.";
 
 /// What the example of a route is called.
 const ROUTE_EXAMPLE: &str = "/events";
@@ -67,17 +82,19 @@ pub(crate) fn starter() -> String {
         }
         append_key(&mut text, key, name);
     }
-    text.push('\n');
-    append_comment(&mut text, NAMESPACE_ABOUT);
-    let _infallible = writeln!(text, "#[{NAMESPACES}.{NAMESPACE_EXAMPLE}]");
-    for key in NAMESPACE_KEYS {
-        append_key(&mut text, key, key.name);
-    }
-    text.push('\n');
-    append_comment(&mut text, ROUTE_ABOUT);
-    let _infallible = writeln!(text, "#[{}]", name_of_route(ROUTE_EXAMPLE));
-    for key in ROUTE_KEYS {
-        append_key(&mut text, key, key.name);
+    let examples: [(&str, String, &[&Key]); 4] = [
+        (NAMESPACE_ABOUT, format!("{NAMESPACES}.{NAMESPACE_EXAMPLE}"), &NAMESPACE_KEYS),
+        (KEY_ABOUT, format!("{PUBLISHER_KEYS}.{KEY_EXAMPLE}"), &PUBLISHER_KEY_KEYS),
+        (ISSUER_ABOUT, format!("{ISSUERS}.{ISSUER_EXAMPLE}"), &ISSUER_KEYS),
+        (ROUTE_ABOUT, name_of_route(ROUTE_EXAMPLE), &ROUTE_KEYS),
+    ];
+    for (about, table, keys) in examples {
+        text.push('\n');
+        append_comment(&mut text, about);
+        let _infallible = writeln!(text, "#[{table}]");
+        for key in keys {
+            append_key(&mut text, key, key.name);
+        }
     }
     text
 }

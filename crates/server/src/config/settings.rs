@@ -8,6 +8,10 @@ use std::time::Duration;
 use fanfare_protocol::native::alias::Alias;
 use fanfare_protocol::native::route::Compression;
 
+use crate::auth::grant::{Grants, Rights};
+use crate::auth::key::KeyHash;
+use crate::auth::token::Algorithms;
+
 /// The ways to run a server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Mode {
@@ -107,16 +111,96 @@ pub(crate) struct CertificateFiles {
     pub(crate) key: PathBuf,
 }
 
-/// Who may publish.
+/// What shows who somebody is.
 #[derive(Clone)]
 pub(crate) struct Auth {
-    /// Keys that may publish. In `dev` anyone may, whatever stands here.
+    /// Keys that grant everything. In `dev` anyone may, whatever stands here.
     pub(crate) publisher_keys: Vec<String>,
+    /// Keys that have names.
+    pub(crate) keys: Vec<NamedKey>,
+    /// Issuers of tokens; no two have one `issuer`.
+    pub(crate) issuers: Vec<Issuer>,
+    /// The longest token that is looked at, in bytes.
+    pub(crate) token_bytes_max: usize,
+    /// Tokens that are remembered with what was found out about them.
+    pub(crate) tokens_remembered_max: usize,
+}
+
+/// A publisher's key that has a name.
+#[derive(Debug, Clone)]
+pub(crate) struct NamedKey {
+    /// What its table is called.
+    pub(crate) name: String,
+    /// The hash of its secret.
+    pub(crate) hash: KeyHash,
+    /// What it grants.
+    pub(crate) grants: Grants,
+}
+
+/// An issuer of tokens.
+#[derive(Clone)]
+pub(crate) struct Issuer {
+    /// What its table is called.
+    pub(crate) name: String,
+    /// What its tokens say in `iss`; none: nothing.
+    pub(crate) issuer: Option<String>,
+    /// One of these they have to be for, if there are any.
+    pub(crate) audience: Vec<String>,
+    /// Where its public keys are.
+    pub(crate) jwks: Option<KeysAt>,
+    /// What it signs with, at least 32 bytes each.
+    pub(crate) secrets: Vec<Vec<u8>>,
+    /// A PEM file with its public keys.
+    pub(crate) public_key: Option<PathBuf>,
+    /// What its tokens may be signed with.
+    pub(crate) algorithms: Algorithms,
+    /// How far its clock may be apart.
+    pub(crate) leeway: Duration,
+    /// Whether a token has to say when it expires.
+    pub(crate) require_expiry: bool,
+}
+
+/// Where a set of public keys is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum KeysAt {
+    /// At an `https` URL, or an `http` one of this machine.
+    Url(String),
+    /// In a file.
+    File(PathBuf),
+}
+
+impl KeysAt {
+    /// The URL, if it is one.
+    pub(crate) fn url(&self) -> Option<&str> {
+        match self {
+            Self::Url(url) => Some(url),
+            Self::File(_) => None,
+        }
+    }
+
+    /// The file, if it is one.
+    pub(crate) fn file(&self) -> Option<&PathBuf> {
+        match self {
+            Self::Url(_) => None,
+            Self::File(path) => Some(path),
+        }
+    }
+}
+
+impl std::fmt::Debug for Issuer {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("Issuer").field("name", &self.name).finish_non_exhaustive()
+    }
 }
 
 impl std::fmt::Debug for Auth {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.debug_struct("Auth").field("publisher_keys", &self.publisher_keys.len()).finish()
+        formatter
+            .debug_struct("Auth")
+            .field("publisher_keys", &self.publisher_keys.len())
+            .field("keys", &self.keys)
+            .field("issuers", &self.issuers)
+            .finish_non_exhaustive()
     }
 }
 
@@ -148,8 +232,8 @@ pub(crate) struct ChannelRules {
     pub(crate) anonymous_publish: bool,
     /// Whether the frames of WebSockets may publish to them.
     pub(crate) client_publish: bool,
-    /// What every user may do with them, in the words of a token's grants.
-    pub(crate) users: Vec<String>,
+    /// What every user may do with them.
+    pub(crate) users: Rights,
 }
 
 /// Bounds on everything a client can make grow; sizes in bytes.

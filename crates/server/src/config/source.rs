@@ -32,14 +32,23 @@ pub(crate) struct Written {
 pub(crate) struct Source {
     top: BTreeMap<&'static str, Written>,
     namespaces: BTreeMap<String, Section>,
+    keys: BTreeMap<String, Section>,
+    issuers: BTreeMap<String, Section>,
     routes: BTreeMap<String, Section>,
 }
 
-/// What one source sets in a namespace or a route.
+/// What one source sets in a table that somebody named.
 #[derive(Debug, Clone)]
 struct Section {
     origin: Origin,
     keys: BTreeMap<&'static str, Written>,
+}
+
+/// Tables that a source mentions, by what they are called, and where it first does.
+pub(crate) type Mentions<'a> = Box<dyn Iterator<Item = (&'a str, &'a Origin)> + 'a>;
+
+fn mentions(sections: &BTreeMap<String, Section>) -> Mentions<'_> {
+    Box::new(sections.iter().map(|(name, section)| (name.as_str(), &section.origin)))
 }
 
 impl Source {
@@ -52,7 +61,7 @@ impl Source {
         keys.insert(key.name, Written { text, origin });
     }
 
-    /// Notes that there is a namespace or a route, whether or not any of its keys is set.
+    /// Notes that there is such a table, whether or not any of its keys is set.
     pub(crate) fn mention(&mut self, place: &Place, origin: &Origin) {
         self.section(place, origin);
     }
@@ -76,18 +85,30 @@ impl Source {
         match place {
             Place::Top => self.top.get(key.name),
             Place::Namespace(namespace) => self.namespaces.get(namespace)?.keys.get(key.name),
+            Place::PublisherKey(name) => self.keys.get(name)?.keys.get(key.name),
+            Place::Issuer(name) => self.issuers.get(name)?.keys.get(key.name),
             Place::Route(path) => self.routes.get(path)?.keys.get(key.name),
         }
     }
 
     /// The namespaces that it mentions, and where it first does.
-    pub(crate) fn namespaces(&self) -> impl Iterator<Item = (&str, &Origin)> {
-        self.namespaces.iter().map(|(name, section)| (name.as_str(), &section.origin))
+    pub(crate) fn namespaces(&self) -> Mentions<'_> {
+        mentions(&self.namespaces)
+    }
+
+    /// The publishers' keys that it mentions, and where it first does.
+    pub(crate) fn keys(&self) -> Mentions<'_> {
+        mentions(&self.keys)
+    }
+
+    /// The issuers that it mentions, and where it first does.
+    pub(crate) fn issuers(&self) -> Mentions<'_> {
+        mentions(&self.issuers)
     }
 
     /// The paths of the routes that it mentions, and where it first does.
-    pub(crate) fn routes(&self) -> impl Iterator<Item = (&str, &Origin)> {
-        self.routes.iter().map(|(path, section)| (path.as_str(), &section.origin))
+    pub(crate) fn routes(&self) -> Mentions<'_> {
+        mentions(&self.routes)
     }
 
     /// What is set at a place that has a table of its own.
@@ -95,6 +116,8 @@ impl Source {
         let (sections, name) = match place {
             Place::Top => return None,
             Place::Namespace(name) => (&mut self.namespaces, name),
+            Place::PublisherKey(name) => (&mut self.keys, name),
+            Place::Issuer(name) => (&mut self.issuers, name),
             Place::Route(path) => (&mut self.routes, path),
         };
         let empty = || Section { origin: origin.clone(), keys: BTreeMap::new() };

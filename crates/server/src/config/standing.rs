@@ -11,20 +11,21 @@ use std::path::PathBuf;
 use anyhow::{Context, Result};
 
 use super::Sources;
+use super::credential::{ISSUER_KEYS, PUBLISHER_KEY_KEYS};
 use super::effective::{Effective, RouteRows, Row, Rows};
 use super::mistake::{Mistakes, Origin};
 use super::namespace::{
     OWN_ANONYMOUS_PUBLISH, OWN_ANONYMOUS_SUBSCRIBE, OWN_CLIENT_PUBLISH, OWN_USERS,
 };
-use super::place::{NAMESPACES, name_of_route};
+use super::place::{ISSUERS, NAMESPACES, PUBLISHER_KEYS, name_of_route};
 use super::route::ROUTE_KEYS;
 use super::settings::{Machine, Mode, Settings};
 use super::source::Source;
 use super::table::{self, Key};
 
-/// Keys that are exchanged while the server runs; those of routes are too, and every other one takes
-/// a restart.
-static EXCHANGED: [&Key; 28] = [
+/// Keys that are exchanged while the server runs; those of routes, publishers' keys and issuers are
+/// too, and every other one takes a restart.
+static EXCHANGED: [&Key; 30] = [
     &table::PUBLIC_URL,
     &table::HOSTS,
     &table::ORIGINS,
@@ -38,6 +39,8 @@ static EXCHANGED: [&Key; 28] = [
     &table::ANONYMOUS_PUBLISH,
     &table::CLIENT_PUBLISH,
     &table::USERS,
+    &table::TOKEN_BYTES_MAX,
+    &table::TOKENS_REMEMBERED_MAX,
     &table::PAYLOAD_BYTES_MAX,
     &table::CONNECTIONS_MAX,
     &table::HANDSHAKES_MAX,
@@ -58,7 +61,8 @@ static EXCHANGED: [&Key; 28] = [
 
 /// Whether a new value of the key holds without a restart.
 pub(crate) fn is_exchanged(key: &Key) -> bool {
-    EXCHANGED.iter().chain(&ROUTE_KEYS).any(|known| std::ptr::eq(*known, key))
+    let tables = ROUTE_KEYS.iter().chain(&PUBLISHER_KEY_KEYS).chain(&ISSUER_KEYS);
+    EXCHANGED.iter().chain(tables).any(|known| std::ptr::eq(*known, key))
 }
 
 /// Where a configuration is read from, time and again.
@@ -157,10 +161,13 @@ impl Effective {
     /// differ.
     fn renewed(&self, read: Self) -> (Self, Changes) {
         let mut changes = Changes::default();
-        let top = changes.rows(&self.top, read.top);
-        let namespaces = changes.namespaces(&self.namespaces, read.namespaces);
-        changes.routes(&self.routes, &read.routes);
-        (Self { top, namespaces, routes: read.routes }, changes)
+        let Self { top, namespaces, keys, issuers, routes } = read;
+        let top = changes.rows(&self.top, top);
+        let namespaces = changes.namespaces(&self.namespaces, namespaces);
+        changes.routes(&self.routes, &routes);
+        changes.tables(PUBLISHER_KEYS, &self.keys, &keys);
+        changes.tables(ISSUERS, &self.issuers, &issuers);
+        (Self { top, namespaces, keys, issuers, routes }, changes)
     }
 }
 
@@ -203,6 +210,20 @@ impl Changes {
         let both = both.collect();
         self.restart.extend(new.into_keys().map(|name| format!("{NAMESPACES}.{name}")));
         both
+    }
+
+    /// Takes note of the tables of keys or issuers that are others now.
+    fn tables(&mut self, tables: &str, old: &BTreeMap<String, Rows>, new: &BTreeMap<String, Rows>) {
+        let names: BTreeSet<_> = old.keys().chain(new.keys()).collect();
+        let values = |tables: &BTreeMap<String, Rows>, name: &str| {
+            let rows = tables.get(name)?;
+            Some(rows.iter().map(|row| row.value.clone()).collect::<Vec<_>>())
+        };
+        for name in names {
+            if values(old, name) != values(new, name) {
+                self.exchanged.push(format!("{tables}.{name}"));
+            }
+        }
     }
 
     /// Takes note of the routes that are others now.

@@ -64,7 +64,7 @@ pub(crate) enum Standard {
 }
 
 /// Every key, in the order in which documents list them; keys of one table stand together.
-pub(crate) static KEYS: [&Key; 55] = [
+pub(crate) static KEYS: [&Key; 57] = [
     &LISTEN,
     &SHARDS,
     &PUBLIC_URL,
@@ -85,6 +85,8 @@ pub(crate) static KEYS: [&Key; 55] = [
     &ANONYMOUS_PUBLISH,
     &CLIENT_PUBLISH,
     &USERS,
+    &TOKEN_BYTES_MAX,
+    &TOKENS_REMEMBERED_MAX,
     &PAYLOAD_BYTES_MAX,
     &CONNECTIONS_MAX,
     &HANDSHAKES_MAX,
@@ -240,7 +242,8 @@ pub(crate) static PUBLISHER_KEYS: Key = Key {
     default: Standard::Unset,
     about: "Keys that may publish, sent as `Authorization: Bearer <key>`; several allow changing \
             them one by one. Each 1 to 255 visible ASCII characters without a comma. `serve` \
-            needs at least one unless anyone may publish and read everywhere; `dev` asks for none.",
+            needs one, or a key with a name, or an issuer, unless anyone may publish and read \
+            everywhere; `dev` asks for none.",
 };
 
 pub(crate) static ANONYMOUS_SUBSCRIBE: Key = Key {
@@ -248,7 +251,7 @@ pub(crate) static ANONYMOUS_SUBSCRIBE: Key = Key {
     kind: Kind::Switch,
     default: Standard::Value("false"),
     about: "Whether anyone may read channels. `serve` does not start unless it is true here or in \
-            a namespace, as long as there is no other way to admit readers; in `dev` anyone may.",
+            a namespace, or there is an issuer of tokens or a key that may; in `dev` anyone may.",
 };
 
 pub(crate) static ANONYMOUS_PUBLISH: Key = Key {
@@ -275,6 +278,23 @@ pub(crate) static USERS: Key = Key {
     about: "What the holder of any valid token may do with every channel, beside what the token \
             grants: `subscribe`, `publish`, `presence` (list members), `history`, `manage` (remove and \
             end channels).",
+};
+
+pub(crate) static TOKEN_BYTES_MAX: Key = Key {
+    name: "auth.token_bytes_max",
+    kind: Kind::Bytes { min: 256, max: 64 << 10 },
+    default: Standard::Value("8 KiB"),
+    about: "The longest token that is looked at. Beyond it: 401 `unauthorized`. Watch \
+            `fanfare_tokens_refused_total` with the reason `too-long`.",
+};
+
+pub(crate) static TOKENS_REMEMBERED_MAX: Key = Key {
+    name: "auth.tokens_remembered_max",
+    kind: Kind::Count { min: 0, max: 10_000_000 },
+    default: Standard::Value("100000"),
+    about: "Tokens that are remembered once their signature has been checked, so that who comes back \
+            with one costs no second check. Beyond it: the older ones are forgotten. Watch \
+            `fanfare_tokens_remembered_total`.",
 };
 
 pub(crate) static PAYLOAD_BYTES_MAX: Key = Key {

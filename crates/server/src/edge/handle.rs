@@ -50,7 +50,7 @@ impl Shared {
             Ok(route) => route,
             Err(problem) => return self.refuse(&problem, &allowed, &mut incoming, &parts).await,
         };
-        let caller = self.caller(&head);
+        let caller = self.caller(&head).await;
         match route {
             Route::Publish(_) | Route::Batch(_) | Route::Remove(_) | Route::Change(_) => {
                 self.write(route, &caller, incoming, (&parts, &allowed)).await
@@ -194,7 +194,7 @@ impl Shared {
         Ok(answered)
     }
 
-    fn caller(&self, head: &Head<'_>) -> Caller {
+    async fn caller(&self, head: &Head<'_>) -> Caller {
         let credentials = Credentials {
             authorization: head.bytes("authorization"),
             subprotocol_token: head
@@ -202,7 +202,7 @@ impl Shared {
                 .find_map(|offer| offer.strip_prefix("bearer."))
                 .map(str::as_bytes),
         };
-        self.access.caller(credentials, unix_millis())
+        self.access.caller_in_time(credentials, unix_millis).await
     }
 
     /// Refuses, having read the body away: a client that is still sending would otherwise be reset
@@ -264,7 +264,7 @@ fn preflight(head: &Head<'_>, allowed: &AllowedOrigin) -> Answered {
 }
 
 /// Now, in Unix milliseconds.
-pub(super) fn unix_millis() -> UnixMillis {
+pub(crate) fn unix_millis() -> UnixMillis {
     let since = SystemTime::now().duration_since(UNIX_EPOCH);
     since.map_or(0, |since| u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
 }

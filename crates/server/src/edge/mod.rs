@@ -51,6 +51,7 @@ pub(crate) use alias::Arrivals;
 
 pub(crate) use drain::{Drain, DrainSwitch, drain};
 use handle::unexpected;
+pub(crate) use handle::unix_millis;
 pub(crate) use intake::{Handoff, Intake};
 pub(crate) use page::Pages;
 pub(crate) use random::Jitter;

@@ -11,5 +11,6 @@ pub(crate) mod scrape;
 #[cfg(test)]
 mod tests;
 mod tls;
+mod tokens;
 
 pub(crate) use cells::{Counted, Delays, EdgeCells, PanicCount, Refusals, Reloaded, Transport};

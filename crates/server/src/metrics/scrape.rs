@@ -11,6 +11,7 @@ use tokio::time::timeout;
 
 use super::sample::{Sample, Value, text};
 use super::{Delays, EdgeCells, PanicCount, Refusals, Transport};
+use crate::auth::token::Tokens;
 use crate::coding::{CodingFigures, Passage, coding_name};
 use crate::engine::Health;
 use crate::load::Load;
@@ -38,6 +39,8 @@ pub(crate) struct Sources {
     pub log: Option<Arc<Health>>,
     /// The certificates of TLS, if it is spoken.
     pub certificates: Option<Arc<Certificates>>,
+    /// What is done with tokens, if there are any.
+    pub tokens: Option<Arc<Tokens>>,
 }
 
 impl Sources {
@@ -79,6 +82,7 @@ impl Sources {
         samples.extend(total.compression());
         samples.extend(total.shards());
         samples.extend(super::tls::samples(self.certificates.as_deref(), &total.tls));
+        samples.extend(super::tokens::samples(self.tokens.as_deref()));
         samples.extend(self.log.as_deref().map(super::log::samples).unwrap_or_default());
         samples
     }

@@ -13,6 +13,7 @@ use crate::config::settings::Settings;
 use crate::exit::Exit;
 use crate::logging;
 use crate::metrics::PanicCount;
+pub(crate) use parts::{access, tokens};
 pub(crate) use reload::Reload;
 use server::Server;
 

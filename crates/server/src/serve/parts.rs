@@ -13,10 +13,12 @@ use fanfare_protocol::native::cors::{Hosts, OriginPolicy, Origins};
 use fanfare_protocol::native::route::Rules;
 
 use crate::acceptor::AcceptorOptions;
-use crate::auth::grant::Right;
+use crate::auth::token::{Algorithms, IssuerParts, KeySet, Tokens};
 use crate::auth::{Access, ChannelAccess, PublisherKey};
 use crate::coding;
-use crate::config::settings::{ChannelRules, Jitter, Limits, Mode, Settings, SlowReader};
+use crate::config::settings::{
+    Auth, ChannelRules, Issuer, Jitter, KeysAt, Limits, Mode, Settings, SlowReader,
+};
 use crate::edge::{self, EdgeOptions, Pages};
 use crate::engine::Store;
 use crate::shard;
@@ -41,21 +43,71 @@ const ANSWER_WITHIN: Duration = Duration::from_secs(10);
 /// How long a kept connection may be idle between two requests.
 pub(super) const IDLE_WITHIN: Duration = Duration::from_secs(75);
 
-/// Who may publish and read.
-pub(super) fn access(settings: &Settings) -> Access {
+/// Who may publish and read; `tokens` is what is done with those.
+pub(crate) fn access(settings: &Settings, tokens: Option<Arc<Tokens>>) -> Access {
     let rest = channel_access(None, &settings.rest);
     let namespaces = settings.namespaces.iter().map(|namespace| {
         let access = channel_access(Some(namespace.name.as_str().into()), &namespace.rules);
         (namespace.prefix.as_str().into(), access)
     });
-    match settings.mode {
+    let access = match settings.mode {
         Mode::Dev | Mode::Demo => Access::open(rest, namespaces),
         Mode::Serve => {
-            let keys = settings.auth.publisher_keys.iter();
-            Access::keyed(keys.map(|key| PublisherKey::new(key)), rest, namespaces)
+            let keys = settings.auth.publisher_keys.iter().map(|key| PublisherKey::new(key));
+            let named = settings.auth.keys.iter();
+            let named =
+                named.map(|key| PublisherKey::named(&key.name, key.hash, key.grants.clone()));
+            Access::keyed(keys.chain(named), rest, namespaces)
         }
-    }
+    };
+    access.with_tokens(tokens)
 }
+
+/// What is done with tokens; none if there is no issuer.
+///
+/// # Errors
+///
+/// A file with keys cannot be read, or has none.
+pub(crate) fn tokens(auth: &Auth) -> Result<Option<Arc<Tokens>>> {
+    if auth.issuers.is_empty() {
+        return Ok(None);
+    }
+    let issuers = auth.issuers.iter().map(issuer).collect::<Result<Vec<_>>>()?;
+    Ok(Some(Arc::new(Tokens::new(issuers, auth.token_bytes_max, auth.tokens_remembered_max))))
+}
+
+fn issuer(issuer: &Issuer) -> Result<IssuerParts> {
+    let name = &issuer.name;
+    let allowed = issuer.algorithms;
+    let mut keys = KeySet::default();
+    for secret in &issuer.secrets {
+        keys = keys.with(KeySet::of_secret(secret, allowed));
+    }
+    let files = [
+        ("public_key", issuer.public_key.as_ref(), KeySet::of_pem as ReadKeys),
+        ("jwks", issuer.jwks.as_ref().and_then(KeysAt::file), KeySet::of_jwks),
+    ];
+    for (key, path, read) in files {
+        let Some(path) = path else { continue };
+        let wrong = || format!("`issuers.{name}.{key}` ({})", path.display());
+        let bytes = std::fs::read(path).with_context(|| format!("{} cannot be read", wrong()))?;
+        let read = read(&bytes, allowed);
+        keys = keys.with(read.map_err(|why| anyhow::anyhow!("{} has no keys: {why}", wrong()))?);
+    }
+    Ok(IssuerParts {
+        name: name.clone(),
+        issuer: issuer.issuer.clone(),
+        audience: issuer.audience.clone(),
+        algorithms: allowed,
+        leeway: issuer.leeway.as_secs(),
+        require_expiry: issuer.require_expiry,
+        keys,
+        url: issuer.jwks.as_ref().and_then(KeysAt::url).map(str::to_owned),
+    })
+}
+
+/// Reads the keys of a file, for these algorithms.
+type ReadKeys = fn(&[u8], Algorithms) -> Result<KeySet, String>;
 
 fn channel_access(namespace: Option<Box<str>>, rules: &ChannelRules) -> ChannelAccess {
     ChannelAccess {
@@ -63,7 +115,7 @@ fn channel_access(namespace: Option<Box<str>>, rules: &ChannelRules) -> ChannelA
         anonymous_subscribe: rules.anonymous_subscribe,
         anonymous_publish: rules.anonymous_publish,
         client_publish: rules.client_publish,
-        users: rules.users.iter().filter_map(|right| Right::of(right)).collect(),
+        users: rules.users,
     }
 }
 

@@ -15,6 +15,7 @@ use tokio_util::task::TaskTracker;
 use super::listen::Listener;
 use super::parts;
 use crate::acceptor::{Acceptor, AcceptorOptions};
+use crate::auth::token::{Tokens, fetch};
 use crate::config::settings::{self, Mode, Settings};
 use crate::demo;
 use crate::edge::{self, DrainSwitch, Handoff, Intake};
@@ -77,11 +78,15 @@ impl Server {
         };
         let health = store.as_ref().map(Store::health);
         let acceptance = parts::acceptance(settings)?;
-        let mut shared = shared(settings, (&node, &load), drain, health);
+        let tokens = parts::tokens(&settings.auth)?;
+        let mut shared = shared(settings, (&node, &load), (drain, health), tokens.clone());
         if let Some(acceptance) = &acceptance {
             let certificates = Arc::clone(acceptance.certificates());
             shared.sources.certificates = Some(Arc::clone(&certificates));
             watch(certificates, &shared);
+        }
+        if let Some(tokens) = &tokens {
+            fetch::start(tokens, &shared.drain, &shared.tracker);
         }
         if settings.mode == Mode::Demo {
             let arrivals = demo::start(&node, &shared.drain, &shared.tracker)?;
@@ -105,7 +110,12 @@ impl Server {
     /// A part cannot be what the settings say.
     pub(super) fn prepare(&self, settings: &Settings) -> Result<Exchange> {
         let mut shared = (*self.edge.get()).clone();
-        shared.access = Arc::new(parts::access(settings));
+        let tokens = parts::tokens(&settings.auth)?;
+        if let (Some(tokens), Some(before)) = (&tokens, &shared.sources.tokens) {
+            tokens.take_over(before);
+        }
+        shared.access = Arc::new(parts::access(settings, tokens.clone()));
+        shared.sources.tokens = tokens;
         shared.policy = Arc::new(parts::policy(settings));
         shared.rules = parts::rules(settings);
         shared.aliases = Arc::new(Aliases::new(settings.routes.clone()));
@@ -119,6 +129,12 @@ impl Server {
     /// letter.
     pub(super) fn exchange(&self, exchange: Exchange) {
         let Exchange { judge, edge, acceptor } = exchange;
+        if let Some(before) = &self.edge.get().sources.tokens {
+            before.retire();
+        }
+        if let Some(tokens) = &edge.sources.tokens {
+            fetch::start(tokens, &edge.drain, &edge.tracker);
+        }
         for mailbox in self.node.mailboxes() {
             mailbox.put(Letter::Reload(Box::new(judge.clone())));
         }
@@ -233,15 +249,15 @@ const LAST_MOMENT: Duration = Duration::from_secs(1);
 fn shared(
     settings: &Settings,
     (node, load): (&Arc<Node>, &Arc<Load>),
-    drain: edge::Drain,
-    health: Option<Arc<Health>>,
+    (drain, health): (edge::Drain, Option<Arc<Health>>),
+    tokens: Option<Arc<Tokens>>,
 ) -> edge::Shared {
     let cells = EdgeCells::new();
     edge::Shared {
         node: Arc::clone(node),
         load: Arc::clone(load),
         namespaces: Arc::new(parts::namespaces(settings)),
-        access: Arc::new(parts::access(settings)),
+        access: Arc::new(parts::access(settings, tokens.clone())),
         policy: Arc::new(parts::policy(settings)),
         rules: parts::rules(settings),
         aliases: Arc::new(Aliases::new(settings.routes.clone())),
@@ -254,6 +270,7 @@ fn shared(
             limits: parts::limits(&settings.limits),
             log: health,
             certificates: None,
+            tokens,
         },
         cells,
         drain,

@@ -32,6 +32,7 @@ mod session;
 mod soak;
 mod tidy;
 mod tls;
+mod token;
 mod transcript;
 mod vanish;
 mod wire;

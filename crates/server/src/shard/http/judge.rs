@@ -15,7 +15,7 @@ use fanfare_protocol::native::reading::{BodyWanted, Reading, Transport};
 use fanfare_protocol::native::response::Persistence;
 use fanfare_protocol::native::route::{Route, Rules, route};
 
-use crate::auth::{Access, Credentials};
+use crate::auth::{Access, Caller, Credentials};
 use crate::shard::options::ShardOptions;
 use crate::shard::request::SocketRequest;
 use crate::shard::step::Becoming;
@@ -181,14 +181,19 @@ impl Judge {
         let Ok(Route::Read(reading)) = route(head, &self.rules, given.now) else {
             return Decision::HandOver;
         };
+        let caller = self.access.caller(credentials(head), given.now);
+        // The edge can wait for the keys that its token is to be checked by.
+        if caller.may_pass_soon() {
+            return Decision::HandOver;
+        }
         if reading.body == BodyWanted::No {
             return Decision::HandOver;
         }
         let becoming = match reading.transport {
             Transport::Poll { .. } => None,
-            Transport::WebSocket(_) => Some(self.socket(head, *reading, origin, given)),
+            Transport::WebSocket(_) => Some(self.socket(caller, *reading, origin, given)),
             Transport::Sse | Transport::Ndjson | Transport::Text => {
-                self.stream(head, *reading, origin, given)
+                self.stream(&caller, *reading, origin, given)
             }
         };
         becoming.map_or(Decision::HandOver, |becoming| Decision::Become(Box::new(becoming), bytes))
@@ -196,13 +201,12 @@ impl Judge {
 
     fn stream(
         &self,
-        head: &Head<'_>,
+        caller: &Caller,
         reading: Reading,
         origin: AllowedOrigin,
         given: Given,
     ) -> Option<Becoming> {
-        let caller = self.access.caller(credentials(head), given.now);
-        self.access.may_open(&caller, &reading.subscriptions).ok()?;
+        self.access.may_open(caller, &reading.subscriptions).ok()?;
         let stream = Stream::new(&reading, origin, given.session, caller.identity());
         let pace = reading.pace();
         let opening = Opening {
@@ -219,14 +223,13 @@ impl Judge {
 
     fn socket(
         &self,
-        head: &Head<'_>,
+        caller: Caller,
         mut reading: Reading,
         origin: AllowedOrigin,
         given: Given,
     ) -> Becoming {
         let refusal = reading.refusal.take();
         let upgrade = Upgrade::new(&reading, origin);
-        let caller = self.access.caller(credentials(head), given.now);
         let reads = self.access.may_open(&caller, &reading.subscriptions);
         let mut request = SocketRequest::of(reading, given.session, caller);
         let opening = request.opening();
