@@ -20,6 +20,7 @@ use arc_swap::ArcSwap;
 use fanfare_protocol::native::cors::OriginPolicy;
 use mio::net::{TcpListener, TcpStream};
 use mio::{Events, Interest, Poll, Token, Waker};
+use socket2::SockRef;
 
 use crate::load::Load;
 use crate::node::{Letter, Node};
@@ -81,6 +82,9 @@ impl Acceptor {
         let mut sockets = Vec::new();
         for (place, (listener, entrance)) in listeners.into_iter().enumerate() {
             listener.set_nonblocking(true)?;
+            if socket::INHERITS {
+                socket::prepare(&SockRef::from(&listener))?;
+            }
             let mut listener = TcpListener::from_std(listener);
             poll.registry().register(&mut listener, Token(place), Interest::READABLE)?;
             sockets.push((listener, entrance));
@@ -223,7 +227,9 @@ impl Loop {
             }
             return;
         }
-        if let Err(error) = socket::prepare(&socket) {
+        if !socket::INHERITS
+            && let Err(error) = socket::prepare(&SockRef::from(&socket))
+        {
             // The client reset it while it waited in the backlog.
             tracing::debug!(%error, %peer, "a connection was gone before it was accepted");
             return;

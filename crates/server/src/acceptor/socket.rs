@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io;
 use std::time::Duration;
 
-use mio::net::{TcpListener, TcpStream};
+use mio::net::TcpListener;
 use socket2::{SockRef, TcpKeepalive};
 
 /// Unsent bytes that the kernel takes before it says that it is full: small, so that what a slow
@@ -18,9 +18,12 @@ const KEEPALIVE_EVERY: Duration = Duration::from_secs(5);
 /// How long what was sent may stay without an acknowledgement.
 const USER_TIMEOUT: Duration = Duration::from_secs(20);
 
-/// Sets the options of an accepted socket.
-pub(super) fn prepare(socket: &TcpStream) -> io::Result<()> {
-    let socket = SockRef::from(socket);
+/// Whether what is accepted has the options of its listener from the start (`tcp(7)`).
+pub(super) const INHERITS: bool = cfg!(target_os = "linux");
+
+/// Sets the options of an accepted socket; where those are inherited, of the listener instead, which
+/// saves six calls for each connection.
+pub(super) fn prepare(socket: &SockRef<'_>) -> io::Result<()> {
     socket.set_tcp_nodelay(true)?;
     let keepalive = TcpKeepalive::new().with_time(KEEPALIVE_IDLE).with_interval(KEEPALIVE_EVERY);
     socket.set_tcp_keepalive(&keepalive)?;
@@ -56,5 +59,37 @@ impl Spare {
             drop(listener.accept());
         }
         self.file = File::open("/dev/null").ok();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::{Ipv4Addr, TcpListener, TcpStream};
+
+    use socket2::SockRef;
+
+    use super::{INHERITS, KEEPALIVE_EVERY, KEEPALIVE_IDLE, prepare};
+
+    #[test]
+    fn what_is_accepted_notices_that_its_client_has_vanished() {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        if INHERITS {
+            prepare(&SockRef::from(&listener)).unwrap();
+        }
+        let _client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let (accepted, _) = listener.accept().unwrap();
+        let accepted = SockRef::from(&accepted);
+        if !INHERITS {
+            prepare(&accepted).unwrap();
+        }
+        assert!(accepted.tcp_nodelay().unwrap());
+        assert!(accepted.keepalive().unwrap());
+        assert_eq!(accepted.tcp_keepalive_time().unwrap(), KEEPALIVE_IDLE);
+        assert_eq!(accepted.tcp_keepalive_interval().unwrap(), KEEPALIVE_EVERY);
+        #[cfg(target_os = "linux")]
+        {
+            assert_eq!(accepted.tcp_user_timeout().unwrap(), Some(super::USER_TIMEOUT));
+            assert_eq!(accepted.tcp_notsent_lowat().unwrap(), super::NOTSENT_LOWAT);
+        }
     }
 }
