@@ -173,7 +173,7 @@ impl Row {
             let ratio = floor.as_ref().filter(|_| who != FLOOR);
             // A floor that needed next to nothing is nothing to be compared with.
             let some =
-                |floor: &&Series| unit != Unit::Bytes || floor.0.iter().all(|one| *one >= 8.0);
+                |floor: &&Series| unit != Unit::Bytes || floor.0.iter().all(|one| *one >= 32.0);
             let ratio = ratio.filter(some).map(|floor| rounds.over(floor));
             let ratio = ratio.filter(|ratio| ratio.0.iter().all(|one| one.is_finite()));
             let ratio = ratio.and_then(|ratio| ratio.spread());
