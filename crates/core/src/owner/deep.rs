@@ -62,6 +62,16 @@ pub(super) struct PageReader {
 impl Owner {
     /// Asks the engine what the ring cannot answer.
     pub(super) fn ask_engine(&mut self, question: Question, out: &mut Outlet<'_>) {
+        let question = match question {
+            Question::Page(reader) if self.pages_asked >= PAGES_AT_ONCE => {
+                return self.pages_waiting.push_back(reader);
+            }
+            Question::Page(_) => {
+                self.pages_asked += 1;
+                question
+            }
+            other => other,
+        };
         let read = self.next_number();
         self.ask_engine_as(read, question, out);
     }
@@ -148,6 +158,10 @@ impl Owner {
         let Some(Question::Page(reader)) = self.reads.remove(&read) else {
             return;
         };
+        self.pages_asked -= 1;
+        if let Some(next) = self.pages_waiting.pop_front() {
+            self.ask_engine(Question::Page(next), out);
+        }
         match page {
             Ok(publications) => self.page_read(reader, publications, out),
             Err(NoPage::OtherHistory) => {
@@ -295,3 +309,7 @@ impl Channel {
         (from.offset < self.ring.floor()).then_some(from)
     }
 }
+
+/// Pages that are asked for at once: as many as keep the engine busy. What it has read and nobody
+/// has taken yet is bounded by that.
+const PAGES_AT_ONCE: usize = 32;

@@ -39,7 +39,7 @@ use crate::cursor::CursorEntry;
 use crate::hash::NameHash;
 use crate::name::ChannelName;
 use crate::owner::channel::Channel;
-use crate::owner::deep::Question;
+use crate::owner::deep::{PageReader, Question};
 use crate::owner::presence::Rooms;
 use crate::owner::rings::RingOrder;
 use crate::permit::Permit;
@@ -62,6 +62,10 @@ pub(crate) struct Owner {
     number: u64,
     keys: usize,
     reads: HashMap<u64, Question>,
+    /// How many of these are pages.
+    pages_asked: usize,
+    /// Pages that are asked for when others have come.
+    pages_waiting: VecDeque<PageReader>,
     /// Reads by when the engine has to have answered.
     read_deadlines: VecDeque<(Millis, u64)>,
     /// Channels in the order in which they are looked at for expiry.
@@ -150,6 +154,8 @@ impl Owner {
             number: 0,
             keys: 0,
             reads: HashMap::new(),
+            pages_asked: 0,
+            pages_waiting: VecDeque::new(),
             read_deadlines: VecDeque::new(),
             sweep: VecDeque::new(),
             idle: BTreeSet::new(),
@@ -215,6 +221,8 @@ impl Owner {
         self.channels.is_empty()
             && self.keys == 0
             && self.reads.is_empty()
+            && self.pages_asked == 0
+            && self.pages_waiting.is_empty()
             && self.read_deadlines.is_empty()
             && self.deadlines.is_empty()
             && self.idle.is_empty()

@@ -34,6 +34,8 @@ pub(super) struct Ticket {
     wanted: Wanted,
     pub(super) start: Start,
     purpose: Purpose,
+    /// Bytes that are kept for it in the budget of pages.
+    promised: usize,
 }
 
 /// What a reader attaches for.
@@ -176,15 +178,29 @@ impl Shard {
         self.figures.readers += 1;
         self.post_join(connection, &channel, effects);
         let wanted = self.wanted(connection, &channel);
-        self.attach_slot(Ticket { connection, slot, channel, wanted, start, purpose }, effects);
+        let promised = 0;
+        let ticket = Ticket { connection, slot, channel, wanted, start, purpose, promised };
+        self.attach_slot(ticket, effects);
     }
 
-    /// Has a reader that fell behind, or has read a page, go on from `position`.
+    /// Has a reader that fell behind go on from `position`.
     pub(super) fn resume(
         &mut self,
         connection: ConnectionId,
         slot: u16,
         position: Position,
+        effects: &mut Vec<Effect>,
+    ) {
+        self.resume_promised(connection, slot, (position, 0), effects);
+    }
+
+    /// Has a reader go on from `position`; so many bytes of the budget of pages are kept for what it
+    /// may be given.
+    pub(super) fn resume_promised(
+        &mut self,
+        connection: ConnectionId,
+        slot: u16,
+        (position, promised): (Position, usize),
         effects: &mut Vec<Effect>,
     ) {
         let Some(reader) = self.reader_mut(connection) else {
@@ -196,7 +212,8 @@ impl Shard {
         let channel = away.channel.clone();
         let wanted = self.wanted(connection, &channel);
         let (start, purpose) = (Start::After(position), Purpose::Resume);
-        self.attach_slot(Ticket { connection, slot, channel, wanted, start, purpose }, effects);
+        let ticket = Ticket { connection, slot, channel, wanted, start, purpose, promised };
+        self.attach_slot(ticket, effects);
     }
 
     fn attach_slot(&mut self, ticket: Ticket, effects: &mut Vec<Effect>) {
@@ -222,6 +239,7 @@ impl Shard {
         interest.attaching += 1;
         let (shard, channel) = (self.settings.shard, ticket.channel.clone());
         let (start, wanted) = (ticket.start, ticket.wanted);
+        self.pages_promised += ticket.promised;
         self.tickets.insert(number, ticket);
         self.post_to_owner(
             Message::Attach { shard, ticket: number, channel, start, format, wanted },
@@ -264,6 +282,7 @@ impl Shard {
         let Some(ticket) = self.tickets.remove(&number) else {
             return;
         };
+        self.pages_promised -= ticket.promised;
         if let Some(interest) = self.interests.get_mut(&ticket.channel) {
             interest.attaching -= 1;
             if let Ok(attachment) = &outcome
@@ -312,6 +331,8 @@ impl Shard {
                 if ticket.wanted != Wanted::Every {
                     keep_newest(&mut history);
                 }
+                let weight: usize = history.iter().map(|one| one.publication.weight()).sum();
+                let more = weight >= self.settings.page_bytes / 2 && !ended;
                 let entries = history.iter().map(|served| {
                     history_entry(&served.publication, served.prev, format, &self.settings)
                 });
@@ -321,7 +342,7 @@ impl Shard {
                     let entry = CursorEntry { hash, position: to, ended: true };
                     entries.push_back(Entry::mark(FeedMark::Ended, entry));
                 }
-                self.give_page(connection, slot, entries, (from, to));
+                self.give_page(connection, slot, entries, (from, to, more));
             }
             Coverage::Over => self.leave(connection, slot, effects),
         }
@@ -399,7 +420,7 @@ impl Shard {
 
     /// Tells a reader where it stands, in the way that fits what it attached for.
     fn stand(&mut self, ticket: Ticket, stand: Stand, effects: &mut Vec<Effect>) {
-        let Ticket { connection, slot, mut channel, wanted, start, purpose } = ticket;
+        let Ticket { connection, slot, mut channel, wanted, start, purpose, .. } = ticket;
         // Whoever keeps the name shares it with the others who read the channel here.
         if let Some((shared, _)) = self.interests.get_key_value(&channel) {
             channel = shared.clone();

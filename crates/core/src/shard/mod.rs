@@ -21,6 +21,8 @@ mod flush;
 mod interest;
 mod interface;
 mod page;
+#[cfg(test)]
+mod page_tests;
 mod presence;
 mod reader;
 mod slab;
@@ -148,6 +150,8 @@ pub struct Shard {
     moments: BTreeSet<(Millis, FeedId)>,
     /// Readers that wait for room in the budget of pages.
     page_queue: VecDeque<PageWaiter>,
+    /// Bytes of that budget that are kept for pages which were asked for.
+    pages_promised: usize,
     /// Readers that were given a page, oldest first; some may have read theirs.
     page_holders: VecDeque<PageHolder>,
     /// The number of the page given last.
@@ -177,6 +181,7 @@ impl Shard {
             held: Vec::new(),
             moments: BTreeSet::new(),
             page_queue: VecDeque::new(),
+            pages_promised: 0,
             page_holders: VecDeque::new(),
             next_page: 0,
             local: VecDeque::new(),
@@ -232,6 +237,7 @@ impl Shard {
             && self.tickets.is_empty()
             && self.parked.is_empty()
             && self.page_queue.is_empty()
+            && self.pages_promised == 0
             && self.page_holders.is_empty()
             && !self.awaits_moment()
     }

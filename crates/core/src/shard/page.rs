@@ -33,6 +33,9 @@ pub(super) struct PageHolder {
 /// How long a reader may hold a page without taking anything while others wait for theirs.
 const STALLED_AFTER: Millis = 2_000;
 
+/// Bytes of a page that count as one more send in the budget of a flush.
+const BYTES_OF_A_SEND: usize = 2 * 1_024;
+
 impl Shard {
     /// Gives a reader its page, or has it wait for room in the budget.
     pub(super) fn give_page(
@@ -40,17 +43,20 @@ impl Shard {
         connection: ConnectionId,
         slot: u16,
         entries: VecDeque<Entry>,
-        (from, to): (Position, Position),
+        (from, to, more): (Position, Position, bool),
     ) {
         let charged: usize = entries.iter().map(|entry| entry.frame.weight()).sum();
-        let fits = self.page_fits(0, charged);
+        let behind = if more { charged } else { 0 };
+        let fits = self.page_fits(charged);
         let moved = self.now.millis;
         self.next_page += 1;
         let number = self.next_page;
         let Some(reader) = self.reader_mut(connection) else { return };
         let Some(Slot::Away(away)) = reader.slots.get_mut(slot) else { return };
         if fits {
-            away.state = AwayState::Page(Page { entries, charged, seen: from, to, moved, number });
+            let seen = from;
+            away.state =
+                AwayState::Page(Page { entries, charged, behind, seen, to, moved, number });
             self.figures.page_bytes += charged as u64;
             self.page_holders.push_back(PageHolder { connection, slot, number });
             // Two looks for each page given, so that the list stays as short as what it lists.
@@ -63,9 +69,9 @@ impl Shard {
 
     /// Whether a page fits the budget beside what is promised; one larger than all of it does when
     /// it has it alone.
-    fn page_fits(&self, promised: usize, bytes: usize) -> bool {
+    fn page_fits(&self, bytes: usize) -> bool {
         let used = usize::try_from(self.figures.page_bytes).unwrap_or(usize::MAX);
-        let used = used.saturating_add(promised);
+        let used = used.saturating_add(self.pages_promised);
         used == 0 || used.saturating_add(bytes) <= self.settings.pages_bytes_max
     }
 
@@ -78,9 +84,8 @@ impl Shard {
     /// Lets readers ask for their pages, in the order in which they were refused, as far as what
     /// they were refused for fits now.
     pub(super) fn admit_page(&mut self, effects: &mut Vec<Effect>) {
-        let mut promised = 0;
         while let Some(waiter) = self.page_queue.front() {
-            if !self.page_fits(promised, waiter.bytes) {
+            if !self.page_fits(waiter.bytes) {
                 return;
             }
             let PageWaiter { connection, slot, bytes } = *waiter;
@@ -91,10 +96,27 @@ impl Shard {
             }
             let Some(Slot::Away(away)) = reader.slots.get_mut(slot) else { continue };
             if let AwayState::AwaitingPage(position) = away.state {
-                promised += bytes;
-                self.resume(connection, slot, position, effects);
+                self.resume_promised(connection, slot, (position, bytes), effects);
             }
         }
+    }
+
+    /// Has a reader that has read its page go on. Where another one follows, it is asked for when
+    /// there is room for it: it would be read, and encoded, in vain.
+    fn read_on(
+        &mut self,
+        connection: ConnectionId,
+        slot: u16,
+        (position, bytes): (Position, usize),
+        effects: &mut Vec<Effect>,
+    ) {
+        if bytes == 0 || self.page_fits(bytes) {
+            return self.resume_promised(connection, slot, (position, bytes), effects);
+        }
+        let Some(reader) = self.reader_mut(connection) else { return };
+        let Some(Slot::Away(away)) = reader.slots.get_mut(slot) else { return };
+        away.state = AwayState::AwaitingPage(position);
+        self.page_queue.push_back(PageWaiter { connection, slot, bytes });
     }
 
     /// When stalled pages have to be looked for.
@@ -177,16 +199,19 @@ impl Shard {
             let taken = delivery.taken.min(count);
             sends += 1;
             self.figures.deliveries += taken as u64;
-            let mut last = 0;
+            let (mut last, mut bytes) = (0, 0);
             for entry in page.entries.drain(..taken) {
                 last = entry.frame.weight();
-                returned += last;
+                bytes += last;
                 let Some(after) = entry.after else { continue };
                 page.seen = after.position;
                 if let Some(cursor) = extra.as_mut().and_then(|extra| extra.cursor.as_mut()) {
                     cursor.set(after);
                 }
             }
+            returned += bytes;
+            // A long write keeps everyone else waiting as long as many short ones.
+            sends += bytes / BYTES_OF_A_SEND;
             if taken > 0 {
                 page.moved = self.now.millis;
             }
@@ -200,12 +225,15 @@ impl Shard {
         page.charged -= returned;
         // What a full sink took last is not gone yet: the next page is pulled when it has drained.
         if page.entries.is_empty() && *flow != Flow::Full {
-            let to = page.to;
+            let next = (page.to, page.behind);
             returned += std::mem::take(&mut page.charged);
             // After an end there is nothing to attach to; the hit takes the slot away.
-            if *flow != Flow::Held {
-                self.resume(connection, slot, to, effects);
+            let goes_on = *flow != Flow::Held;
+            self.return_page(returned, effects);
+            if goes_on {
+                self.read_on(connection, slot, next, effects);
             }
+            return sends;
         }
         self.return_page(returned, effects);
         sends

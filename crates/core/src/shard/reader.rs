@@ -96,6 +96,8 @@ pub(crate) struct Page {
     pub(crate) entries: VecDeque<Entry>,
     /// Bytes charged to the budget of pages.
     pub(crate) charged: usize,
+    /// Bytes that the page behind it will probably take: none if this one is the last.
+    pub(crate) behind: usize,
     /// What the reader has taken so far.
     pub(crate) seen: Position,
     /// Where the reader attaches again.

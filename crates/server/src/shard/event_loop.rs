@@ -7,7 +7,7 @@ use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use fanfare_core::settings::ShardId;
-use fanfare_core::shard::{Backlog, ConnectionId, Effect, Input, Shard};
+use fanfare_core::shard::{Backlog, Completion, ConnectionId, Effect, Input, Shard};
 use fanfare_core::time::{Millis, Now};
 use mio::{Events, Poll};
 
@@ -41,6 +41,8 @@ pub(super) struct EventLoop {
     pub(super) authority: Answerer,
     pub(super) handoff: Handoff,
     pub(super) letters: mpsc::Receiver<Letter>,
+    /// Parts of the history that the engine has read: what is live has its turn before them.
+    pub(super) read_back: VecDeque<Completion>,
     /// Questions of the core that the authority has not answered, by connection.
     pub(super) questions: std::collections::HashMap<ConnectionId, u64>,
     /// Publishes that came together and are not all answered.
@@ -99,6 +101,7 @@ impl EventLoop {
             authority: parts.authority,
             handoff: parts.handoff,
             letters: seat.letters,
+            read_back: VecDeque::new(),
             questions: std::collections::HashMap::new(),
             batches: Batches::default(),
             changes: std::collections::HashMap::new(),
@@ -159,9 +162,13 @@ impl EventLoop {
         if self.core.tick_at().is_some_and(|at| at <= now.millis) {
             self.input(Input::Tick);
         }
+        self.engine.hand_over();
         let backlog = self.flush();
+        let read_back = self.take_read_back();
         self.bury_gone();
-        Ok(if backlog == Backlog::More { Idle::No } else { letters })
+        self.engine.hand_over();
+        let more = backlog == Backlog::More || read_back == Idle::No;
+        Ok(if more { Idle::No } else { letters })
     }
 
     /// Hands an input to the core and carries out what it wants, and whatever follows from that.

@@ -2,7 +2,7 @@
 
 use std::sync::mpsc::TryRecvError;
 
-use fanfare_core::shard::{ConnectionId, Input, Opening, Verdict};
+use fanfare_core::shard::{Completion, ConnectionId, Input, Opening, Verdict};
 
 use super::connection::{Connection, Link, Piped, State};
 use super::event_loop::{Course, EventLoop, Idle};
@@ -34,6 +34,18 @@ impl EventLoop {
         Idle::No
     }
 
+    /// Takes a few of the parts of the history that were read: each keeps everyone else waiting for
+    /// some tenths of a millisecond. Says whether there was one, which is delivered in the next turn.
+    pub(super) fn take_read_back(&mut self) -> Idle {
+        let mut idle = Idle::Yes;
+        for _ in 0..READ_BACK_PER_TURN {
+            let Some(completion) = self.read_back.pop_front() else { break };
+            self.input(Input::Completion(completion));
+            idle = Idle::No;
+        }
+        idle
+    }
+
     fn open_letter(&mut self, letter: Letter) {
         match letter {
             Letter::Core(message) => self.input(Input::Message(message)),
@@ -61,7 +73,14 @@ impl EventLoop {
             }
             Letter::Completed(completions) => {
                 for completion in completions {
-                    self.input(Input::Completion(completion));
+                    match completion {
+                        // Whoever reads back has waited for the disk; that may take any time, and
+                        // what is in it is encoded at once.
+                        Completion::Page { .. } | Completion::History { .. } => {
+                            self.read_back.push_back(completion);
+                        }
+                        completion => self.input(Input::Completion(completion)),
+                    }
                 }
             }
             Letter::Snapshot(wanted) => {
@@ -243,6 +262,9 @@ fn link(socket: mio::net::TcpStream, session: Option<Session>) -> Link {
         None => Link::Socket(socket),
     }
 }
+
+/// Parts of the history that are taken in one turn.
+const READ_BACK_PER_TURN: usize = 2;
 
 /// Letters opened in one turn, so that sockets have theirs.
 const LETTERS_PER_TURN: usize = 1024;
