@@ -19,7 +19,7 @@ use crate::auth::token::{Tokens, fetch};
 use crate::config::settings::{self, Mode, Settings};
 use crate::demo;
 use crate::edge::{self, DrainSwitch, Handoff, Intake};
-use crate::engine::{Engine, Health, Memory, Store, log};
+use crate::engine::{Desk, Engine, Health, Memory, Store, log};
 use crate::load::Load;
 use crate::metrics::EdgeCells;
 use crate::metrics::scrape::Sources;
@@ -226,7 +226,7 @@ fn start_shards(
     for (seat, core, restored) in waiting {
         let started = seat.start(shard::Parts {
             engine: match &log {
-                Some(log) => Engine::Log(log.handle(), core.shard),
+                Some(log) => Engine::Log(Desk::new(log.handle(), core.shard)),
                 None => Engine::Memory(Memory),
             },
             settings: core,

@@ -154,6 +154,7 @@ impl Log {
         let readers = (0..shared.options.readers.max(1)).map(|number| {
             let shared = Arc::clone(&theirs);
             let read = move || {
+                give_way();
                 guarded(&shared, || read::run(&shared));
             };
             Builder::new().name(format!("log-read-{number}")).spawn(read)
@@ -190,18 +191,14 @@ impl Running {
 }
 
 impl LogHandle {
-    /// Hands over a command of a shard. It never waits for the disk.
-    pub(crate) fn submit(&self, shard: ShardId, command: EngineCommand) {
-        match command {
-            EngineCommand::Read { .. }
-            | EngineCommand::Locate { .. }
-            | EngineCommand::History { .. } => self.shared.jobs.put(Job { shard, command }),
-            EngineCommand::Append(_)
-            | EngineCommand::Resync { .. }
-            | EngineCommand::Remove { .. }
-            | EngineCommand::RaiseMark { .. }
-            | EngineCommand::Forget(_) => self.shared.commands.put((shard, command)),
-        }
+    /// Hands over commands that change something, all of these. It never waits for the disk.
+    pub(crate) fn submit(&self, commands: &mut Vec<(ShardId, EngineCommand)>) {
+        self.shared.commands.put_all(commands);
+    }
+
+    /// Hands over a question of a shard: a read, a place to be found, or a part of the history.
+    pub(crate) fn ask(&self, shard: ShardId, command: EngineCommand) {
+        self.shared.jobs.put(Job { shard, command });
     }
 
     /// What the log has counted, and where it stands.
@@ -226,6 +223,18 @@ fn figures_of(shared: &Shared) -> LogFigures {
         ..shared.cells.figures()
     }
 }
+
+/// Has this thread give way to shards and the writer where there are fewer cores than threads: who
+/// reads back has waited for the disk, who is live has not.
+fn give_way() {
+    // Elsewhere it would be the whole process that gives way. Where it may not, it does not.
+    #[cfg(target_os = "linux")]
+    let _refused = rustix::process::nice(GIVES_WAY);
+}
+
+/// How far.
+#[cfg(target_os = "linux")]
+const GIVES_WAY: i32 = 5;
 
 /// Runs a part of the log. Where it panics nobody knows what is stored, and the process has to end.
 fn guarded<T>(shared: &Shared, run: impl FnOnce() -> T) -> Option<T> {

@@ -164,6 +164,17 @@ impl<T> Queue<T> {
         }
     }
 
+    /// Puts all of these in.
+    pub(super) fn put_all(&self, items: &mut Vec<T>) {
+        let mut inner = self.lock();
+        if !inner.closed {
+            inner.items.extend(items.drain(..));
+            self.arrived.notify_one();
+        }
+        drop(inner);
+        items.clear();
+    }
+
     /// Takes everything, waiting for the first at most this long. Says whether more can come.
     pub(super) fn take_all(&self, into: &mut VecDeque<T>, within: Duration) -> bool {
         let mut inner = self.lock();

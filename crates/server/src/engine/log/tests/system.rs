@@ -117,12 +117,12 @@ fn a_log_on_the_systems_files_goes_on_after_a_stop() {
     let channel = name("news");
     for number in 1..=500 {
         let append = append(number, &channel, epoch, number - 1, 1_000);
-        service.handle.submit(0, EngineCommand::Append(append));
+        service.handle.submit(&mut vec![(0, EngineCommand::Append(append))]);
     }
     service.wait_for(500);
     let after = Position::new(10, epoch);
     let read = EngineCommand::Read { read: 1, channel: channel.clone(), after, bytes: 64 << 10 };
-    service.handle.submit(3, read);
+    service.handle.ask(3, read);
     let told = service.wait();
     let Some(Completion::Page { page: Ok(page), .. }) = told.first() else { panic!("{told:?}") };
     assert_eq!((page[0].offset(), page[0].prev), (11, 10));
@@ -187,7 +187,7 @@ fn fill(service: &Service, epoch: Epoch, channels: u64, each: u64, size: usize) 
         for channel in &names {
             number += 1;
             let append = append(number, channel, epoch, round, size);
-            service.handle.submit(0, EngineCommand::Append(append));
+            service.handle.submit(&mut vec![(0, EngineCommand::Append(append))]);
         }
         service.wait_for(number);
     }
@@ -237,7 +237,7 @@ fn pace(
         number += 1;
         let append = append(number, &channels[place], epoch, heads[place], 128);
         (heads[place], sent[place]) = (heads[place] + 1, Instant::now());
-        service.handle.submit(0, EngineCommand::Append(append));
+        service.handle.submit(&mut vec![(0, EngineCommand::Append(append))]);
     };
     (0..channels.len()).for_each(|place| submit(place, &mut heads, &mut sent));
     let begun = Instant::now();
