@@ -108,6 +108,35 @@ impl<'a> Audience<'a> {
     /// # Errors
     /// If one is refused, or nothing happens for too long.
     pub(super) fn open(opening: Opening<'a>, progress: &mut Progress) -> Result<Self> {
+        let mut audience = Self::away(opening)?;
+        audience.come(false, progress)?;
+        audience.books.bytes = 0;
+        Ok(audience)
+    }
+
+    /// Has those come back who were told these cursors on other connections, and waits until their
+    /// subscriptions stand; what they have missed may have begun to come by then.
+    ///
+    /// # Errors
+    /// As [`Self::open`].
+    pub(super) fn resume(
+        opening: Opening<'a>,
+        cursors: Vec<String>,
+        progress: &mut Progress,
+    ) -> Result<Self> {
+        let mut audience = Self::away(opening)?;
+        audience.books.cursors = cursors;
+        audience.come(true, progress)?;
+        Ok(audience)
+    }
+
+    /// The cursor that each was told first.
+    pub(super) fn cursors(&self) -> Vec<String> {
+        self.books.cursors.clone()
+    }
+
+    /// Subscribers that have not connected yet.
+    fn away(opening: Opening<'a>) -> Result<Self> {
         let shape = opening.shape;
         if shape.per_member > opening.transport.channels_max {
             let most = opening.transport.channels_max;
@@ -139,8 +168,6 @@ impl<'a> Audience<'a> {
             opening,
         };
         audience.members.resize_with(shape.members, || None);
-        audience.come(false, progress)?;
-        audience.books.bytes = 0;
         Ok(audience)
     }
 

@@ -9,7 +9,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 use serde::Deserialize;
 
-use super::template::{Hole, Request, Template};
+use super::template::{Hole, Request, Template, Values};
 use crate::config::quantity::parse_duration;
 
 /// A server that can be measured.
@@ -27,6 +27,8 @@ pub(super) struct Description {
     pub(super) transports: BTreeMap<String, Transport>,
     /// How it is published through.
     pub(super) ways: BTreeMap<String, Way>,
+    /// How something is stored in it, if it speaks in lines.
+    pub(super) store: Option<Store>,
 }
 
 /// A process of a server.
@@ -86,6 +88,27 @@ pub(super) struct Way {
     pub(super) accepted: Vec<u16>,
 }
 
+/// How something is stored in a server that speaks in lines, as Redis and NATS do.
+#[derive(Debug, Clone)]
+pub(super) struct Store {
+    /// What is said before anybody stores anything, on a connection of its own.
+    pub(super) prepare: Vec<Template>,
+    /// What the answer to that contains.
+    pub(super) prepared: String,
+    /// What a connection says first.
+    pub(super) connect: Vec<Template>,
+    /// What is said to store one publication.
+    pub(super) publish: Vec<Template>,
+    /// How the first line of the answer begins; what comes before it is passed over.
+    pub(super) answer: String,
+    /// Lines of the answer.
+    pub(super) lines: usize,
+    /// How lines begin that mean no.
+    pub(super) refused: Vec<String>,
+    /// A line by which the server asks whether somebody is there, and what it is answered.
+    pub(super) heartbeat: Option<(String, String)>,
+}
+
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct File {
@@ -98,6 +121,7 @@ struct File {
     transport: BTreeMap<String, TransportTable>,
     #[serde(default)]
     publish: BTreeMap<String, WayTable>,
+    store: Option<StoreTable>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -144,6 +168,24 @@ struct WayTable {
     refused: Option<String>,
     #[serde(default = "successes")]
     accepted: Vec<u16>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct StoreTable {
+    #[serde(default)]
+    prepare: Vec<String>,
+    #[serde(default)]
+    prepared: String,
+    #[serde(default)]
+    connect: Vec<String>,
+    publish: Vec<String>,
+    answer: String,
+    #[serde(default = "one")]
+    lines: usize,
+    #[serde(default)]
+    refused: Vec<String>,
+    heartbeat: Option<(String, String)>,
 }
 
 /// What carries the messages of a subscription. That the body of an answer is chunked is seen from
@@ -199,8 +241,9 @@ impl Description {
             let way = table.build().with_context(|| format!("publish.{name}"))?;
             ways.insert(name, way);
         }
-        if ways.is_empty() || transports.is_empty() {
-            bail!("a description needs a [transport.…] and a [publish.…] at least");
+        let store = file.store.map(StoreTable::build).transpose().context("store")?;
+        if store.is_none() && (ways.is_empty() || transports.is_empty()) {
+            bail!("a description needs a [transport.…] and a [publish.…], or a [store]");
         }
         let processes = file.process.into_iter().map(ProcessTable::build);
         Ok(Self {
@@ -210,6 +253,7 @@ impl Description {
             processes: processes.collect::<Result<_>>().context("process")?,
             transports,
             ways,
+            store,
         })
     }
 
@@ -309,6 +353,41 @@ impl WayTable {
             bail!("a message over a WebSocket needs an answer to be known by");
         }
         Ok(way)
+    }
+}
+
+impl StoreTable {
+    fn build(self) -> Result<Store> {
+        let read = |lines: &[String]| {
+            lines.iter().map(|line| Template::read(line)).collect::<Result<Vec<_>>>()
+        };
+        let publish = read(&self.publish)?;
+        if !publish.iter().any(|line| line.has(Hole::Payload)) {
+            bail!("{{payload}} stands nowhere");
+        }
+        if self.answer.is_empty() || self.lines == 0 {
+            bail!("an answer needs a line, and something to be known by");
+        }
+        Ok(Store {
+            prepare: read(&self.prepare)?,
+            prepared: self.prepared,
+            connect: read(&self.connect)?,
+            publish,
+            answer: self.answer,
+            lines: self.lines,
+            refused: self.refused,
+            heartbeat: self.heartbeat,
+        })
+    }
+}
+
+impl Store {
+    /// Appends lines, each with its end.
+    pub(super) fn say(lines: &[Template], out: &mut Vec<u8>, values: &Values<'_>) {
+        for line in lines {
+            line.fill(out, values);
+            out.extend_from_slice(b"\r\n");
+        }
     }
 }
 

@@ -9,15 +9,20 @@
 //! - `subject`, `usage`, `floor`: a server that runs, what it uses, and the least there could be
 //! - `audience`, `member`, `framing`, `mark`, `ledger`: the subscribers and their books
 //! - `publisher`, `numbers`: who publishes
+//! - `crew`, `exchange`: who has it stored; `folder`, `disk`: where, and the least that costs
 //! - `histogram`, `series`, `report`, `progress`: what is told
 //! - `compare`: `fanfare compare`, which works with these too
 
 mod audience;
 pub(super) mod compare;
 mod connect;
+mod crew;
 mod description;
+mod disk;
+mod exchange;
 mod flags;
 mod floor;
+mod folder;
 mod framing;
 mod histogram;
 mod ledger;
@@ -44,8 +49,8 @@ use crate::exit::Exit;
 use report::{Machine, Report};
 use run::Bench;
 use scenario::{
-    accept, audiences, curves, delivery, fairness, goals, idle, latency, publish, reconnect, soak,
-    throughput,
+    accept, audiences, curves, delivery, durable, fairness, goals, idle, latency, publish,
+    reconnect, reopen, soak, storm, throughput,
 };
 
 /// What is measured.
@@ -71,6 +76,12 @@ pub(crate) enum Scenario {
     Fairness(With<fairness::Fairness>),
     /// A long time of publishing, coming and going; how memory grows.
     Soak(With<soak::Soak>),
+    /// Publications that are on the disk before they are acknowledged: how many, and how soon.
+    Durable(With<durable::Durable>),
+    /// Subscribers that come back together for what only the disk has, beside live channels.
+    Storm(With<storm::Storm>),
+    /// A log of many publications: how long it takes to open, what it takes, and its bound.
+    Reopen(With<reopen::Reopen>),
     /// How costs grow with connections, payloads, channels and rates.
     Curves(With<curves::Curves>),
     /// Everything that Fanfare has set itself, but for the soak.
@@ -117,6 +128,9 @@ pub(crate) fn run(scenario: &Scenario) -> Result<Exit> {
         Scenario::Throughput(with) => measure(with, throughput::run),
         Scenario::Fairness(with) => measure(with, fairness::run),
         Scenario::Soak(with) => measure(with, soak::run),
+        Scenario::Durable(with) => measure(with, durable::run),
+        Scenario::Storm(with) => measure(with, storm::run),
+        Scenario::Reopen(with) => measure(with, reopen::run),
         Scenario::Curves(with) => measure(with, curves::run),
         Scenario::Goals(with) => measure(with, goals::run),
         Scenario::Floor(flags) => floor::run(flags).map(|()| Exit::Success),

@@ -8,6 +8,7 @@ use super::audience::{Audience, Opening, Shape};
 use super::connect::Clock;
 use super::description::{Description, Transport};
 use super::flags::Flags;
+use super::folder::Folder;
 use super::ledger::Tally;
 use super::progress::Progress;
 use super::publisher::Publisher;
@@ -112,12 +113,48 @@ impl Bench {
         if let Some(url) = self.flags.url.as_deref().filter(|_| !side.is_floor()) {
             return Subject::running(url, self.flags.pid.clone());
         }
-        let mut environment = Vec::new();
-        if side.name() == FANFARE {
-            environment.extend(more.iter().cloned().chain(self.flags.env.iter().cloned()));
-        }
-        let start = Start { environment, shards: self.flags.shards, answer_bytes: lengths.answer };
+        let environment = self.environment(side, more);
+        let shards = self.flags.shards;
+        let start = Start { environment, shards, answer_bytes: lengths.answer, ..Start::default() };
         Subject::start(&side.description, &start)
+    }
+
+    /// Starts a side that stores what is published in a folder, and may have to read what it has
+    /// stored there before; a Fanfare with more variables in its environment.
+    ///
+    /// # Errors
+    /// If that fails, or a server that runs already was to be measured: nobody knows where it
+    /// stores anything.
+    pub(super) fn start_storing(
+        &self,
+        side: &Side,
+        folder: &Folder,
+        more: &[(&str, &str)],
+    ) -> Result<Subject> {
+        if self.flags.url.is_some() {
+            bail!("this scenario starts its servers itself, without --url");
+        }
+        let directory = folder.path().join("log").display().to_string();
+        let storing = [("FANFARE_ENGINE", "log"), ("FANFARE_LOG__DIRECTORY", &directory)];
+        let variables = storing.iter().chain(more);
+        let variables: Vec<(String, String)> =
+            variables.map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        let start = Start {
+            environment: self.environment(side, &variables),
+            shards: self.flags.shards,
+            folder: Some(folder.path().to_path_buf()),
+            within: Some(STORED_MAX),
+            ..Start::default()
+        };
+        Subject::start(&side.description, &start)
+    }
+
+    /// The variables that a side is started with: only Fanfare's are known here.
+    fn environment(&self, side: &Side, more: &[(String, String)]) -> Vec<(String, String)> {
+        if side.name() != FANFARE {
+            return Vec::new();
+        }
+        more.iter().chain(&self.flags.env).cloned().collect()
     }
 
     /// Measures each side in each round. Who goes first changes, so that nobody always has the
@@ -310,6 +347,9 @@ pub(super) fn pick<T>(
         |(name, rounds): &(String, Vec<T>)| (name.clone(), rounds.iter().map(&figure).collect());
     rounds.iter().map(of).collect()
 }
+
+/// How long a server may take to read what it has stored.
+const STORED_MAX: Duration = Duration::from_secs(600);
 
 /// The share of the time that the thread that reads may be busy.
 const CLIENT_SHARE_MAX: f64 = 0.9;

@@ -16,6 +16,7 @@ use tokio::runtime::Builder;
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::description::{Description, Process, Way};
+use super::folder::{self, Folder};
 use super::template::{Template, Values};
 use super::usage::{Memory, Processes};
 use crate::exit::Exit;
@@ -28,6 +29,10 @@ pub(super) struct Start {
     pub(super) shards: usize,
     /// Bytes of the floor's answer.
     pub(super) answer_bytes: usize,
+    /// The folder for its files, if they are to outlive it.
+    pub(super) folder: Option<PathBuf>,
+    /// How long it may take to listen, if that is longer than usual.
+    pub(super) within: Option<Duration>,
 }
 
 /// A server that runs.
@@ -42,10 +47,6 @@ pub(super) struct Subject {
     folder: Option<Folder>,
     ports: [u16; 3],
 }
-
-/// A folder that is removed at the end.
-#[derive(Debug)]
-struct Folder(PathBuf);
 
 impl Subject {
     /// Starts a server.
@@ -64,13 +65,13 @@ impl Subject {
             folder: None,
             ports: free_ports()?,
         };
-        if !description.files.is_empty() {
+        if start.folder.is_none() && !description.files.is_empty() {
             subject.folder = Some(Folder::new()?);
         }
         let fanfare = std::env::current_exe()?;
         let fanfare = fanfare.to_str().context("the path of this program is no text")?;
-        let folder = subject.folder.as_ref().map(|folder| folder.0.clone());
-        let folder = folder.as_deref().unwrap_or(Path::new("/tmp")).display().to_string();
+        let folder = subject.folder.as_ref().map(Folder::path).or(start.folder.as_deref());
+        let folder = folder.unwrap_or(Path::new("/tmp")).display().to_string();
         let (ports, shards, length) = (subject.ports, start.shards, start.answer_bytes);
         let values =
             Values { fanfare, folder: &folder, ports, shards, length, ..Values::default() };
@@ -142,6 +143,52 @@ impl Subject {
         if self.processes.is_empty() { Ok(None) } else { self.processes.cpu().map(Some) }
     }
 
+    /// Ends it as an operator would and waits until it has; says how long that took.
+    ///
+    /// # Errors
+    /// If it does not end in time, or says that something went wrong.
+    pub(super) fn stop(mut self, within: Duration) -> Result<Duration> {
+        let begun = Instant::now();
+        for child in &mut self.children {
+            tell(child.id(), Signal::TERM)?;
+            loop {
+                match child.try_wait()? {
+                    Some(status) if status.success() => break,
+                    Some(status) => bail!("the server ended with {status}"),
+                    None if begun.elapsed() > within => bail!("the server does not end"),
+                    None => thread::sleep(Duration::from_millis(2)),
+                }
+            }
+        }
+        self.children.clear();
+        Ok(begun.elapsed())
+    }
+
+    /// Ends it as `kill -9` does.
+    ///
+    /// # Errors
+    /// If it has ended already.
+    pub(super) fn kill(mut self) -> Result<()> {
+        for child in &mut self.children {
+            if let Some(status) = child.try_wait()? {
+                bail!("the server had ended with {status}");
+            }
+            child.kill()?;
+            child.wait()?;
+        }
+        self.children.clear();
+        Ok(())
+    }
+
+    /// The most memory that it has had resident since the last time that this was asked, in bytes;
+    /// `None` if nobody said which processes it has.
+    ///
+    /// # Errors
+    /// If the kernel does not tell.
+    pub(super) fn memory_peak(&self) -> Result<Option<u64>> {
+        if self.processes.is_empty() { Ok(None) } else { self.processes.memory_peak().map(Some) }
+    }
+
     /// Its memory; `None` if nobody said which processes it has.
     ///
     /// # Errors
@@ -176,21 +223,6 @@ impl Drop for Subject {
     }
 }
 
-impl Folder {
-    fn new() -> Result<Self> {
-        let path = std::env::temp_dir().join(format!("{}{:08x}", prefix(), fastrand::u32(..)));
-        fs::create_dir(&path).with_context(|| format!("cannot make {}", path.display()))?;
-        Ok(Self(path))
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        // What is left behind lies in the folder for such things.
-        let _left = fs::remove_dir_all(&self.0);
-    }
-}
-
 /// Begins to wait for Ctrl-C and SIGTERM, which end the process: its folders are removed, and its
 /// servers are told by their guards.
 ///
@@ -207,29 +239,11 @@ pub(super) fn leave_on_signal() -> Result<()> {
                 _interrupted = tokio::signal::ctrl_c() => {}
                 _terminated = terminated.recv() => {}
             }
-            remove_folders();
+            folder::remove_all();
             std::process::exit(i32::from(Exit::Interrupted.code()));
         });
     });
     Ok(())
-}
-
-/// Removes the folders of this process, wherever in a measurement it is.
-fn remove_folders() {
-    let Ok(entries) = fs::read_dir(std::env::temp_dir()) else {
-        return;
-    };
-    for entry in entries.flatten() {
-        if entry.file_name().to_string_lossy().starts_with(&prefix()) {
-            // What is left behind lies in the folder for such things.
-            let _left = fs::remove_dir_all(entry.path());
-        }
-    }
-}
-
-/// How the names of this process's folders begin.
-fn prefix() -> String {
-    format!("fanfare-bench-{}-", std::process::id())
 }
 
 /// Runs a command so that it does not outlive whoever runs the bench: the process takes a signal
@@ -260,10 +274,11 @@ fn launch(
     let mut child = command.spawn()?;
     let lines = lines(&mut child)?;
     let address = process.address.as_ref().map(|address| address.filled(values));
+    let until = Instant::now() + start.within.unwrap_or(START_MAX);
     let found = match address.as_deref() {
         Some("") => Ok(None),
-        Some(address) => wait_to_listen(&mut child, address, &lines).map(Some),
-        None => told_address(&lines).map(Some),
+        Some(address) => wait_to_listen(&mut child, (address, until), &lines).map(Some),
+        None => told_address(&lines, until).map(Some),
     };
     match found {
         Ok(address) => Ok((child, address)),
@@ -288,8 +303,7 @@ fn lines(child: &mut Child) -> Result<Receiver<String>> {
     Ok(receiver)
 }
 
-fn told_address(lines: &Receiver<String>) -> Result<SocketAddr> {
-    let until = Instant::now() + START_MAX;
+fn told_address(lines: &Receiver<String>, until: Instant) -> Result<SocketAddr> {
     let mut said = Vec::new();
     while let Ok(line) = lines.recv_timeout(until.saturating_duration_since(Instant::now())) {
         if let Some((_, rest)) = line.split_once("127.0.0.1:") {
@@ -303,11 +317,10 @@ fn told_address(lines: &Receiver<String>) -> Result<SocketAddr> {
 
 fn wait_to_listen(
     child: &mut Child,
-    address: &str,
+    (address, until): (&str, Instant),
     lines: &Receiver<String>,
 ) -> Result<SocketAddr> {
     let address: SocketAddr = address.parse().with_context(|| address.to_owned())?;
-    let until = Instant::now() + START_MAX;
     while Instant::now() < until {
         match TcpStream::connect(address) {
             Ok(_listens) => return Ok(address),

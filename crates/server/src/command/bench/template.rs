@@ -11,6 +11,8 @@ pub(super) enum Hole {
     Host,
     /// One channel's name.
     Channel,
+    /// Bytes of that name.
+    ChannelLength,
     /// All channels of a connection, with the transport's separator between them.
     Channels,
     /// What `--query` adds to a request for a subscription.
@@ -71,9 +73,10 @@ pub(super) struct Values<'a> {
 }
 
 impl Hole {
-    const ALL: [(&'static str, Self); 16] = [
+    const ALL: [(&'static str, Self); 17] = [
         ("host", Self::Host),
         ("channel", Self::Channel),
+        ("channel_length", Self::ChannelLength),
         ("channels", Self::Channels),
         ("query", Self::Query),
         ("cursor", Self::Cursor),
@@ -163,6 +166,7 @@ impl Values<'_> {
         match hole {
             Hole::Host => out.extend_from_slice(self.host.as_bytes()),
             Hole::Channel => out.extend_from_slice(self.channel.as_bytes()),
+            Hole::ChannelLength => put_number(out, self.channel.len()),
             Hole::Channels => out.extend_from_slice(self.channels.as_bytes()),
             Hole::Query => out.extend_from_slice(self.query.as_bytes()),
             Hole::Cursor => out.extend_from_slice(self.cursor.as_bytes()),

@@ -100,6 +100,24 @@ impl Processes {
         }
         Ok(sum)
     }
+
+    /// The most memory that they have had resident since the last time that this was asked, in
+    /// bytes: the sum of what each has had, at whatever moment that was.
+    ///
+    /// # Errors
+    /// If the kernel does not tell.
+    pub(super) fn memory_peak(&self) -> Result<u64> {
+        let mut sum = 0;
+        for process in self.all()? {
+            let file = |name| format!("/proc/{process}/{name}");
+            let status = fs::read_to_string(file("status"))
+                .with_context(|| format!("the memory of process {process}"))?;
+            sum += kilobytes(&status, "VmHWM:")? * 1_024;
+            fs::write(file("clear_refs"), FORGET_PEAK)
+                .with_context(|| format!("the memory of process {process}"))?;
+        }
+        Ok(sum)
+    }
 }
 
 /// CPU time that this process has taken so far, in nanoseconds.
@@ -142,7 +160,7 @@ fn first_number(text: &str) -> Result<u64> {
 fn kilobytes(rollup: &str, name: &str) -> Result<u64> {
     let line = rollup.lines().find_map(|line| line.strip_prefix(name));
     let number = line.and_then(|rest| rest.trim().strip_suffix(" kB"));
-    Ok(number.with_context(|| format!("no {name} in smaps_rollup"))?.trim().parse()?)
+    Ok(number.with_context(|| format!("the kernel tells no {name}"))?.trim().parse()?)
 }
 
 /// The parent of a process; its name, which stands before, may have any bytes in it.
@@ -167,6 +185,9 @@ pub(super) fn need_files(files: usize) -> Result<()> {
     }
     Ok(())
 }
+
+/// What has the kernel measure the greatest memory anew.
+const FORGET_PEAK: &str = "5";
 
 /// How long no more than [`REST_NANOS`] may be taken for a process to be at rest.
 const REST: Duration = Duration::from_millis(5);

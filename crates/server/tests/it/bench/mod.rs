@@ -1,6 +1,7 @@
 //! `fanfare bench` against real servers: what it says of them is so.
 
 mod broken;
+mod stored;
 
 use serde_json::Value;
 

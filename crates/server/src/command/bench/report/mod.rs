@@ -93,6 +93,7 @@ pub(super) enum Goal {
 pub(super) enum Unit {
     Bytes,
     Kilobytes,
+    Mebibytes,
     Microseconds,
     Milliseconds,
     Seconds,

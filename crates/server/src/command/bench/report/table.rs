@@ -108,6 +108,7 @@ impl Unit {
         match self {
             Self::Bytes => "B",
             Self::Kilobytes => "kB",
+            Self::Mebibytes => "MiB",
             Self::Microseconds => "us",
             Self::Milliseconds => "ms",
             Self::Seconds => "s",

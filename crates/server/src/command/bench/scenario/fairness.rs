@@ -149,7 +149,7 @@ fn measure(
 
 /// The thread of the pair: it publishes and reads for itself, so that nothing waits for the crowd
 /// to be read.
-fn listen(
+pub(super) fn listen(
     opening: Opening<'_>,
     publisher: Publisher<'_>,
     rate: u32,
@@ -165,7 +165,7 @@ fn listen(
 
 /// Fanfare's own histogram of the pair's transport: how many writes, by their upper bound in
 /// milliseconds.
-fn scrape(side: &Side, subject: &Subject) -> Result<Option<BTreeMap<u128, f64>>> {
+pub(super) fn scrape(side: &Side, subject: &Subject) -> Result<Option<BTreeMap<u128, f64>>> {
     if side.name() != FANFARE {
         return Ok(None);
     }
@@ -200,7 +200,7 @@ fn buckets(text: &str) -> BTreeMap<u128, f64> {
 }
 
 /// The upper bound that 99 in 100 of what was counted in between stayed under, in milliseconds.
-fn p99(before: &BTreeMap<u128, f64>, after: &BTreeMap<u128, f64>) -> Option<f64> {
+pub(super) fn p99(before: &BTreeMap<u128, f64>, after: &BTreeMap<u128, f64>) -> Option<f64> {
     let grown =
         |(bound, count): (&u128, &f64)| (*bound, count - before.get(bound).copied().unwrap_or(0.0));
     let counts: Vec<(u128, f64)> = after.iter().map(grown).collect();

@@ -4,6 +4,7 @@ pub(super) mod accept;
 pub(super) mod audiences;
 pub(super) mod curves;
 pub(super) mod delivery;
+pub(super) mod durable;
 pub(super) mod fairness;
 pub(super) mod fan_out;
 pub(super) mod goals;
@@ -12,7 +13,10 @@ pub(super) mod latency;
 pub(super) mod open_loop;
 pub(super) mod publish;
 pub(super) mod reconnect;
+pub(super) mod reopen;
 pub(super) mod soak;
+pub(super) mod stored;
+pub(super) mod storm;
 pub(super) mod throughput;
 
 use anyhow::{Context, Result};
