@@ -106,7 +106,7 @@ impl<'a> Run<'a> {
         let environment =
             [("FANFARE_HISTORY__COUNT", "100000"), ("FANFARE_HISTORY__BYTES", "1GiB")];
         let environment = environment.map(|(name, value)| (name.to_owned(), value.to_owned()));
-        let start = Start { environment: environment.to_vec(), shards: 1, answer_bytes: 0 };
+        let start = Start { environment: environment.to_vec(), shards: 1, ..Start::default() };
         Subject::start(&self.description, &start)
     }
 
