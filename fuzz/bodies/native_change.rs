@@ -15,7 +15,7 @@ pub(crate) enum Seen {
 /// Panics if the decoder breaks a promise.
 pub(crate) fn run(data: &[u8]) -> Seen {
     let items = match parse(data, 1_700_000_000_000) {
-        Ok(items) => items,
+        Ok(request) => request.items,
         Err(problem) => {
             assert_eq!(problem.status(), 400);
             assert!(serde_json::from_slice::<serde_json::Value>(&problem.body()).is_ok());
@@ -32,7 +32,7 @@ pub(crate) fn run(data: &[u8]) -> Seen {
             ChangeItem::Refused(problem) => Err(problem),
         })
         .collect();
-    let answer = serde_json::from_slice::<serde_json::Value>(&answer(&results)).ok();
+    let answer = serde_json::from_slice::<serde_json::Value>(&answer(&results, None)).ok();
     let told = answer.as_ref().and_then(|answer| answer["results"].as_array());
     assert_eq!(told.map(Vec::len), Some(results.len()));
     Seen::Read

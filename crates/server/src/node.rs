@@ -18,6 +18,7 @@ use fanfare_core::settings::ShardId;
 use fanfare_core::shard::{
     Answer, Completion, ConnectionId, Figures, Message, Opening, Origin, Request, Verdict,
 };
+use fanfare_core::time::UnixMillis;
 use tokio::sync::oneshot;
 
 use crate::auth::Identity;
@@ -63,6 +64,8 @@ pub(crate) enum Letter {
         opening: Box<Opening>,
         /// Who may change it; nobody, if it is no stream that can be.
         opener: Option<Identity>,
+        /// When the credentials of who reads it expire, in Unix milliseconds.
+        expires: Option<UnixMillis>,
         /// Where its frames go; learns the connection's id from the shard.
         pipe: PipeWriter,
     },

@@ -44,7 +44,7 @@ use crate::shard::attach::Ticket;
 use crate::shard::authorise::Parked;
 use crate::shard::interest::{Feeds, Interest};
 use crate::shard::page::{PageHolder, PageWaiter};
-use crate::shard::reader::{Flow, Reader};
+use crate::shard::reader::{Flow, Reader, Slot};
 use crate::shard::slab::Slab;
 use crate::start::Later;
 use crate::time::{Millis, Now};
@@ -205,6 +205,20 @@ impl Shard {
             self.proceed(input, now, effects);
         }
         self.settle(now, effects);
+    }
+
+    /// The channels that a connection reads.
+    pub fn channels_of(&self, connection: ConnectionId) -> impl Iterator<Item = &ChannelName> {
+        let reader = self
+            .readers
+            .get(connection.index)
+            .filter(|reader| reader.generation == connection.generation);
+        let slots = reader.map_or(&[][..], |reader| reader.slots.as_slice());
+        slots.iter().filter_map(|slot| match slot {
+            Slot::Free => None,
+            Slot::Live { feed, .. } => Some(&self.feeds.get(*feed)?.channel),
+            Slot::Away(away) => Some(&away.channel),
+        })
     }
 
     /// When [`Input::Tick`] is wanted next.

@@ -1,5 +1,7 @@
 //! `POST /sessions/{id}`: the channels that a live stream is to drop and to add.
 
+use std::time::Duration;
+
 use fanfare_core::code::Code;
 use fanfare_core::name::ChannelName;
 use fanfare_core::presence::Notices;
@@ -12,7 +14,7 @@ use crate::native::presence::notices_of;
 use crate::native::problem::Problem;
 use crate::native::publish::append_refused;
 use crate::native::starts::{Since, parse_since};
-use crate::native::{json, opening, walk};
+use crate::native::{envelope, json, opening, walk};
 
 /// Channels that one request adds, and channels that it drops, at most.
 pub const CHANGES_MAX: usize = channels::CHANNELS_MAX;
@@ -39,6 +41,15 @@ pub enum ChangeItem {
     Refused(Problem),
 }
 
+/// The body of a change.
+#[derive(Debug, Clone)]
+pub struct ChangeRequest {
+    /// The channels, in the order in which they are changed.
+    pub items: Vec<ChangeItem>,
+    /// Whether the stream is to stay as long as the credentials of this request are good.
+    pub refresh: bool,
+}
+
 /// What came of one channel.
 #[derive(Debug, Clone)]
 pub enum Changed {
@@ -52,14 +63,15 @@ pub enum Changed {
 ///
 /// # Errors
 /// What is wrong with the body as a whole. A channel or `since` that cannot be read is an item.
-pub fn parse(body: &[u8], now: UnixMillis) -> Result<Vec<ChangeItem>, Problem> {
+pub fn parse(body: &[u8], now: UnixMillis) -> Result<ChangeRequest, Problem> {
     let text = std::str::from_utf8(body).map_err(|error| {
         invalid(format!("The body is not UTF-8 from byte {} on", error.valid_up_to()))
     })?;
-    let (mut subscribe, mut unsubscribe, mut unknown) = (None, None, None);
+    let (mut subscribe, mut unsubscribe, mut refresh, mut unknown) = (None, None, None, None);
     let read = walk::members(text, |name, json| match name {
         "subscribe" => subscribe = given(json),
         "unsubscribe" => unsubscribe = given(json),
+        "refresh" => refresh = given(json),
         other => {
             unknown.get_or_insert_with(|| shown(other));
         }
@@ -73,6 +85,11 @@ pub fn parse(body: &[u8], now: UnixMillis) -> Result<Vec<ChangeItem>, Problem> {
     if let Some(name) = unknown {
         return Err(invalid(format!("A change has no member `{name}`")));
     }
+    let refresh = match refresh {
+        None | Some("false") => false,
+        Some("true") => true,
+        Some(_) => return Err(invalid("`refresh` is neither `true` nor `false`".to_owned())),
+    };
     let mut items = Vec::new();
     for json in list("unsubscribe", unsubscribe)? {
         items.push(dropped(json)?);
@@ -80,12 +97,13 @@ pub fn parse(body: &[u8], now: UnixMillis) -> Result<Vec<ChangeItem>, Problem> {
     for json in list("subscribe", subscribe)? {
         items.push(added(json, now)?);
     }
-    Ok(items)
+    Ok(ChangeRequest { items, refresh })
 }
 
-/// The body of the answer: one result for each item, in the order in which they were made.
+/// The body of the answer: one result for each item, in the order in which they were made; and how
+/// long the stream may stay now, if it was refreshed with credentials that expire.
 #[must_use]
-pub fn answer(results: &[Result<Changed, Problem>]) -> Vec<u8> {
+pub fn answer(results: &[Result<Changed, Problem>], left: Option<Duration>) -> Vec<u8> {
     let mut out = Vec::with_capacity(96 * results.len() + 16);
     out.extend_from_slice(b"{\"results\":[");
     for (place, result) in results.iter().enumerate() {
@@ -105,7 +123,12 @@ pub fn answer(results: &[Result<Changed, Problem>]) -> Vec<u8> {
             Err(problem) => append_refused(&mut out, problem),
         }
     }
-    out.extend_from_slice(b"]}");
+    out.push(b']');
+    if let Some(left) = left {
+        out.push(b',');
+        envelope::append_expires_in(&mut out, left);
+    }
+    out.push(b'}');
     out
 }
 

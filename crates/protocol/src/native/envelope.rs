@@ -3,6 +3,8 @@
 //! The members stand in one order, the cursor last, so that all readers share the bytes in front
 //! of it.
 
+use std::time::Duration;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use fanfare_core::cursor::{Cursor, CursorEntry};
@@ -66,6 +68,12 @@ pub(crate) fn append_own_tail(out: &mut Vec<u8>, entry: Option<CursorEntry>) {
         out.push(b'"');
     }
     out.push(b'}');
+}
+
+/// Appends how long credentials are still good, in whole seconds, as a member.
+pub(crate) fn append_expires_in(out: &mut Vec<u8>, left: Duration) {
+    out.extend_from_slice(b"\"expires_in\":");
+    json::append_number(out, left.as_secs());
 }
 
 /// Appends what closes an object whose last member is a reader's cursor.

@@ -293,7 +293,7 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
 );
 
 /// The names of members that mean something, in an item or in a command.
-const NAMES: [&str; 20] = [
+const NAMES: [&str; 21] = [
     "id",
     "type",
     "channel",
@@ -314,6 +314,7 @@ const NAMES: [&str; 20] = [
     "end",
     "presence",
     "after",
+    "token",
 ];
 
 /// The places of those that say how to publish, of which most publishes have none.

@@ -39,6 +39,13 @@ pub fn append_end(out: &mut Vec<u8>, channel: &ChannelName, cursor: &Cursor) {
     append_id(out, cursor);
 }
 
+/// Appends that the reader's credentials expire, and in how long.
+pub fn append_expiring(out: &mut Vec<u8>, left: Duration) {
+    out.extend_from_slice(b"event: fanfare.expiring\ndata: {");
+    envelope::append_expires_in(out, left);
+    out.extend_from_slice(b"}\n\n");
+}
+
 /// What is sent when nothing else is. The comment has one newline: an empty line behind it would
 /// be a block without data, for which a widespread client calls its handler.
 #[must_use]

@@ -2,6 +2,9 @@
 //!
 //! What is appended here is a frame's payload, without the frame's header.
 
+use std::fmt;
+use std::time::Duration;
+
 use fanfare_core::code::Code;
 use fanfare_core::cursor::CursorEntry;
 use fanfare_core::gap::Gap;
@@ -70,9 +73,15 @@ pub enum Ask {
     History(ChannelName, Box<HistoryQuery>),
     /// To list a channel's members.
     Presence(ChannelName, Box<PresenceQuery>),
+    /// To stay as long as these credentials are good.
+    Refresh(Token),
     /// Whether anybody is there.
     Ping,
 }
+
+/// Credentials that a command brings. They are shown nowhere.
+#[derive(Clone)]
+pub struct Token(Box<str>);
 
 /// A command that cannot be carried out, to be told with [`append_error`].
 #[derive(Debug, Clone)]
@@ -81,6 +90,20 @@ pub struct BadCommand {
     pub id: Option<CommandId>,
     /// What is wrong with it.
     pub problem: Problem,
+}
+
+impl Token {
+    /// The token as it was sent.
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8] {
+        self.0.as_bytes()
+    }
+}
+
+impl fmt::Debug for Token {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Token(…)")
+    }
 }
 
 impl CommandId {
@@ -163,6 +186,21 @@ pub fn append_answer(out: &mut Vec<u8>, id: &CommandId, channel: &ChannelName, a
     out.push(b'}');
 }
 
+/// Appends the reply to a `refresh`: how long the new credentials are good, if not for ever.
+pub fn append_refreshed(out: &mut Vec<u8>, id: &CommandId, left: Option<Duration>) {
+    append_ok(out, id);
+    if let Some(left) = left {
+        out.push(b',');
+        envelope::append_expires_in(out, left);
+    }
+    out.push(b'}');
+}
+
+/// Appends that the reader's credentials expire, and in how long.
+pub fn append_expiring(out: &mut Vec<u8>, left: Duration) {
+    ndjson::append_expiring_object(out, left);
+}
+
 /// Appends the reply to a command that was refused.
 pub fn append_error(out: &mut Vec<u8>, id: Option<&CommandId>, problem: &Problem) {
     out.extend_from_slice(b"{\"id\":");
@@ -212,6 +250,14 @@ fn ask(
         }
         "history" => history(members, now),
         "ping" => Ok(Ask::Ping),
+        "refresh" => match members.string("token")?.filter(|token| !token.is_empty()) {
+            Some(token) => Ok(Ask::Refresh(Token(token.into()))),
+            None => Err(Problem::new(
+                Code::CommandInvalid,
+                "The `refresh` brings no `token`.",
+                "Send `{\"type\":\"refresh\",\"token\":\"…\"}` with the new one.",
+            )),
+        },
         "presence" => {
             let channel = members.channel()?;
             let (after, limit) = (members.string("after")?, members.text("limit")?);
@@ -266,7 +312,8 @@ fn append_ok(out: &mut Vec<u8>, id: &CommandId) {
 const SINCE_BYTES_MAX: usize = 16 * 1024;
 
 /// What a command can be.
-const KINDS: &str = "Use `subscribe`, `unsubscribe`, `publish`, `history`, `presence` or `ping`.";
+const KINDS: &str =
+    "Use `subscribe`, `unsubscribe`, `publish`, `history`, `presence`, `refresh` or `ping`.";
 
 /// Bytes of a command's id, without the quotes.
 const ID_BYTES_MAX: usize = 64;

@@ -1,10 +1,14 @@
 //! Changes of a live stream: what a body asks for, and what is answered.
 
+use std::time::Duration;
+
 use fanfare_core::code::Code;
 use fanfare_core::presence::Notices;
 use fanfare_core::settings::SlowReader;
 use fanfare_core::shard::Opened;
-use fanfare_protocol::native::change::{CHANGES_MAX, ChangeItem, Changed, answer, parse};
+use fanfare_protocol::native::change::{
+    CHANGES_MAX, ChangeItem, ChangeRequest, Changed, answer, parse,
+};
 use fanfare_protocol::native::cursor::entry_text;
 use fanfare_protocol::native::problem::Problem;
 use fanfare_protocol::native::starts::Since;
@@ -14,7 +18,7 @@ use crate::asking::{NOW, channel, entry, position};
 
 /// What a body asks for, a word for each item.
 fn read(body: &str) -> Result<Vec<String>, Code> {
-    let items = parse(body.as_bytes(), NOW).map_err(|problem| {
+    let ChangeRequest { items, .. } = parse(body.as_bytes(), NOW).map_err(|problem| {
         assert!(problem.detail().len() > 10 && problem.hint().len() > 10, "{problem:?}");
         problem.code()
     })?;
@@ -130,12 +134,14 @@ fn each_channel_has_its_result() {
         Ok(Changed::Added(opened("c", None))),
         Err(Problem::of(Code::AlreadySubscribed).about(&channel("d"), None)),
     ];
-    let told: Value = serde_json::from_slice(&answer(&results)).unwrap();
+    let told: Value = serde_json::from_slice(&answer(&results, None)).unwrap();
     let told = told["results"].as_array().unwrap();
     assert_eq!(told[0], json!({"channel": "a"}));
     assert_eq!(told[1], json!({"channel": "b", "cursor": entry_text(entry("b", 3))}));
     assert_eq!(told[2], json!({"channel": "c", "cursor": "~!"}));
     assert_eq!(told[3]["channel"], "d");
     assert_eq!(told[3]["error"]["code"], "already-subscribed");
-    assert_eq!(answer(&[]), b"{\"results\":[]}");
+    assert_eq!(answer(&[], None), b"{\"results\":[]}");
+    let left = Some(Duration::from_millis(61_999));
+    assert_eq!(answer(&[], left), b"{\"results\":[],\"expires_in\":61}");
 }

@@ -1,6 +1,7 @@
 //! Who sent a request, as far as its credentials say.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use fanfare_core::publication::Publisher;
 use fanfare_core::time::UnixMillis;
@@ -105,7 +106,6 @@ impl Caller {
 
     /// Until when their credentials are taken, in Unix milliseconds, the issuer's leeway included;
     /// none for those that do not expire.
-    #[cfg_attr(not(test), expect(dead_code, reason = "connections are to end with it"))]
     pub(crate) fn expires(&self) -> Option<UnixMillis> {
         self.holder()?.expires
     }
@@ -116,6 +116,16 @@ impl Caller {
             Standing::Mistaken(Mistake::Token(failure)) => failure.may_pass(),
             _ => false,
         }
+    }
+
+    /// Whether their credentials were good once and are not any more.
+    pub(crate) fn has_expired(&self, now: UnixMillis) -> bool {
+        self.expires().is_some_and(|expires| expires <= now)
+    }
+
+    /// How long their credentials are still good; none for those that do not expire.
+    pub(crate) fn time_left(&self, now: UnixMillis) -> Option<Duration> {
+        Some(Duration::from_millis(self.expires()?.saturating_sub(now)))
     }
 
     pub(super) fn holder(&self) -> Option<&Holder> {

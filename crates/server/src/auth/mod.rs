@@ -1,14 +1,16 @@
 //! Who may publish and who may read.
 //!
 //! Shards and the edge ask the same [`Access`], so that a request is answered alike wherever it is
-//! handled: first who sent it, once, then for each channel whether they may. It knows credentials as
-//! bytes, not the requests that carried them, and never logs them.
+//! handled: first who sent it, once, then for each channel whether they may. Credentials are never
+//! logged.
 
 mod caller;
+mod carried;
 pub(crate) mod grant;
 mod identity;
 pub(crate) mod key;
 mod refusal;
+mod renewal;
 pub(crate) mod token;
 
 use std::fmt;
@@ -20,9 +22,11 @@ use fanfare_core::presence::Notices;
 use fanfare_core::publication::End;
 use fanfare_core::start::Subscription;
 use fanfare_core::time::UnixMillis;
+use fanfare_protocol::native::head::Head;
 use fanfare_protocol::native::problem::Problem;
 
 pub(crate) use caller::{Caller, Holder};
+pub(crate) use carried::Places;
 pub(crate) use identity::Identity;
 pub(crate) use key::PublisherKey;
 
@@ -44,6 +48,7 @@ pub(crate) struct Access {
     namespaces: Prefixes<ChannelAccess>,
     rest: ChannelAccess,
     somewhere: Somewhere,
+    places: Places,
 }
 
 /// Who is asked for credentials.
@@ -88,6 +93,10 @@ pub(crate) struct Credentials<'a> {
     pub authorization: Option<&'a [u8]>,
     /// The token of an offered subprotocol `bearer.<token>`, for browsers' WebSockets.
     pub subprotocol_token: Option<&'a [u8]>,
+    /// The `token` of the query.
+    pub query_token: Option<&'a [u8]>,
+    /// The value of the cookie that holds a token.
+    pub cookie_token: Option<&'a [u8]>,
 }
 
 impl Access {
@@ -124,7 +133,18 @@ impl Access {
             send_anonymously: any(&|it| it.client_publish && it.anonymous_publish),
             users: Right::ALL.into_iter().filter(|right| any(&|it| it.users.has(*right))).collect(),
         };
-        Self { asked, tokens: None, namespaces, rest, somewhere }
+        Self { asked, tokens: None, namespaces, rest, somewhere, places: Places::default() }
+    }
+
+    /// The same, with more places to look for credentials in.
+    pub(crate) fn looking_in(mut self, places: Places) -> Self {
+        self.places = places;
+        self
+    }
+
+    /// Who sent a request with this head.
+    pub(crate) fn sender(&self, head: &Head<'_>, now: UnixMillis) -> Caller {
+        self.caller(Credentials::of(head, &self.places), now)
     }
 
     /// The same, taking tokens.
@@ -159,11 +179,12 @@ impl Access {
 
     /// The same, for who can wait: while the keys of a token's issuer are being fetched, it is waited
     /// for them once.
-    pub(crate) async fn caller_in_time(
+    pub(crate) async fn sender_in_time(
         &self,
-        credentials: Credentials<'_>,
+        head: &Head<'_>,
         now: impl Fn() -> UnixMillis,
     ) -> Caller {
+        let credentials = Credentials::of(head, &self.places);
         let Some(tokens) = &self.tokens else { return self.caller(credentials, now()) };
         // Before the first look, so that no round is missed in between.
         let mut rounds = tokens.rounds();
@@ -410,9 +431,11 @@ impl fmt::Debug for Credentials<'_> {
 
 impl<'a> Credentials<'a> {
     /// The bearer token: that of `Authorization` (RFC 6750, the scheme in any case) if there is
-    /// one, else that of the subprotocol.
+    /// one, else that of the subprotocol, of the query, of the cookie: what the request says itself
+    /// goes before what a browser adds.
     fn token(self) -> Option<&'a [u8]> {
-        self.authorization.and_then(bearer).or(self.subprotocol_token)
+        let said = self.authorization.and_then(bearer).or(self.subprotocol_token);
+        said.or(self.query_token).or(self.cookie_token)
     }
 }
 

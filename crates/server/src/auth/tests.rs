@@ -45,7 +45,7 @@ pub(crate) fn keyed<const N: usize>(rest: Rules, namespaces: [(&str, Rules); N])
 }
 
 fn with(authorization: &'static str) -> Credentials<'static> {
-    Credentials { authorization: Some(authorization.as_bytes()), subprotocol_token: None }
+    Credentials { authorization: Some(authorization.as_bytes()), ..Credentials::default() }
 }
 
 fn channel(name: &str) -> ChannelName {
@@ -95,7 +95,7 @@ fn only_holders_of_a_key_publish() {
 #[test]
 fn a_browser_socket_shows_its_key_as_a_subprotocol() {
     let access = keyed(Rules::default(), []);
-    let offered = Credentials { authorization: None, subprotocol_token: Some(b"secret") };
+    let offered = Credentials { subprotocol_token: Some(b"secret"), ..Credentials::default() };
     let caller = access.caller(offered, 0);
     assert!(caller.publisher().is_some());
     assert_eq!(access.may_subscribe(&caller, &channel("a")), Ok(()));

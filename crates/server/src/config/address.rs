@@ -51,6 +51,12 @@ pub(crate) fn url(text: &str) -> Result<String, String> {
     if known && named && !text.contains(['@', '#']) { Ok(text.to_owned()) } else { Err(wrong()) }
 }
 
+/// Whether a cookie can have this name: a token of RFC 9110 §5.6.2.
+pub(crate) fn is_token(name: &str) -> bool {
+    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
+    (1..=255).contains(&name.len()) && name.bytes().all(allowed)
+}
+
 /// Whether a publisher key can be sent in a header and written in a list.
 pub(crate) fn is_publisher_key(key: &str) -> bool {
     (1..=255).contains(&key.len())

@@ -32,6 +32,10 @@ pub(super) fn auth(effective: &Effective) -> (Auth, Vec<Mistake>) {
         token_bytes_max: usize::try_from(number(&table::TOKEN_BYTES_MAX)).unwrap_or(usize::MAX),
         tokens_remembered_max: usize::try_from(number(&table::TOKENS_REMEMBERED_MAX))
             .unwrap_or(usize::MAX),
+        cookie: admitting.cookie(),
+        query_token: effective.top.switch(&table::QUERY_TOKEN).unwrap_or_default(),
+        expiry_notice: effective.top.duration(&table::EXPIRY_NOTICE).unwrap_or_default(),
+        expiry_grace: effective.top.duration(&table::EXPIRY_GRACE).unwrap_or_default(),
     };
     (auth, admitting.mistakes)
 }
@@ -51,6 +55,17 @@ impl Admitting<'_> {
             self.mistake(top, &table::PUBLISHER_KEYS, what, change);
         }
         keys.to_vec()
+    }
+
+    fn cookie(&mut self) -> Option<String> {
+        let top = &self.effective.top;
+        let name = top.text(&table::COOKIE)?.to_owned();
+        if !address::is_token(&name) {
+            let what = format!("is {name:?}, which is no cookie's name");
+            let change = "use letters, digits, `-`, `_` and the like, as RFC 6265 has them";
+            self.mistake(top, &table::COOKIE, &what, change);
+        }
+        Some(name)
     }
 
     fn named_keys(&mut self) -> Vec<NamedKey> {

@@ -116,6 +116,14 @@ pub(crate) struct CertificateFiles {
 pub(crate) struct Auth {
     /// Keys that grant everything. In `dev` anyone may, whatever stands here.
     pub(crate) publisher_keys: Vec<String>,
+    /// The cookie that may hold a token.
+    pub(crate) cookie: Option<String>,
+    /// Whether the query may.
+    pub(crate) query_token: bool,
+    /// How long before its token expires a reader is told.
+    pub(crate) expiry_notice: Duration,
+    /// How long it may stay after that.
+    pub(crate) expiry_grace: Duration,
     /// Keys that have names.
     pub(crate) keys: Vec<NamedKey>,
     /// Issuers of tokens; no two have one `issuer`.

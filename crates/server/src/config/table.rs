@@ -64,7 +64,7 @@ pub(crate) enum Standard {
 }
 
 /// Every key, in the order in which documents list them; keys of one table stand together.
-pub(crate) static KEYS: [&Key; 57] = [
+pub(crate) static KEYS: [&Key; 61] = [
     &LISTEN,
     &SHARDS,
     &PUBLIC_URL,
@@ -87,6 +87,10 @@ pub(crate) static KEYS: [&Key; 57] = [
     &USERS,
     &TOKEN_BYTES_MAX,
     &TOKENS_REMEMBERED_MAX,
+    &COOKIE,
+    &QUERY_TOKEN,
+    &EXPIRY_NOTICE,
+    &EXPIRY_GRACE,
     &PAYLOAD_BYTES_MAX,
     &CONNECTIONS_MAX,
     &HANDSHAKES_MAX,
@@ -295,6 +299,40 @@ pub(crate) static TOKENS_REMEMBERED_MAX: Key = Key {
     about: "Tokens that are remembered once their signature has been checked, so that who comes back \
             with one costs no second check. Beyond it: the older ones are forgotten. Watch \
             `fanfare_tokens_remembered_total`.",
+};
+
+pub(crate) static COOKIE: Key = Key {
+    name: "auth.cookie",
+    kind: Kind::Text,
+    default: Standard::Computed { how: "no cookie", example: "\"fanfare_token\"" },
+    about: "The name of a cookie whose value is a token, for pages that can send no header, such as \
+            those with an `EventSource`. It counts where the page's origin is allowed, and without an \
+            `Origin` only for a GET that is no upgrade.",
+};
+
+pub(crate) static QUERY_TOKEN: Key = Key {
+    name: "auth.query_token",
+    kind: Kind::Switch,
+    default: Standard::Value("false"),
+    about: "Whether a request may bring its token as `?token=`. URLs end up in the logs of proxies, \
+            so switch it on only for clients that have no other way, and with tokens that live for \
+            minutes. It never stands in this server's own log.",
+};
+
+pub(crate) static EXPIRY_NOTICE: Key = Key {
+    name: "auth.expiry_notice",
+    kind: Kind::Duration { min: Duration::from_secs(1), max: Duration::from_hours(1) },
+    default: Standard::Value("30s"),
+    about: "How long before its token expires a reader is told, so that it can show a new one; at \
+            most half of what is left when it comes.",
+};
+
+pub(crate) static EXPIRY_GRACE: Key = Key {
+    name: "auth.expiry_grace",
+    kind: Kind::Duration { min: Duration::ZERO, max: Duration::from_mins(10) },
+    default: Standard::Value("10s"),
+    about: "How long a reader may stay after its token has expired. Then a WebSocket is closed with \
+            4001, and a stream is broken off. Watch `fanfare_connections_expired`.",
 };
 
 pub(crate) static PAYLOAD_BYTES_MAX: Key = Key {

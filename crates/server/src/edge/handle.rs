@@ -19,7 +19,7 @@ use super::answer::{self, AnswerBody, Answered};
 use super::body::{self, BodyRules};
 use super::connection::Origin;
 use super::{Shared, operations, page};
-use crate::auth::{Caller, Credentials};
+use crate::auth::Caller;
 
 impl Shared {
     /// Answers a request, whatever it is.
@@ -50,7 +50,7 @@ impl Shared {
             Ok(route) => route,
             Err(problem) => return self.refuse(&problem, &allowed, &mut incoming, &parts).await,
         };
-        let caller = self.caller(&head).await;
+        let caller = self.access.sender_in_time(&head, unix_millis).await;
         match route {
             Route::Publish(_) | Route::Batch(_) | Route::Remove(_) | Route::Change(_) => {
                 self.write(route, &caller, incoming, (&parts, &allowed)).await
@@ -189,20 +189,9 @@ impl Shared {
         if let Transport::Poll { wait } = reading.transport {
             return self.poll(reading, wait, from, allowed).await;
         }
-        let answered = self.stream(reading, caller.identity(), &from.ending, allowed).await?;
+        let answered = self.stream(reading, &caller, &from.ending, allowed).await?;
         from.leave_with_client();
         Ok(answered)
-    }
-
-    async fn caller(&self, head: &Head<'_>) -> Caller {
-        let credentials = Credentials {
-            authorization: head.bytes("authorization"),
-            subprotocol_token: head
-                .list("sec-websocket-protocol")
-                .find_map(|offer| offer.strip_prefix("bearer."))
-                .map(str::as_bytes),
-        };
-        self.access.caller_in_time(credentials, unix_millis).await
     }
 
     /// Refuses, having read the body away: a client that is still sending would otherwise be reset

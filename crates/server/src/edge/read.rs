@@ -8,6 +8,7 @@ use fanfare_core::publication::SessionId;
 use fanfare_core::rate::Rate;
 use fanfare_core::settings::ShardId;
 use fanfare_core::shard::{Answer, Opened, Opening, Request};
+use fanfare_core::time::UnixMillis;
 use fanfare_protocol::native::cors::AllowedOrigin;
 use fanfare_protocol::native::head::Version;
 use fanfare_protocol::native::history::{self, HistoryRequest};
@@ -26,16 +27,18 @@ use super::ask;
 use super::connection::Origin;
 use super::rewound::Ending;
 use super::stream::{Cut, Streaming, Words};
-use crate::auth::Identity;
+use crate::auth::{Caller, Identity};
 use crate::node::Letter;
 use crate::pipe::{PipeItem, PipeReader, pipe};
 
 impl Shared {
-    /// Makes a subscriber on the shard with the fewest connections, which `opener` may change.
+    /// Makes a subscriber on the shard with the fewest connections, which `opener` may change, and
+    /// which stays until its credentials expire.
     pub(super) fn subscribe(
         &self,
         reading: Reading,
         opener: Option<Identity>,
+        expires: Option<UnixMillis>,
     ) -> Result<Subscriber, Problem> {
         let secret = super::random::session()?;
         let shard = self.load.lightest();
@@ -57,6 +60,7 @@ impl Shared {
                 pace,
             }),
             opener,
+            expires,
             pipe: writer,
         });
         Ok(Subscriber { pipe: reader, secret, shard })
@@ -66,13 +70,13 @@ impl Shared {
     pub(super) async fn stream(
         &self,
         reading: Reading,
-        opener: Identity,
+        caller: &Caller,
         ending: &Ending,
         origin: &AllowedOrigin,
     ) -> Result<Answered, Problem> {
         let (words, form) = self.words(&reading, ending);
         let (format, coding) = (reading.format, reading.coding);
-        let begun = match self.begin(reading, opener).await {
+        let begun = match self.begin(reading, caller).await {
             Ok(begun) => begun,
             Err(problem) => return Ok(self.refuse_stream(&problem, words, coding, origin)),
         };
@@ -88,15 +92,16 @@ impl Shared {
     }
 
     /// Subscribes, and waits until every channel has said where it stands.
-    async fn begin(&self, mut reading: Reading, opener: Identity) -> Result<Begun, Problem> {
+    async fn begin(&self, mut reading: Reading, caller: &Caller) -> Result<Begun, Problem> {
         let max_rate = reading.max_rate;
         if self.draining() {
             return Err(Problem::of(Code::Draining));
         }
         let from = std::mem::take(&mut reading.from);
         // Bare payloads do not say which channel they are of.
-        let opener = Some(opener).filter(|_| reading.format.plain() != Format::Text);
-        let subscriber = self.subscribe(reading, opener)?;
+        let changes = reading.format.plain() != Format::Text;
+        let opener = changes.then(|| caller.identity());
+        let subscriber = self.subscribe(reading, opener, caller.expires())?;
         match subscriber.pipe.next().await {
             Some(PipeItem::Opened { channels, cursor }) => {
                 let session = subscriber.session()?;

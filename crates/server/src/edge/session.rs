@@ -3,7 +3,7 @@
 use fanfare_core::code::Code;
 use fanfare_core::cursor::Cursor;
 use fanfare_core::start::{Later, Start, Subscription};
-use fanfare_protocol::native::change::{self, ChangeItem};
+use fanfare_protocol::native::change::{self, ChangeItem, ChangeRequest};
 use fanfare_protocol::native::cors::AllowedOrigin;
 use fanfare_protocol::native::problem::Problem;
 use fanfare_protocol::native::response::Media;
@@ -27,20 +27,23 @@ impl Shared {
         caller: &Caller,
         origin: &AllowedOrigin,
     ) -> Result<Answered, Problem> {
-        let items = change::parse(body, unix_millis())?;
+        let now = unix_millis();
+        let ChangeRequest { items, refresh } = change::parse(body, now)?;
         let wanted = items.into_iter().map(|item| self.alteration(item, caller)).collect();
         let mailbox = self.node.mailboxes().get(usize::from(session.shard));
         let mailbox = mailbox.ok_or_else(|| Problem::of(Code::SessionGone))?;
         let (outcome, told) = oneshot::channel();
         let Session { secret, connection, .. } = session;
         let asker = caller.identity();
-        let change = Change { connection, secret, asker, wanted, outcome };
+        let renewed = refresh.then(|| caller.clone());
+        let change = Change { connection, secret, asker, renewed, wanted, outcome };
         mailbox.put(Letter::Change(Box::new(change)));
         match told.await {
             Ok(Ok(results)) => {
-                Ok(answer::whole(Media::Json, change::answer(&results), None, origin))
+                let left = if refresh { caller.time_left(now) } else { None };
+                Ok(answer::whole(Media::Json, change::answer(&results, left), None, origin))
             }
-            Ok(Err(code)) => Err(Problem::of(code)),
+            Ok(Err(problem)) => Err(problem),
             // The shard has ended, and every stream with it.
             Err(_ended) => Err(Problem::of(Code::Draining)),
         }

@@ -158,6 +158,7 @@ struct Total {
     publishes: u64,
     changes: [u64; 2],
     unanswered: u64,
+    expired: u64,
     coding: CodingFigures,
     tls: TlsFigures,
     shards: u64,
@@ -202,6 +203,7 @@ impl Total {
         self.handed_over += sockets.handed_over;
         self.publishes += sockets.publishes;
         self.unanswered += sockets.silent;
+        self.expired += sockets.expired;
         let changes = [sockets.changes_made, sockets.changes_refused];
         self.changes.iter_mut().zip(changes).for_each(|(sum, more)| *sum += more);
         self.coding.add(&sockets.coding);
@@ -367,6 +369,11 @@ impl Total {
                 "fanfare_connections_silent",
                 "WebSockets ended because nobody answered their pings",
                 self.unanswered,
+            ),
+            counter(
+                "fanfare_connections_expired",
+                "Readers sent away because their credentials had expired",
+                self.expired,
             ),
             Sample {
                 name: "fanfare_connections_broken",

@@ -14,7 +14,7 @@ use fanfare_protocol::native::route::Rules;
 
 use crate::acceptor::AcceptorOptions;
 use crate::auth::token::{Algorithms, IssuerParts, KeySet, Tokens};
-use crate::auth::{Access, ChannelAccess, PublisherKey};
+use crate::auth::{Access, ChannelAccess, Places, PublisherKey};
 use crate::coding;
 use crate::config::settings::{
     Auth, ChannelRules, Issuer, Jitter, KeysAt, Limits, Mode, Settings, SlowReader,
@@ -50,6 +50,10 @@ pub(crate) fn access(settings: &Settings, tokens: Option<Arc<Tokens>>) -> Access
         let access = channel_access(Some(namespace.name.as_str().into()), &namespace.rules);
         (namespace.prefix.as_str().into(), access)
     });
+    let places = Places {
+        cookie: settings.auth.cookie.as_deref().map(Into::into),
+        query: settings.auth.query_token,
+    };
     let access = match settings.mode {
         Mode::Dev | Mode::Demo => Access::open(rest, namespaces),
         Mode::Serve => {
@@ -60,7 +64,7 @@ pub(crate) fn access(settings: &Settings, tokens: Option<Arc<Tokens>>) -> Access
             Access::keyed(keys.chain(named), rest, namespaces)
         }
     };
-    access.with_tokens(tokens)
+    access.looking_in(places).with_tokens(tokens)
 }
 
 /// What is done with tokens; none if there is no issuer.

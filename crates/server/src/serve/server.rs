@@ -319,6 +319,8 @@ fn shard_options(settings: &Settings) -> ShardOptions {
         body_progress_bytes: limits.request_body_progress_bytes,
         body_within: limits.request_body_progress_timeout,
         idle_within: parts::IDLE_WITHIN,
+        expiry_notice: settings.auth.expiry_notice,
+        expiry_grace: settings.auth.expiry_grace,
         retry: settings.retry.min..settings.retry.max,
         drain_retry: settings.drain.retry.min..settings.drain.retry.max,
         ..ShardOptions::default()

@@ -19,7 +19,7 @@ use tokio::sync::oneshot;
 use super::connection::Connection;
 use super::event_loop::EventLoop;
 use super::websocket::Reply;
-use crate::auth::Identity;
+use crate::auth::{Caller, Identity};
 
 /// A request to change a stream, on its way from the edge.
 #[derive(Debug)]
@@ -30,6 +30,8 @@ pub(crate) struct Change {
     pub secret: SessionId,
     /// Who asks.
     pub asker: Identity,
+    /// Whose credentials the stream is to stay for from now on, if that is to change.
+    pub renewed: Option<Caller>,
     /// What is wanted, in order.
     pub wanted: Vec<Alteration>,
     /// Where the outcome goes.
@@ -48,7 +50,7 @@ pub(crate) enum Alteration {
 }
 
 /// A result for each channel, or why there is none.
-pub(crate) type Outcome = Result<Vec<Result<Changed, Problem>>, Code>;
+pub(crate) type Outcome = Result<Vec<Result<Changed, Problem>>, Problem>;
 
 /// The change of a stream that is being made.
 #[derive(Debug)]
@@ -87,10 +89,22 @@ impl EventLoop {
         }
     }
 
+    /// Renews what the stream stays for, if that is asked; refuses the change if that cannot be.
+    fn renewed(&mut self, change: Change) -> Option<Change> {
+        let Some(caller) = &change.renewed else {
+            return Some(change);
+        };
+        let Err(problem) = self.renew(change.connection, caller) else {
+            return Some(change);
+        };
+        let _gone = change.outcome.send(Err(problem));
+        None
+    }
+
     /// A change that can begin; none if nobody waits for it any more, or its stream has not taken
     /// what it was told before: a reader that does not read could be told gaps without end.
-    fn ready(&self, change: Change) -> Option<Changing> {
-        let Change { connection, wanted, outcome, .. } = change;
+    fn ready(&mut self, change: Change) -> Option<Changing> {
+        let Change { connection, wanted, outcome, .. } = self.renewed(change)?;
         if outcome.is_closed() {
             return None;
         }
@@ -150,7 +164,9 @@ impl EventLoop {
             Reply::Subscribed(opened) => Ok(Changed::Added((*opened).clone())),
             Reply::Unsubscribed(_) => Ok(Changed::Dropped(channel)),
             Reply::Refused(code) => Err(Problem::of(*code).about(&channel, None)),
-            Reply::Answer(..) => Err(Problem::of(Code::Internal).about(&channel, None)),
+            Reply::Answer(..) | Reply::Refreshed(_) | Reply::NotRefreshed(_) => {
+                Err(Problem::of(Code::Internal).about(&channel, None))
+            }
         };
         let figures = &mut self.sockets.figures;
         match &result {
@@ -191,7 +207,7 @@ impl EventLoop {
 
 /// Tells who asked, if they are still there.
 fn refuse(outcome: oneshot::Sender<Outcome>, code: Code) {
-    let _gone = outcome.send(Err(code));
+    let _gone = outcome.send(Err(Problem::of(code)));
 }
 
 /// Changes that wait for their turn on one stream, at most.

@@ -15,6 +15,7 @@ use super::batch::Batches;
 use super::change::Changing;
 use super::connection::id_of;
 use super::http::Judge;
+use super::lease::Leases;
 use super::options::ShardOptions;
 use super::seat::{Answerer, Parts, Seat, WAKER};
 use super::session::Sessions;
@@ -49,6 +50,8 @@ pub(super) struct EventLoop {
     pub(super) batches: Batches,
     /// Changes of streams that are not all made, by connection.
     pub(super) changes: std::collections::HashMap<ConnectionId, Changing>,
+    /// How long readers may stay whose credentials expire.
+    pub(super) leases: Leases,
     /// The connection whose visit is under way.
     pub(super) visiting: Option<ConnectionId>,
     pub(super) course: Course,
@@ -105,6 +108,7 @@ impl EventLoop {
             questions: std::collections::HashMap::new(),
             batches: Batches::default(),
             changes: std::collections::HashMap::new(),
+            leases: Leases::default(),
             visiting: None,
             course: Course::Running,
             drain_ends: 0,
@@ -157,6 +161,7 @@ impl EventLoop {
         self.waker.reset();
         let letters = self.open_letters();
         self.lapse_due();
+        self.look_at_leases();
         self.visit_ready();
         let now = self.sockets.now;
         if self.core.tick_at().is_some_and(|at| at <= now.millis) {
@@ -289,7 +294,9 @@ impl EventLoop {
         if idle == Idle::No || !self.sockets.ready.is_empty() || !self.due.is_empty() {
             return Some(Duration::ZERO);
         }
-        let next = [self.sockets.wheel.next(), self.core.tick_at()];
+        let now = self.sockets.now;
+        let lease = self.leases.next().map(|at| now.millis + at.saturating_sub(now.unix));
+        let next = [self.sockets.wheel.next(), self.core.tick_at(), lease];
         let next = next.into_iter().flatten().min()?;
         Some(Duration::from_millis(next).saturating_sub(self.began.elapsed()))
     }

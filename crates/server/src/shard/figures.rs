@@ -35,6 +35,8 @@ pub(crate) struct SocketFigures {
     pub silent: u64,
     /// What became of TLS handshakes.
     pub tls: TlsFigures,
+    /// Readers sent away because their credentials had expired.
+    pub expired: u64,
     /// What was compressed and inflated; filled in for a snapshot.
     pub coding: CodingFigures,
 }

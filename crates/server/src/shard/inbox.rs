@@ -3,6 +3,7 @@
 use std::sync::mpsc::TryRecvError;
 
 use fanfare_core::shard::{Completion, ConnectionId, Input, Opening, Verdict};
+use fanfare_core::time::UnixMillis;
 
 use super::connection::{Connection, Link, Piped, State};
 use super::event_loop::{Course, EventLoop, Idle};
@@ -57,8 +58,8 @@ impl EventLoop {
                 self.welcome((socket, entrance), Http::new(peer), counted);
             }
             Letter::Adopted(adoption) => self.adopt(*adoption),
-            Letter::Subscriber { opening, opener, pipe } => {
-                self.subscribe_pipe(opening, opener, pipe);
+            Letter::Subscriber { opening, opener, expires, pipe } => {
+                self.subscribe_pipe(opening, (opener, expires), pipe);
             }
             Letter::Change(change) => self.change(*change),
             Letter::PipeReady(id) => {
@@ -140,6 +141,7 @@ impl EventLoop {
         let mut session =
             websocket::Session::new(socket_request, &opening.subscriptions, &self.judge);
         session.keep(leftover);
+        let expires = session.expires();
         let socket = mio::net::TcpStream::from_std(socket);
         let state = State::Socket(Box::new(session));
         let link = link(socket, tls.map(|tls| *tls));
@@ -147,6 +149,7 @@ impl EventLoop {
         connection.marks.readable = true;
         self.load.arrive(self.shard);
         if let Some(id) = self.sockets.admit(connection) {
+            self.lease(id, expires);
             self.attach(id, opening);
         }
     }
@@ -154,7 +157,7 @@ impl EventLoop {
     fn subscribe_pipe(
         &mut self,
         opening: Box<Opening>,
-        opener: Option<Identity>,
+        (opener, expires): (Option<Identity>, Option<UnixMillis>),
         pipe: PipeWriter,
     ) {
         let (format, session) = (opening.format, opening.session);
@@ -169,6 +172,7 @@ impl EventLoop {
             _ => false,
         };
         if bound {
+            self.lease(id, expires);
             self.attach(id, opening);
         } else {
             self.sockets.remove(id);

@@ -28,11 +28,14 @@ impl EventLoop {
         match becoming {
             Becoming::Stream(stream, opening) => {
                 // Whatever else the client has sent, on a stream it is not listened to.
+                let expires = stream.expires();
                 self.sockets.turn_into(id, State::Stream(Box::new(stream)));
+                self.lease(id, expires);
                 self.attach(id, Box::new(opening));
             }
             Becoming::Socket(mut session, opening) => {
                 session.keep(leftover);
+                self.lease(id, session.expires());
                 self.sockets.turn_into(id, State::Socket(Box::new(session)));
                 self.attach(id, opening);
             }
@@ -122,6 +125,7 @@ impl EventLoop {
     /// Takes the reader out of the core, which delivers nothing more to it.
     pub(super) fn detach(&mut self, id: ConnectionId) {
         self.questions.remove(&id);
+        self.leases.end(id);
         self.give_up_changes(id);
         let attached = self
             .sockets

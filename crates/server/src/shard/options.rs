@@ -21,6 +21,10 @@ pub(crate) struct ShardOptions {
     pub idle_within: Duration,
     /// How long a closing connection may take to go.
     pub close_within: Duration,
+    /// How long before its credentials expire a reader is told (`auth.expiry_notice`).
+    pub expiry_notice: Duration,
+    /// How long after that it may stay (`auth.expiry_grace`).
+    pub expiry_grace: Duration,
     /// How long the authority may take to answer.
     pub authority_within: Duration,
     /// When a stream's client is to come back by itself after a cut, at the earliest and at the
@@ -40,6 +44,8 @@ impl Default for ShardOptions {
             body_bytes_max: 64 * 1024,
             idle_within: Duration::from_secs(75),
             close_within: Duration::from_secs(5),
+            expiry_notice: Duration::from_secs(30),
+            expiry_grace: Duration::from_secs(10),
             authority_within: Duration::from_secs(10),
             retry: Duration::from_secs(2)..Duration::from_secs(3),
             drain_retry: Duration::from_secs(1)..Duration::from_secs(10),

@@ -187,6 +187,7 @@ impl EventLoop {
             Step::Unsubscribe { request, channel } => {
                 self.input(Input::Unsubscribe { connection: id, request, channel });
             }
+            Step::Refresh { request, caller } => self.refresh(id, request, *caller),
             Step::Become(becoming) => {
                 self.become_reader(id, *becoming);
                 return Turn::Over;

@@ -5,6 +5,8 @@ use fanfare_core::name::ChannelName;
 use fanfare_core::shard::{Opening, Request};
 use fanfare_core::start::Subscription;
 
+use crate::auth::Caller;
+
 /// What is to be done after bytes of a client were decoded. Whatever was appended to the output
 /// goes out before it.
 #[derive(Debug)]
@@ -37,6 +39,13 @@ pub(super) enum Step {
         request: u64,
         /// The channel.
         channel: ChannelName,
+    },
+    /// New credentials were shown and found good.
+    Refresh {
+        /// The connection's number for it.
+        request: u64,
+        /// Who the client is with them.
+        caller: Box<Caller>,
     },
     /// The connection becomes a reader.
     Become(Box<Becoming>),

@@ -8,6 +8,7 @@ use fanfare_core::frame::Format;
 use fanfare_core::gap::Gap;
 use fanfare_core::name::ChannelName;
 use fanfare_core::publication::SessionId;
+use fanfare_core::time::UnixMillis;
 use fanfare_protocol::native::chunk::{Framing, LAST_CHUNK, append_part};
 use fanfare_protocol::native::cors::AllowedOrigin;
 use fanfare_protocol::native::head::Version;
@@ -21,7 +22,7 @@ use fanfare_protocol::native::response::{
 use fanfare_protocol::native::{ndjson, sse};
 
 use super::step::Step;
-use crate::auth::Identity;
+use crate::auth::{Caller, Identity};
 
 /// A reader of a stream.
 #[derive(Debug)]
@@ -53,6 +54,8 @@ struct Unopened {
     coding: ContentCoding,
     opening: OpeningEvent,
     from: Cow<'static, str>,
+    /// When the credentials of its reader expire.
+    expires: Option<UnixMillis>,
 }
 
 impl Stream {
@@ -61,13 +64,13 @@ impl Stream {
         reading: &Reading,
         origin: AllowedOrigin,
         session: SessionId,
-        opener: Identity,
+        opener: &Caller,
     ) -> Self {
         Self {
             session,
             format: reading.format,
             version: reading.version,
-            opener,
+            opener: opener.identity(),
             beat_secs: u8::try_from(reading.heartbeat.every.as_secs()).unwrap_or(u8::MAX),
             beat_form: reading.heartbeat.form,
             stage: Stage::Opening(Box::new(Unopened {
@@ -75,8 +78,17 @@ impl Stream {
                 coding: reading.coding,
                 opening: reading.opening,
                 from: reading.from.clone(),
+                expires: opener.expires(),
             })),
             packing: Packing::of(reading.format),
+        }
+    }
+
+    /// When the credentials of its reader expire, as long as it is not open.
+    pub(super) fn expires(&self) -> Option<UnixMillis> {
+        match &self.stage {
+            Stage::Opening(unopened) => unopened.expires,
+            Stage::Open => None,
         }
     }
 
@@ -189,6 +201,19 @@ impl Stream {
             ndjson::append_end(&mut part, channel, cursor);
         }
         self.tell(&part, out);
+    }
+
+    /// Tells that its reader's credentials expire.
+    pub(super) fn tell_expiring(&mut self, left: Duration, out: &mut Vec<u8>) {
+        let mut part = Vec::new();
+        if self.is_sse() {
+            sse::append_expiring(&mut part, left);
+        } else if self.is_ndjson() {
+            ndjson::append_expiring(&mut part, left);
+        }
+        if self.is_open() && !part.is_empty() {
+            self.tell(&part, out);
+        }
     }
 
     /// Says that the server is still there; nothing where the format has no words for it.

@@ -34,6 +34,7 @@ mod tidy;
 mod tls;
 mod token;
 mod transcript;
+mod trust;
 mod vanish;
 mod wire;
 

@@ -115,7 +115,7 @@ impl Shared {
         let _counted = self.cells.enter(metrics::Transport::Poll);
         let mut drain = self.drain.clone();
         // A poll never learns its session, so nobody changes it.
-        let pipe = self.subscribe(reading, None)?.pipe;
+        let pipe = self.subscribe(reading, None, None)?.pipe;
         let mut waiting = true;
         loop {
             let item = tokio::select! {

@@ -15,7 +15,7 @@ use fanfare_protocol::native::reading::{BodyWanted, Reading, Transport};
 use fanfare_protocol::native::response::Persistence;
 use fanfare_protocol::native::route::{Route, Rules, route};
 
-use crate::auth::{Access, Caller, Credentials};
+use crate::auth::{Access, Caller};
 use crate::shard::options::ShardOptions;
 use crate::shard::request::SocketRequest;
 use crate::shard::step::Becoming;
@@ -135,7 +135,7 @@ impl Judge {
 
     /// Whether it may be published, by its head alone.
     fn may_publish(&self, head: &Head<'_>, given: Given) -> bool {
-        let caller = self.access.caller(credentials(head), given.now);
+        let caller = self.access.sender(head, given.now);
         if self.access.may_publish_somewhere(&caller).is_err() {
             return false;
         }
@@ -156,7 +156,7 @@ impl Judge {
             let [Ok(channel)] = publishing.channels.as_slice() else {
                 return None;
             };
-            let caller = self.access.caller(credentials(head), given.now);
+            let caller = self.access.sender(head, given.now);
             self.access.may_publish(&caller, channel, publishing.end()).ok()?;
             let body = Bytes::copy_from_slice(body);
             let drafts = publishing.drafts(body, caller.publisher(), &self.rules).ok()?;
@@ -181,7 +181,7 @@ impl Judge {
         let Ok(Route::Read(reading)) = route(head, &self.rules, given.now) else {
             return Decision::HandOver;
         };
-        let caller = self.access.caller(credentials(head), given.now);
+        let caller = self.access.sender(head, given.now);
         // The edge can wait for the keys that its token is to be checked by.
         if caller.may_pass_soon() {
             return Decision::HandOver;
@@ -207,7 +207,7 @@ impl Judge {
         given: Given,
     ) -> Option<Becoming> {
         self.access.may_open(caller, &reading.subscriptions).ok()?;
-        let stream = Stream::new(&reading, origin, given.session, caller.identity());
+        let stream = Stream::new(&reading, origin, given.session, caller);
         let pace = reading.pace();
         let opening = Opening {
             format: reading.format,
@@ -243,15 +243,6 @@ impl Judge {
             Some(problem) => Becoming::Refused(session.refused(upgrade, problem)),
             None => Becoming::Socket(session.upgrading(upgrade), opening),
         }
-    }
-}
-
-fn credentials<'a>(head: &Head<'a>) -> Credentials<'a> {
-    let token =
-        head.list("sec-websocket-protocol").find_map(|offered| offered.strip_prefix("bearer."));
-    Credentials {
-        authorization: head.bytes("authorization"),
-        subprotocol_token: token.map(str::as_bytes),
     }
 }
 

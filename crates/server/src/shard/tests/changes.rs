@@ -22,7 +22,7 @@ use crate::node::Letter;
 use crate::pipe::{PipeItem, PipeReader, pipe};
 use crate::shard::{Alteration, Answerer, Change};
 
-type Told = oneshot::Receiver<Result<Vec<Result<Changed, Problem>>, Code>>;
+type Told = oneshot::Receiver<Result<Vec<Result<Changed, Problem>>, Problem>>;
 
 const SECRET: SessionId = SessionId(42);
 
@@ -68,6 +68,7 @@ impl<'a> Stream<'a> {
                 pace: Pace::Usual,
             }),
             opener: Some(nobody()),
+            expires: None,
             pipe: writer,
         });
         running.snapshots();
@@ -95,6 +96,7 @@ impl<'a> Stream<'a> {
             connection: self.connection,
             secret: SECRET,
             asker: nobody(),
+            renewed: None,
             wanted,
             outcome,
         };
@@ -115,7 +117,7 @@ fn words(told: Told) -> Result<Vec<String>, Code> {
         Ok(Changed::Dropped(channel)) => format!("-{channel}"),
         Err(problem) => problem.code().name().to_owned(),
     };
-    Ok(wait(told).unwrap()?.into_iter().map(word).collect())
+    Ok(wait(told).unwrap().map_err(|problem| problem.code())?.into_iter().map(word).collect())
 }
 
 #[test]
@@ -169,7 +171,7 @@ fn whoever_waits_is_told_that_the_stream_has_gone() {
     running.wait_until("its place is free", |running| running.load.lightest() == 0);
     let (outcome, told) = oneshot::channel();
     let (secret, asker) = (SECRET, nobody());
-    let change = Change { connection, secret, asker, wanted: Vec::new(), outcome };
+    let change = Change { connection, secret, asker, renewed: None, wanted: Vec::new(), outcome };
     running.node.mailboxes()[0].put(Letter::Change(Box::new(change)));
     assert_eq!(words(told), Err(Code::SessionGone));
 }

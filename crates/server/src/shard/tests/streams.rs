@@ -256,6 +256,7 @@ fn subscribers_of_the_edge_count_where_they_are() {
             pace: fanfare_core::rate::Pace::Usual,
         }),
         opener: None,
+        expires: None,
         pipe: writer,
     });
     running.snapshots();

@@ -10,7 +10,7 @@ use fanfare_core::start::Subscription;
 use fanfare_core::time::UnixMillis;
 use fanfare_protocol::native::problem::Problem;
 use fanfare_protocol::native::starts::start_later;
-use fanfare_protocol::native::v1::{self, Ask, CommandId, Speaker};
+use fanfare_protocol::native::v1::{self, Ask, CommandId, Speaker, Token};
 use fanfare_protocol::websocket::{CloseCode, Frame, MessageKind, append_frame};
 
 use super::{Language, Session};
@@ -93,7 +93,7 @@ impl Session {
                 return Step::Told(bad.problem.code());
             }
         };
-        if let Err(problem) = self.may(&command.ask, &judge.access) {
+        if let Err(problem) = self.may(&command.ask, &judge.access, now) {
             append_error(out, Some(&command.id), &problem);
             return Step::Told(problem.code());
         }
@@ -136,6 +136,27 @@ impl Session {
                 self.remember(&channel);
                 self.publish(Some(command.id), channel, draft)
             }
+            Ask::Refresh(token) => self.refresh(command.id, &token, judge, now, out),
+        }
+    }
+
+    /// Looks at new credentials; whether they cover what the client reads, the loop knows.
+    fn refresh(
+        &mut self,
+        id: CommandId,
+        token: &Token,
+        judge: &Judge,
+        now: UnixMillis,
+        out: &mut Vec<u8>,
+    ) -> Step {
+        match judge.access.renewed(&self.caller.identity(), token.as_bytes(), now) {
+            Ok(caller) => {
+                Step::Refresh { request: self.wait_for(Some(id)), caller: Box::new(caller) }
+            }
+            Err(problem) => {
+                append_error(out, Some(&id), &problem);
+                Step::Told(problem.code())
+            }
         }
     }
 
@@ -150,16 +171,17 @@ impl Session {
     }
 
     /// Whether the client may have what it asks for.
-    fn may(&self, ask: &Ask, access: &Access) -> Result<(), Problem> {
+    fn may(&self, ask: &Ask, access: &Access, now: UnixMillis) -> Result<(), Problem> {
         match ask {
+            // Whoever has subscribed may leave.
+            Ask::Unsubscribe(_) | Ask::Ping | Ask::Refresh(_) => Ok(()),
+            _ if self.caller.has_expired(now) => Err(access.expired()),
             Ask::Subscribe { channel, notices, .. } => {
                 access.may_attach(&self.caller, channel, *notices)
             }
             Ask::History(channel, _) => access.may_look_back(&self.caller, channel),
             Ask::Presence(channel, _) => access.may_list(&self.caller, channel),
             Ask::Publish(channel, draft) => access.may_send(&self.caller, channel, draft.end),
-            // Whoever has subscribed may leave.
-            Ask::Unsubscribe(_) | Ask::Ping => Ok(()),
         }
     }
 

@@ -304,7 +304,7 @@ fn each_channel_says_what_a_client_may_have() {
         ("\"publish\",\"channel\":\"a\",\"end\":true", None),
         ("\"publish\",\"channel\":\"mute:a\",\"data\":1", Some(Code::Forbidden)),
     ];
-    let key = Credentials { authorization: Some(b"Bearer secret"), subprotocol_token: None };
+    let key = Credentials { authorization: Some(b"Bearer secret"), ..Credentials::default() };
     for (credentials, said) in [(Credentials::default(), nobody), (key, holder)] {
         for (said, refused) in said {
             let mut session = with(credentials, Format::WebSocketV1, Echo::On, &judge);

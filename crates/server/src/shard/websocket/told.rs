@@ -1,11 +1,14 @@
 //! What a WebSocket is told beside its publications: the answer to its handshake, the opening,
 //! replies, gaps, ends and why it is closed.
 
+use std::time::Duration;
+
 use fanfare_core::code::Code;
 use fanfare_core::cursor::{Cursor, CursorEntry};
 use fanfare_core::gap::Gap;
 use fanfare_core::name::ChannelName;
 use fanfare_core::shard::{Answer, Disconnect, Opened};
+use fanfare_core::time::UnixMillis;
 use fanfare_protocol::native::cursor::entry_text;
 use fanfare_protocol::native::opening::Open;
 use fanfare_protocol::native::problem::Problem;
@@ -15,6 +18,7 @@ use fanfare_protocol::websocket::{CloseCode, REASON_BYTES_MAX};
 
 use super::message::{append_error, append_text, close_code_of};
 use super::{Language, Session, Stage, Upgrade};
+use crate::auth::Caller;
 use crate::shard::step::Step;
 
 /// What came of a command.
@@ -24,6 +28,10 @@ pub(in crate::shard) enum Reply<'a> {
     Unsubscribed(&'a ChannelName),
     Answer(&'a ChannelName, &'a Answer),
     Refused(Code),
+    /// New credentials were taken, which are good for so long.
+    Refreshed(Option<Duration>),
+    /// New credentials were not taken, and why.
+    NotRefreshed(&'a Problem),
 }
 
 impl Session {
@@ -104,6 +112,34 @@ impl Session {
         }
     }
 
+    /// From now on the client is who its new credentials say.
+    pub(in crate::shard) fn trust(&mut self, caller: Caller) {
+        self.caller = caller;
+    }
+
+    /// When the client's credentials expire.
+    pub(in crate::shard) fn expires(&self) -> Option<UnixMillis> {
+        self.caller.expires()
+    }
+
+    /// Tells that its credentials expire; a raw socket has no words for it.
+    pub(in crate::shard) fn tell_expiring(&self, left: Duration, out: &mut Vec<u8>) {
+        let open = matches!(self.stage, Stage::Open | Stage::Busy(_));
+        if open && matches!(self.language, Language::V1(_)) {
+            let mut payload = Vec::new();
+            v1::append_expiring(&mut payload, left);
+            append_text(out, &payload);
+        }
+    }
+
+    /// Closes because its credentials have expired.
+    pub(in crate::shard) fn expire(&mut self, problem: &Problem, out: &mut Vec<u8>) -> Step {
+        if let Stage::Upgrading(upgrade) = &self.stage {
+            append_switch(out, upgrade, None);
+        }
+        self.close(close_code_of(problem.code()), &problem.close_reason(), out)
+    }
+
     /// Tells a gap; a raw socket has no words for it.
     pub(in crate::shard) fn tell_gap(&self, gap: &Gap, out: &mut Vec<u8>) {
         if matches!(self.language, Language::V1(_)) {
@@ -162,6 +198,8 @@ fn append_reply(out: &mut Vec<u8>, id: &CommandId, reply: &Reply<'_>) {
         Reply::Unsubscribed(channel) => v1::append_unsubscribed(&mut payload, id, channel),
         Reply::Answer(channel, answer) => v1::append_answer(&mut payload, id, channel, answer),
         Reply::Refused(code) => return append_error(out, Some(id), &Problem::of(*code)),
+        Reply::Refreshed(left) => v1::append_refreshed(&mut payload, id, *left),
+        Reply::NotRefreshed(problem) => return append_error(out, Some(id), problem),
     }
     append_text(out, &payload);
 }

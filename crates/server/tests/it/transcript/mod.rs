@@ -112,6 +112,7 @@ const CONVERSATIONS: [Conversation; 4] = [
             "v1-publish-refused",
             "v1-history",
             "v1-ping",
+            "v1-refresh",
             "v1-errors",
         ],
         during: &[],

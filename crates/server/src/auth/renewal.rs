@@ -1,0 +1,58 @@
+//! New credentials for a connection that goes on.
+
+use fanfare_core::code::Code;
+use fanfare_core::name::ChannelName;
+use fanfare_core::time::UnixMillis;
+use fanfare_protocol::native::problem::Problem;
+
+use super::caller::Standing;
+use super::grant::Right;
+use super::{Access, Caller, Credentials, Identity, refusal};
+
+impl Access {
+    /// Who shows this token to stay connected as who they were.
+    ///
+    /// # Errors
+    /// What to tell them: 401 where the token is not good, 403 where it is of somebody else.
+    pub(crate) fn renewed(
+        &self,
+        was: &Identity,
+        token: &[u8],
+        now: UnixMillis,
+    ) -> Result<Caller, Problem> {
+        let credentials = Credentials { subprotocol_token: Some(token), ..Credentials::default() };
+        let caller = self.caller(credentials, now);
+        if let Standing::Mistaken(_) = caller.standing {
+            return Err(refusal::of(&caller, Right::Subscribe, None, &self.rest));
+        }
+        if caller.identity() == *was {
+            return Ok(caller);
+        }
+        Err(Problem::new(
+            Code::Forbidden,
+            "The token is of somebody else than the connection.",
+            "Refresh with a token of the same issuer and subject; open a new connection for another.",
+        ))
+    }
+
+    /// What is told who asks for something with credentials that have expired meanwhile.
+    pub(crate) fn expired(&self) -> Problem {
+        Problem::new(
+            Code::Unauthorized,
+            "The credentials of this connection have expired.",
+            "Send `{\"type\":\"refresh\",\"token\":\"…\"}` with new ones.",
+        )
+    }
+
+    /// Whether who shows new credentials may go on with what they read.
+    ///
+    /// # Errors
+    /// What to tell them, about the first channel that they may not.
+    pub(crate) fn may_go_on<'a>(
+        &self,
+        caller: &Caller,
+        channels: impl IntoIterator<Item = &'a ChannelName>,
+    ) -> Result<(), Problem> {
+        channels.into_iter().try_for_each(|channel| self.may_subscribe(caller, channel))
+    }
+}
