@@ -34,9 +34,10 @@ bench *flags:
 fuzz seconds="60":
     cargo fuzz list | xargs -I '{}' cargo fuzz run -s none '{}' -- -max_total_time={{seconds}}
 
-# The long runs: slow readers, black holes, floods of connections.
+# The long runs: slow readers, black holes, floods; 1,000 kills, 500 power cuts, 10,000 flipped bits.
 soak:
-    FANFARE_SOAK=1 cargo test --release -p fanfare --test it -- --nocapture --test-threads=1 soak abuse vanish
+    FANFARE_SOAK=1 cargo test --release -p fanfare --test it -- --nocapture --test-threads=1 soak abuse vanish crash
+    FANFARE_LOG_FLIPS=10000 cargo test --release -p fanfare --bin fanfare -- --nocapture flips
 
 # The browser and client tests alone.
 browser:

@@ -2,6 +2,8 @@
 
 import { setTimeout as pause } from "node:timers/promises";
 
+export { pause };
+
 /** The moment this many milliseconds from now. */
 export function deadline(milliseconds) {
   return performance.now() + milliseconds;

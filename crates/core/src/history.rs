@@ -110,13 +110,7 @@ impl<K: Kept> Extent<'_, K> {
     pub fn select(&self, query: &HistoryQuery) -> Selection {
         let Located { from, gap, .. } = self.locate(query.since);
         let first = self.kept.place_after(from.offset);
-        let last = match query.until {
-            Some(Until::Position(until)) if until.epoch == self.head.epoch => {
-                self.kept.place_after(until.offset)
-            }
-            None | Some(Until::Position(_)) => self.kept.count(),
-            Some(Until::Time(until)) => self.kept.place_since(until.saturating_add(1)),
-        };
+        let (last, lost) = self.end_of(query.until);
         let wanted = first..last.max(first);
         let places = self.within(&wanted, query);
         let more = places != wanted;
@@ -143,8 +137,21 @@ impl<K: Kept> Extent<'_, K> {
             order: query.order,
             cursor: CursorEntry { hash, position, ended: false },
             next: more.then(|| self.head.at(next)),
-            gap,
+            gap: gap.or(lost),
             ended: self.ended && !more && query.until.is_none(),
+        }
+    }
+
+    /// Where the wanted publications end. Nothing is kept of what led up to a place in another
+    /// history: that is a gap.
+    fn end_of(&self, until: Option<Until>) -> (usize, Option<Gap>) {
+        match until {
+            None => (self.kept.count(), None),
+            Some(Until::Position(until)) if until.epoch != self.head.epoch => {
+                (0, self.gap(Some(until), GapReason::Epoch).gap)
+            }
+            Some(Until::Position(until)) => (self.kept.place_after(until.offset), None),
+            Some(Until::Time(until)) => (self.kept.place_since(until.saturating_add(1)), None),
         }
     }
 

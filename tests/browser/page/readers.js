@@ -4,7 +4,7 @@
 /**
  * Starts a reader.
  *
- * @param {"event-source"|"fetch-event-source"|"websocket"|"raw-websocket"} kind
+ * @param {"event-source"|"fetch-event-source"|"websocket"|"raw-websocket"|"by-turns"} kind
  * @param {object} options
  * @param {string} options.host `127.0.0.1:port` of the server or of the proxy before it
  * @param {string[]} options.channels
@@ -17,6 +17,7 @@
  * @property {number} attached how many connections stand now, each at a position it knows
  * @property {number} opened how often a connection stood and, where the protocol says so, told its position
  * @property {number} reopened how often this code, and not the browser, opened anew
+ * @property {string[]} [turns] what each connection that stood was carried by, where that changes
  */
 export function start(kind, options) {
   const report = { received: {}, gaps: [], attached: 0, opened: 0, reopened: 0 };
@@ -29,6 +30,7 @@ const READERS = {
   "fetch-event-source": readFetchEventSource,
   websocket: readWebSocket,
   "raw-websocket": readRawWebSockets,
+  "by-turns": readByTurns,
 };
 
 /** The browser comes back by itself; only silence needs help, which heartbeats reveal. */
@@ -153,6 +155,73 @@ function readRawWebSockets({ host, channels, WebSocket }, report) {
     });
   });
   return () => stops.forEach((stop) => stop());
+}
+
+/** Comes back over the other transport each time, from the same cursor: a WebSocket, then an EventSource, then again. */
+function readByTurns({ host, channels }, report) {
+  report.turns = [];
+  // The cursor of the opening, and what followed it in each channel: of two entries for one channel the last counts.
+  let whole = "";
+  const entries = new Map();
+  let close;
+  let again;
+  const rest = () => `${host}/c/${channels.join(",")}${query(whole + [...entries.values()].join(""))}`;
+
+  function attached(carrier, cursor) {
+    whole = cursor;
+    entries.clear();
+    report.turns.push(carrier);
+    report.attached = 1;
+    report.opened += 1;
+  }
+
+  function lost() {
+    close();
+    report.attached = 0;
+    report.reopened += 1;
+    again = setTimeout(open, COME_BACK_AFTER_MS);
+  }
+
+  function overSocket() {
+    const socket = new WebSocket(`ws://${rest()}`, ["fanfare.v1"]);
+    socket.onmessage = ({ data }) => {
+      const message = JSON.parse(data);
+      if (message.type === "open") return attached("websocket", message.channels.map(({ cursor }) => cursor).join(""));
+      if (message.cursor) entries.set(message.channel, message.cursor);
+      if (message.type === "message") take(report, message.data);
+      else if (message.type === "gap") report.gaps.push(message);
+    };
+    socket.onclose = lost;
+    close = () => {
+      socket.onclose = null;
+      socket.close();
+    };
+  }
+
+  function overEvents() {
+    const source = new EventSource(`http://${rest()}`);
+    source.addEventListener("fanfare.open", ({ lastEventId }) => attached("event-source", lastEventId));
+    source.addEventListener("fanfare.gap", ({ lastEventId, data }) => {
+      whole = lastEventId;
+      report.gaps.push(JSON.parse(data));
+    });
+    source.onmessage = ({ lastEventId, data }) => {
+      whole = lastEventId;
+      take(report, data);
+    };
+    source.onerror = lost;
+    close = () => source.close();
+  }
+
+  function open() {
+    if (report.turns.at(-1) === "websocket") overEvents();
+    else overSocket();
+  }
+  open();
+  return () => {
+    clearTimeout(again);
+    close();
+  };
 }
 
 /** Opens a WebSocket and opens it anew whenever it has closed or no longer answers. */

@@ -7,6 +7,7 @@ use bytes::Bytes;
 use crate::code::Code;
 use crate::cursor::Cursor;
 use crate::frame::{Format, Frame};
+use crate::gap::GapReason;
 use crate::name::ChannelName;
 use crate::namespace::{NamespaceRules, Presence};
 use crate::permit::Permit;
@@ -328,6 +329,35 @@ fn history_pages_give_what_a_list_would() {
                 assert_eq!(walk(&mut hub, query), expected, "{query:?}");
             }
         }
+    }
+}
+
+/// Whoever pages backwards while the channel is removed would otherwise be given what is newer than
+/// all that he has seen, as if it were older.
+#[test]
+fn an_end_in_another_history_is_a_gap_and_not_ignored() {
+    let mut hub = Hub::new(8);
+    for _ in 0..3 {
+        hub.offset("a", text("x"));
+    }
+    let elsewhere = Position::new(2, Epoch::from_bits(0xE15E));
+    for order in [Order::Ascending, Order::Descending] {
+        let mut query = HistoryQuery {
+            since: Start::All,
+            until: Some(Until::Position(elsewhere)),
+            limit: 10,
+            bytes: usize::MAX,
+            order,
+        };
+        let page = hub.history("a", query);
+        let gap = page.gap.expect("it is told");
+        assert_eq!((gap.from, gap.reason), (Some(elsewhere), GapReason::Epoch));
+        assert_eq!((gap.to.offset, page.publications.len(), page.next), (0, 0, None));
+        assert!(!page.ended);
+        // Who reads on from the answer's cursor has everything that there is.
+        query.since = Start::After(page.cursor.position);
+        query.until = None;
+        assert_eq!(hub.history("a", query).publications.len(), 3);
     }
 }
 

@@ -215,6 +215,10 @@ fn general_hint(code: Code) -> &'static str {
              content type, event, tags, ttl and end."
         }
         Code::ChannelsFull => "Publish to fewer channels, or DELETE some that nobody reads.",
+        Code::StorageFull => {
+            "Nothing was published; publish again when there is room on the disk of `log.directory`, \
+             or below `log.bytes_max`."
+        }
         Code::ConnectionsFull => "Come back later, or raise `limits.connections_max`.",
         Code::OutcomeUnknown => {
             "Repeat the request with the same `Idempotency-Key`; without one it may be published \

@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 use clap::Subcommand;
+use fanfare_core::position::Position;
+use fanfare_protocol::native::cursor::position_text;
 
 use super::output;
 use super::server_flags::ServerFlags;
@@ -59,7 +61,8 @@ pub(crate) fn run(command: &Command) -> Result<Exit> {
             let (from, to) = (&settings.storage.directory, &flags.directory);
             let copied = backup(from, &Files::System, to)?;
             let (segments, bytes) = (copied.segments, copied.bytes);
-            output::line(&format!("{segments} segments, {bytes} bytes in {}", to.display()))?;
+            let segments = several(segments as u64, "segment");
+            output::line(&format!("{segments}, {bytes} bytes in {}", to.display()))?;
             Ok(Exit::Success)
         }
     }
@@ -77,8 +80,10 @@ fn verified(settings: &Settings) -> Result<Exit> {
     let verdict = verify(&settings.storage.directory, &Files::System, &mut |segment| {
         let state = match segment.state {
             State::Sealed => "intact".to_owned(),
-            State::Active { torn: 0 } => "intact, being written".to_owned(),
-            State::Active { torn } => format!("being written, {torn} bytes behind the last batch"),
+            State::Active { torn: 0 } => "intact, not yet full".to_owned(),
+            State::Active { torn } => {
+                format!("intact, not yet full, {torn} bytes behind the last batch")
+            }
             State::SetAside => "set aside before".to_owned(),
             State::Damaged => "damaged".to_owned(),
         };
@@ -108,11 +113,17 @@ fn repaired(settings: &Settings) -> Result<Exit> {
         output::line("every channel begins anew: which ones were damaged cannot be known")?;
     }
     let Opened { cut, channels_anew, channels, publications, .. } = opened;
-    output::line(&format!(
-        "{cut} bytes of a torn tail cut off, {channels_anew} channels begin anew; {channels} \
-         channels with {publications} publications"
-    ))?;
+    let (anew, channels) =
+        (several(channels_anew as u64, "channel"), several(channels as u64, "channel"));
+    let publications = several(publications, "publication");
+    output::line(&format!("cut off at the end: {cut} bytes; begin anew: {anew}"))?;
+    output::line(&format!("kept: {channels}, {publications}"))?;
     Ok(Exit::Success)
+}
+
+/// A number of things.
+fn several(count: u64, thing: &str) -> String {
+    format!("{count} {thing}{}", if count == 1 { "" } else { "s" })
 }
 
 fn counted(settings: &Settings) -> Result<Exit> {
@@ -131,7 +142,10 @@ fn counted(settings: &Settings) -> Result<Exit> {
     ] {
         output::line(&format!("{name:16} {value}"))?;
     }
-    output::line(&format!("{:16} {:016x}", "generation", counted.generation.bits()))?;
+    // As it stands behind the dot of positions.
+    let position = position_text(Position::new(0, counted.generation));
+    let generation = position.trim_start_matches("0.");
+    output::line(&format!("{:16} {generation}", "generation"))?;
     if let Some((oldest, newest)) = counted.times {
         output::line(&format!("{:16} {oldest} to {newest} (Unix milliseconds)", "published"))?;
     }
@@ -142,8 +156,7 @@ fn dumped(settings: &Settings) -> Result<Exit> {
     let mut outcome = Ok(());
     dump(&settings.storage.directory, &Files::System, &mut |record| {
         if outcome.is_ok() {
-            let bytes = record.payload.map(|it| format!(" ({} bytes)", it.len()));
-            outcome = output::line(&format!("{record}{}", bytes.unwrap_or_default()));
+            outcome = output::line(&record.to_string());
         }
     })?;
     outcome.map(|()| Exit::Success)

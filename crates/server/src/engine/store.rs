@@ -100,8 +100,9 @@ impl Health {
         if self.full.load(Ordering::Relaxed) {
             return Some("the log has no room: publishes are refused".to_owned());
         }
-        let damage = self.damage.lock().unwrap_or_else(PoisonError::into_inner);
-        damage.last().map(|last| format!("{} damaged: {last}", damage.len()))
+        // What and where is for those who read the log's lines: anyone may ask for `/ready`.
+        let parts = Some(self.damaged()).filter(|parts| *parts > 0)?;
+        Some(format!("parts of the log were found damaged since the start: {parts}"))
     }
 
     /// How much was damaged.
@@ -211,6 +212,7 @@ fn tell(opened: &Opened, directory: &str) {
         left => tracing::info!(
             directory,
             clean = left == Left::Clean,
+            copy = left == Left::Copied,
             cut_bytes = opened.cut,
             channels = opened.channels,
             publications = opened.publications,

@@ -21,6 +21,7 @@ mod fault;
 mod heartbeat;
 mod kept;
 mod large;
+mod log;
 mod namespaces;
 mod nginx;
 mod presence;

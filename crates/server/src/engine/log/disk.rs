@@ -41,8 +41,8 @@ struct Disk {
 pub(crate) struct Faults {
     /// Bytes that fit; none for no bound.
     pub capacity: Option<u64>,
-    /// The sync that fails, counted from one.
-    pub sync_fails: Option<u32>,
+    /// The sync that fails, counted from one, as do all behind it, and with what.
+    pub sync_fails: Option<(u32, io::ErrorKind)>,
     /// The write that fails, counted from one, and with what; half of it is written.
     pub write_fails: Option<(u32, io::ErrorKind)>,
 }
@@ -276,9 +276,9 @@ impl Disk {
     }
 
     fn sync_or_fail(&mut self) -> io::Result<()> {
-        let Some(count) = &mut self.faults.sync_fails else { return Ok(()) };
+        let Some((count, kind)) = &mut self.faults.sync_fails else { return Ok(()) };
         *count = count.saturating_sub(1);
-        if *count == 0 { Err(io::Error::other("the disk is broken")) } else { Ok(()) }
+        if *count == 0 { Err((*kind).into()) } else { Ok(()) }
     }
 
     fn apply(&mut self, act: Act) {

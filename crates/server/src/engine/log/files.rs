@@ -287,6 +287,14 @@ pub(crate) fn no_room(error: &io::Error) -> bool {
     matches!(error.kind(), StorageFull | QuotaExceeded | FileTooLarge)
 }
 
+/// Whether an error says that the process or the system is short of something other than room for the
+/// moment: nothing is wrong with the file.
+pub(crate) fn passing(error: &io::Error) -> bool {
+    use rustix::io::Errno;
+    let errno = error.raw_os_error().map(Errno::from_raw_os_error);
+    matches!(errno, Some(Errno::MFILE | Errno::NFILE | Errno::NOMEM | Errno::AGAIN))
+}
+
 /// A lock on a directory, held until it is dropped or the process ends.
 #[derive(Debug)]
 pub(crate) enum Lock {

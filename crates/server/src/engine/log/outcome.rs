@@ -42,6 +42,9 @@ pub(crate) enum Left {
     Clean,
     /// By a crash; offsets go on far above where they were.
     Unclean,
+    /// By whoever copied it; offsets go on so far above that the log which it is a copy of never came
+    /// there.
+    Copied,
 }
 
 /// A damaged segment.

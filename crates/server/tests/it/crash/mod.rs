@@ -6,10 +6,12 @@
 //! - `ledger`: what was acknowledged, held against what the server gives
 //! - `disk`: a file system that forgets what was not synced
 //! - `kill`, `power`: the process is killed; the power fails
+//! - `key`: an idempotency key before and after a crash
 
 mod crashing;
 mod crew;
 mod disk;
+mod key;
 mod kill;
 mod ledger;
 mod load;

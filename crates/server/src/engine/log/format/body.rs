@@ -26,6 +26,14 @@ pub(in super::super) struct RemovalBody {
     pub mark: Offset,
 }
 
+/// Every channel goes on far above its head.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in super::super) struct JumpBody {
+    pub time: UnixMillis,
+    /// How many times as far as after a crash.
+    pub jumps: u32,
+}
+
 /// Where a channel stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in super::super) struct HeadBody {
@@ -126,6 +134,21 @@ impl<'a> EndBody<'a> {
     /// Bytes of it.
     pub(in super::super) fn length(&self) -> usize {
         self.key.map_or(0, |key| key.length()).saturating_add(24)
+    }
+}
+
+impl JumpBody {
+    pub(in super::super) const LENGTH: usize = 12;
+
+    pub(in super::super) fn put(self, out: &mut Vec<u8>) {
+        out.extend_from_slice(&self.time.to_le_bytes());
+        out.extend_from_slice(&self.jumps.to_le_bytes());
+    }
+
+    pub(in super::super) fn of(body: &[u8]) -> Option<Self> {
+        let mut fields = Fields(body);
+        let (time, jumps) = (fields.u64()?, fields.u32()?);
+        fields.is_empty().then_some(Self { time, jumps })
     }
 }
 

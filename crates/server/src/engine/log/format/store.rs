@@ -14,6 +14,8 @@ pub(in super::super) struct Store {
     pub mark: Offset,
     /// When the store was made.
     pub time: UnixMillis,
+    /// Whether it is a copy that nobody has opened yet.
+    pub copied: bool,
 }
 
 /// What can be read of it.
@@ -36,6 +38,7 @@ impl Store {
         for number in [self.generation.bits(), self.mark, self.time] {
             bytes.extend_from_slice(&number.to_le_bytes());
         }
+        bytes.push(self.copied.into());
         bytes.resize(LENGTH - 4, 0);
         let checksum = crc32c::crc32c(&bytes);
         bytes.extend_from_slice(&checksum.to_le_bytes());
@@ -58,7 +61,8 @@ impl Store {
             fields.bytes(4)?;
             let generation = body::epoch(&mut fields)?;
             let (mark, time) = (fields.u64()?, fields.u64()?);
-            Some(Identity::Intact(Self { generation, mark, time }))
+            let copied = fields.u8()? != 0;
+            Some(Identity::Intact(Self { generation, mark, time, copied }))
         };
         read().unwrap_or(Identity::Broken)
     }

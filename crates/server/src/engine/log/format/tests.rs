@@ -240,7 +240,8 @@ fn fields_stand_where_the_documentation_says() {
     let numbers = |bytes: &[u8], at: &[usize]| -> Vec<u64> {
         at.iter().map(|at| u64::from_le_bytes(bytes[*at..at + 8].try_into().unwrap())).collect()
     };
-    let store = Store { generation: Epoch::from_bits(11), mark: 22, time: 33 }.to_bytes();
+    let store = Store { generation: Epoch::from_bits(11), mark: 22, time: 33, copied: false };
+    let store = store.to_bytes();
     assert_eq!(&store[..16], b"FANFLOG\n\x01\0\0\0\0\0\0\0");
     assert_eq!(numbers(&store, &[16, 24, 32, 40, 48]), [11, 22, 33, 0, 0]);
     assert_eq!(store[60..], crc32c::crc32c(&store[..60]).to_le_bytes());
@@ -265,7 +266,8 @@ fn fields_stand_where_the_documentation_says() {
 
 #[test]
 fn a_store_is_read_as_it_was_written() {
-    let store = Store { generation: Epoch::from_bits(u64::MAX), mark: 1 << 50, time: 12 };
+    let generation = Epoch::from_bits(u64::MAX);
+    let store = Store { generation, mark: 1 << 50, time: 12, copied: true };
     let mut bytes = store.to_bytes();
     assert_eq!((bytes.len(), Store::of(&bytes)), (64, Identity::Intact(store)));
     for bit in 0..64 * 8 {

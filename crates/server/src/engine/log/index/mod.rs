@@ -280,3 +280,7 @@ impl std::fmt::Debug for Index {
 
 /// How far offsets go on above what is in the log after an unclean stop.
 pub(super) const JUMP: u64 = 1 << 20;
+
+/// How many times as far they go on above what is in a copy, from whose log any number of offsets may
+/// have been given out since.
+pub(super) const COPY_JUMPS: u32 = 1 << 16;

@@ -24,9 +24,10 @@ use fanfare_core::name::ChannelName;
 use fanfare_core::position::{Offset, Position};
 
 use super::files::{Files, Lock};
+use super::format::body::JumpBody;
 use super::format::segment::{Beginning as SegmentBeginning, FooterChannel, SegmentHeader};
 use super::format::store::{Identity, Store};
-use super::index::{Index, JUMP, SegmentState, Slot};
+use super::index::{COPY_JUMPS, Index, JUMP, SegmentState, Slot};
 use super::options::{
     LogOptions, OnCorruption, SEGMENT_BYTES_MAX, SEGMENT_BYTES_MIN, SEGMENTS_MIN,
 };
@@ -149,6 +150,8 @@ impl Opening {
             generation: header.generation,
             mark: header.mark,
             time: self.now,
+            // A copy that was not finished has none.
+            copied: bytes.is_none(),
         })))
     }
 
@@ -214,7 +217,7 @@ impl Opening {
         self.discard_checkpoint()?;
         let numbers = numbers(&self.files, &self.paths)?;
         let generation = draw(self.options.random);
-        let store = Store { generation, mark: 0, time: self.now };
+        let store = Store { generation, mark: 0, time: self.now, copied: false };
         self.files.replace(&self.paths.store(), &store.to_bytes())?;
         if !numbers.is_empty() {
             self.mender().set_all_aside(&numbers)?;
@@ -257,7 +260,7 @@ impl Opening {
             return self.begin_anew(scan);
         }
         self.discard_checkpoint()?;
-        self.recover(scan)
+        self.recover(scan, store)
     }
 
     /// Nobody can say which channels were damaged: every one of them begins anew.
@@ -266,7 +269,7 @@ impl Opening {
         let generation = draw(self.options.random);
         let mark = scan.index.mark.saturating_add(JUMP);
         // From here on every segment that is there belongs to another generation.
-        let store = Store { generation, mark, time: self.now };
+        let store = Store { generation, mark, time: self.now, copied: false };
         self.files.replace(&self.paths.store(), &store.to_bytes())?;
         let numbers = numbers(&self.files, &self.paths)?;
         let mender = self.mender();
@@ -285,7 +288,7 @@ impl Opening {
 
     /// Goes on with what is intact: cuts the tail, has channels go on far above their heads, and those
     /// that were damaged begin anew.
-    fn recover(self, scan: Scan) -> Result<(Ready, Opened), Failure> {
+    fn recover(self, scan: Scan, store: Store) -> Result<(Ready, Opened), Failure> {
         let random = self.options.random;
         let Scan { mut index, mut keys, active, sequence, newest, oldest, obsolete, .. } = scan;
         keys.retain(|name, _| index.id(name).is_some());
@@ -294,11 +297,12 @@ impl Opening {
             None => 0,
         };
         let mut mark = forget_unfounded(&mut index);
-        if scan.loose || cut > 0 || !scan.damaged.is_empty() {
+        let jumps = if store.copied { COPY_JUMPS } else { 1 };
+        if scan.loose || cut > 0 || !scan.damaged.is_empty() || store.copied {
             // Channels may have been seen that the log knows nothing of.
-            mark = mark.saturating_add(JUMP);
+            mark = mark.saturating_add(JUMP.saturating_mul(jumps.into()));
         }
-        let mut chores = VecDeque::from([Chore::Jump(self.now)]);
+        let mut chores = VecDeque::from([Chore::Jump(JumpBody { time: self.now, jumps })]);
         let anew = touched(&scan.damaged, &index, mark);
         for (name, begin) in &anew {
             chores.push_back(Chore::Anew(name.clone(), Position::new(*begin, draw(random))));
@@ -330,7 +334,11 @@ impl Opening {
             set_aside.push(aside);
         }
         shared.cells.bytes_beside.store(mender.bytes_aside(), Relaxed);
-        let opened = opened(&shared.index(), Left::Unclean);
+        let left = if store.copied { Left::Copied } else { Left::Unclean };
+        if store.copied {
+            files.replace(&paths.store(), &Store { copied: false, ..store }.to_bytes())?;
+        }
+        let opened = opened(&shared.index(), left);
         let channels_anew = anew.len();
         let opened = Opened { cut, set_aside, channels_anew, ..opened };
         Ok((Ready { shared, writer, keys }, opened))

@@ -12,7 +12,7 @@ use fanfare_core::time::UnixMillis;
 use super::examine::{ActiveEnd, Condition, Expected, Held, examine, first_of, needs};
 use crate::engine::log::files::{Access, Files};
 use crate::engine::log::format::batch::Batch;
-use crate::engine::log::format::body::{EndBody, HeadBody, KeyBody, RemovalBody};
+use crate::engine::log::format::body::{EndBody, HeadBody, JumpBody, KeyBody, RemovalBody};
 use crate::engine::log::format::key;
 use crate::engine::log::format::publication::{COPIED, ENDS, PublicationBody};
 use crate::engine::log::format::record::{Kind, Record};
@@ -232,7 +232,10 @@ impl Application<'_> {
             Kind::Key => {
                 KeyBody::of(record.body)?;
             }
-            Kind::Jump => self.index.jumps = self.index.jumps.wrapping_add(1),
+            Kind::Jump => {
+                let body = JumpBody::of(record.body)?;
+                self.index.jumps = self.index.jumps.wrapping_add(body.jumps);
+            }
             Kind::Commit | Kind::Footer => return None,
         }
         self.key(record)

@@ -1,13 +1,15 @@
 //! Reading publications from segments: neighbours together, each checked before it is given out.
 
 use std::io;
+use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use fanfare_core::name::ChannelName;
 use fanfare_core::position::Epoch;
 use fanfare_core::publication::Publication;
 
-use crate::engine::log::files::{Access, File};
+use crate::engine::log::files::{Access, File, passing};
 use crate::engine::log::format::publication::PublicationBody;
 use crate::engine::log::format::record::{Found, HEADER, Kind, Record, Seal};
 use crate::engine::log::format::size;
@@ -75,7 +77,7 @@ pub(super) fn fetch(shared: &Shared, channel: &ChannelName, places: &[Place]) ->
     for (number, place) in places.iter().enumerate() {
         if !matches!(&open, Some((open, _)) if *open == place.number) {
             let path = shared.paths.segment(place.number);
-            open = match shared.files.open(&path, Access::Read) {
+            open = match open_when_possible(shared, &path) {
                 Ok(file) => Some((place.number, file)),
                 Err(error) => {
                     let gone = error.kind() == io::ErrorKind::NotFound;
@@ -96,6 +98,17 @@ pub(super) fn fetch(shared: &Shared, channel: &ChannelName, places: &[Place]) ->
         }
     }
     Fetched { publications, failed: None }
+}
+
+/// Opens a segment. Where there is no file descriptor for it, one is waited for: nothing is lost that could
+/// be told as a gap.
+fn open_when_possible(shared: &Shared, path: &Path) -> io::Result<File> {
+    loop {
+        match shared.files.open(path, Access::Read) {
+            Err(error) if passing(&error) => std::thread::sleep(RETRY_AFTER),
+            opened => return opened,
+        }
+    }
 }
 
 /// Reads one publication, with its neighbours if it is not among those that were read; none if it is
@@ -178,6 +191,9 @@ const GAP: u64 = 8 << 10;
 
 /// Bytes that are read at once.
 const SPAN: u64 = 256 << 10;
+
+/// How long is waited for a file descriptor before it is looked again.
+const RETRY_AFTER: Duration = Duration::from_millis(20);
 
 /// Bytes of one record.
 const RECORD_BYTES_MAX: u64 = 64 << 20;

@@ -37,7 +37,8 @@ fn an_error_of_a_sync_is_never_followed_by_an_acknowledgement() {
             rig.run();
             assert_eq!(committed(&rig.answers()).len(), 3);
         }
-        rig.disk.break_down(Faults { sync_fails: Some(1), ..Faults::default() });
+        rig.disk
+            .break_down(Faults { sync_fails: Some((1, ErrorKind::Other)), ..Faults::default() });
         send_all(&mut rig);
         rig.run();
         let answers = rig.answers();
@@ -67,7 +68,7 @@ fn an_end_is_told_to_nobody_before_it_is_synced() {
         order: Order::Ascending,
     };
     let end = rig.append("a", None);
-    rig.disk.break_down(Faults { sync_fails: Some(1), ..Faults::default() });
+    rig.disk.break_down(Faults { sync_fails: Some((1, ErrorKind::Other)), ..Faults::default() });
     rig.send(EngineCommand::Append(end));
     rig.run();
     assert!(!rig.history("a", query).unwrap().ended);
@@ -82,7 +83,7 @@ fn every_sync_of_a_life_may_fail_and_what_was_acknowledged_is_there() {
         let disk = SimDisk::default();
         disk.remember();
         let (mut rig, _) = setup.open(&disk);
-        disk.break_down(Faults { sync_fails: Some(sync), ..Faults::default() });
+        disk.break_down(Faults { sync_fails: Some((sync, ErrorKind::Other)), ..Faults::default() });
         let payload = "x".repeat(1_000);
         let mut acknowledged = 0;
         for _ in 0..60 {
@@ -102,6 +103,31 @@ fn every_sync_of_a_life_may_fail_and_what_was_acknowledged_is_there() {
         }
     }
     panic!("there is no end of syncs");
+}
+
+/// What a failed sync was about may be gone, whatever the error speaks of: a file system that finds out
+/// only then that it has no room must not be taken for a full disk.
+#[test]
+fn a_sync_that_finds_no_room_ends_it_too() {
+    let (mut rig, _) = Setup::default().open(&SimDisk::default());
+    let payload = "x".repeat(1_000);
+    loop {
+        // The first is that of the new segment, which nobody has been told of; the second is that of the one
+        // which is sealed. A batch has only one.
+        let sync_fails = Some((2, ErrorKind::StorageFull));
+        rig.disk.break_down(Faults { sync_fails, ..Faults::default() });
+        let append = rig.append("sync", Some(text(&payload)));
+        rig.send(EngineCommand::Append(append));
+        rig.run();
+        let (answers, reports) = (rig.answers(), rig.reports());
+        if reports.is_empty() {
+            assert_eq!(committed(&answers), ["sync"]);
+            continue;
+        }
+        assert!(matches!(&reports[..], [Report::Fatal(_)]), "{reports:?}");
+        assert!(answers.is_empty(), "{answers:?}");
+        return;
+    }
 }
 
 #[test]

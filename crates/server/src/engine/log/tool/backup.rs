@@ -2,6 +2,8 @@
 //!
 //! Sealed segments never change, and what lives in one that goes was written again before. So the
 //! segments in their order, and of the last one what is whole, are a log that a crash could have left.
+//! What says that it is one comes last, and says that it is a copy: by the time it is opened, the log
+//! itself may have given out any number of offsets.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -52,6 +54,7 @@ pub(crate) enum BackupError {
 /// A copy that is being made.
 struct Copying<'a> {
     files: &'a Files,
+    store: Store,
     from: Paths,
     to: Paths,
     /// The segments that were copied as a whole.
@@ -74,8 +77,10 @@ enum Copied {
 /// [`BackupError`] says why there is no copy; what was written of it stays.
 pub(crate) fn backup(directory: &Path, files: &Files, to: &Path) -> Result<Backup, BackupError> {
     let (from, to) = (Paths::new(directory), Paths::new(to));
-    let mut copying = Copying { files, from, to, done: Vec::new() };
-    copying.begin()?;
+    let done = Vec::new();
+    let mut copying = Copying { files, store: store(files, &from, &to)?, from, to, done };
+    let made = files.make_directory(&copying.to.segments());
+    made.map_err(failed(copying.to.root()))?;
     for _ in 0..ROUNDS_MAX {
         let found = numbers(files, &copying.from).map_err(failed(copying.from.root()))?;
         let Some(newest) = found.last().copied() else {
@@ -88,21 +93,29 @@ pub(crate) fn backup(directory: &Path, files: &Files, to: &Path) -> Result<Backu
     Err(BackupError::TooFast)
 }
 
+/// What a log is, if there is room for a copy of it.
+fn store(files: &Files, from: &Paths, to: &Paths) -> Result<Store, BackupError> {
+    let there = files.names(to.root()).map_err(failed(to.root()))?;
+    if !there.is_empty() {
+        return Err(BackupError::NotEmpty(to.root().to_owned()));
+    }
+    let file = from.store();
+    let bytes = match files.read(&file) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
+        bytes => bytes.map_err(failed(&file))?,
+    };
+    match Store::of(&bytes) {
+        Identity::Intact(store) => Ok(store),
+        Identity::Newer(_) | Identity::Broken => Err(BackupError::NoLog(from.root().to_owned())),
+    }
+}
+
 impl Copying<'_> {
-    /// Makes the directory and copies what says what the store is.
-    fn begin(&self) -> Result<(), BackupError> {
-        let root = self.to.root();
-        let there = self.files.names(root).map_err(failed(root))?;
-        if !there.is_empty() {
-            return Err(BackupError::NotEmpty(root.to_owned()));
-        }
-        let store = self.from.store();
-        let bytes = self.files.read(&store).map_err(failed(&store))?;
-        if !matches!(Store::of(&bytes), Identity::Intact(_)) {
-            return Err(BackupError::NoLog(self.from.root().to_owned()));
-        }
-        let made = self.files.make_directory(&self.to.segments());
-        made.and_then(|()| self.files.replace(&self.to.store(), &bytes)).map_err(failed(root))
+    /// Puts the names of what was copied on the disk, and then what says that it is a log.
+    fn finish(&self) -> io::Result<()> {
+        self.files.sync_directory(&self.to.segments())?;
+        let store = Store { copied: true, ..self.store };
+        self.files.replace(&self.to.store(), &store.to_bytes())
     }
 
     /// Copies the segments that are not yet copied. It is done when the newest one is still the
@@ -128,8 +141,7 @@ impl Copying<'_> {
                     let segments = self.done.len().saturating_add(1);
                     let whole = self.done.iter().map(|(_, bytes)| *bytes);
                     let bytes = whole.fold(bytes, u64::saturating_add);
-                    let root = self.to.root();
-                    self.files.sync_directory(&self.to.segments()).map_err(failed(root))?;
+                    self.finish().map_err(failed(self.to.root()))?;
                     return Ok(Some(Backup { segments, bytes }));
                 }
             }

@@ -3,17 +3,22 @@
 use std::fmt;
 use std::path::Path;
 
+use fanfare_core::position::Position;
+use fanfare_protocol::native::cursor::position_text;
+
 use super::{Reading, numbers, read};
 use crate::engine::log::files::Files;
-use crate::engine::log::format::body::{EndBody, HeadBody, KeyBody, RemovalBody};
+use crate::engine::log::format::batch::Commit;
+use crate::engine::log::format::body::{EndBody, HeadBody, JumpBody, KeyBody, RemovalBody};
 use crate::engine::log::format::publication::{COPIED, ENDS, PublicationBody};
 use crate::engine::log::format::record::{Kind, Record};
 use crate::engine::log::format::size;
+use crate::engine::log::index::JUMP;
 use crate::engine::log::open::{Expected, examine};
 use crate::engine::log::outcome::OpenError;
 use crate::engine::log::shared::Paths;
 
-/// One record as an operator is shown it. Keys themselves are not shown.
+/// One record as an operator is shown it. Neither keys nor payloads are.
 #[derive(Debug)]
 pub(crate) struct Dumped<'a> {
     /// The number of its segment.
@@ -26,8 +31,6 @@ pub(crate) struct Dumped<'a> {
     pub channel: Option<&'a str>,
     /// What it says, in words.
     pub what: String,
-    /// What was published.
-    pub payload: Option<&'a [u8]>,
 }
 
 impl fmt::Display for Dumped<'_> {
@@ -73,11 +76,10 @@ pub(crate) fn dump(
             let (synced, mark, earlier) = (commit.synced, commit.mark, commit.earlier);
             show(&Dumped {
                 segment: number,
-                position: batch.end as u64,
+                position: batch.end.saturating_sub(Commit::LENGTH) as u64,
                 sequence: batch.sequence,
                 channel: None,
                 what: format!("commit: synced to #{synced}, mark {mark}, {earlier} before{loose}"),
-                payload: None,
             });
             Some(())
         });
@@ -85,51 +87,53 @@ pub(crate) fn dump(
     Ok(())
 }
 
-fn dumped<'a>(segment: u64, record: &Record<'a>, channel: Option<&'a str>) -> Dumped<'a> {
-    let (what, payload) = said(record).unwrap_or_else(|| ("unreadable".to_owned(), None));
+fn dumped<'a>(segment: u64, record: &Record<'_>, channel: Option<&'a str>) -> Dumped<'a> {
+    let what = said(record).unwrap_or_else(|| "unreadable".to_owned());
     let (position, sequence) = (record.position as u64, record.sequence);
-    Dumped { segment, position, sequence, channel, what, payload }
+    Dumped { segment, position, sequence, channel, what }
 }
 
 /// What a record says; none if it makes no sense.
-fn said<'a>(record: &Record<'a>) -> Option<(String, Option<&'a [u8]>)> {
+fn said(record: &Record<'_>) -> Option<String> {
     let keyed = |keyed: bool| if keyed { ", under a key" } else { "" };
-    let what = match record.kind {
+    Some(match record.kind {
         Kind::Channel => "named".to_owned(),
         Kind::Publication => {
             let body = PublicationBody::of(record.body, record.flags)?;
-            let (at, prev, time) = (body.position(), body.prev, body.time);
+            let (at, prev, time) = (position_text(body.position()), body.prev, body.time);
             let ends = if record.flags & ENDS == 0 { "" } else { ", the last one" };
             let copied = if record.flags & COPIED == 0 { "" } else { ", copied" };
             let expires = body.expires_at.map(|at| format!(", expires {at}")).unwrap_or_default();
             let (bytes, keyed) = (body.payload().len(), keyed(body.key.is_some()));
-            let what = format!(
-                "publication {at:?} after {prev}, time {time}{expires}, {bytes} bytes{keyed}{ends}{copied}"
-            );
-            return Some((what, Some(body.payload())));
+            format!(
+                "publication {at} after {prev}, time {time}{expires}, {bytes} bytes{keyed}{ends}{copied}"
+            )
         }
         Kind::End => {
             let EndBody { head, time, key } = EndBody::of(record.body, record.flags)?;
-            format!("end at {head:?}, time {time}{}", keyed(key.is_some()))
+            format!("end at {}, time {time}{}", position_text(head), keyed(key.is_some()))
         }
         Kind::Removal => {
             let RemovalBody { epoch, mark } = RemovalBody::of(record.body)?;
-            format!("begins anew at {mark}.{:x}", epoch.bits())
+            format!("begins anew at {}", position_text(Position::new(mark, epoch)))
         }
-        Kind::Jump => "left uncleanly: offsets go on far above".to_owned(),
+        Kind::Jump => {
+            let JumpBody { jumps, .. } = JumpBody::of(record.body)?;
+            let left = if jumps == 1 { "left uncleanly" } else { "copied" };
+            format!("{left}: offsets go on {} higher", JUMP.saturating_mul(jumps.into()))
+        }
         Kind::Forgotten => "forgotten".to_owned(),
         Kind::Head => {
             let body = HeadBody::of(record.body)?;
             let HeadBody { epoch, start, floor, head, newest, jumps, ended } = body;
-            let (epoch, ended) = (epoch.bits(), if ended { ", ended" } else { "" });
-            let at = format!("{head}.{epoch:x}, start {start}, floor {floor}");
+            let (at, ended) = (Position::new(head, epoch), if ended { ", ended" } else { "" });
+            let at = format!("{}, start {start}, floor {floor}", position_text(at));
             format!("stands at {at}, newest {newest}, jumps {jumps}{ended}")
         }
         Kind::Key => {
             let KeyBody { position, key, .. } = KeyBody::of(record.body)?;
-            format!("a key for {position:?}, until {}", key.expires_at)
+            format!("a key for {}, until {}", position_text(position), key.expires_at)
         }
         Kind::Commit | Kind::Footer => return None,
-    };
-    Some((what, None))
+    })
 }

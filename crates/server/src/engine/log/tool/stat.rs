@@ -54,7 +54,10 @@ pub(crate) fn stat(
     let (store, known) = match Store::of(&bytes) {
         Identity::Intact(store) => (store, Some(store.generation)),
         Identity::Newer(version) => return Err(OpenError::Newer { file, version }),
-        Identity::Broken => (Store { generation: Epoch::from_bits(1), mark: 0, time: 0 }, None),
+        Identity::Broken => {
+            let generation = Epoch::from_bits(1);
+            (Store { generation, mark: 0, time: 0, copied: false }, None)
+        }
     };
     let index = Index::new(store.generation, store.mark, rules);
     let scan = scan::scan(files, &paths, index, known, now)?;

@@ -181,17 +181,21 @@ impl Active {
         self.file.sync_data()
     }
 
-    /// Seals the segment: appends the footer, cuts it to its length and syncs it. Says the length.
-    pub(in super::super) fn seal(&mut self, mark: Offset) -> io::Result<u64> {
+    /// Writes the footer behind the last batch. Says how long the file is with it.
+    pub(in super::super) fn close(&self, mark: Offset) -> io::Result<u64> {
         let footer = Footer { mark, set_aside: false, channels: self.names.clone() };
         let mut end = footer.to_bytes(&self.header, self.sequence);
         let checksum = crc32c::crc32c_append(self.checksum, &end);
         end.extend_from_slice(&checksum.to_le_bytes());
         self.file.write_at(&end, self.position)?;
-        let length = self.position.saturating_add(end.len() as u64);
+        Ok(self.position.saturating_add(end.len() as u64))
+    }
+
+    /// Seals the segment, whose footer is written: cuts it to its length and syncs it.
+    pub(in super::super) fn seal(&mut self, length: u64) -> io::Result<()> {
         self.file.set_length(length)?;
         self.file.sync()?;
         self.sequence = self.sequence.saturating_add(1);
-        Ok(length)
+        Ok(())
     }
 }

@@ -9,7 +9,9 @@ use fanfare_core::settings::ShardId;
 use fanfare_core::shard::{Append, Completion};
 use fanfare_core::time::UnixMillis;
 
-use crate::engine::log::format::body::{EndBody, HeadBody, KEYED, KeyFields, RemovalBody};
+use crate::engine::log::format::body::{
+    EndBody, HeadBody, JumpBody, KEYED, KeyFields, RemovalBody,
+};
 use crate::engine::log::format::publication;
 use crate::engine::log::format::record::{self, HEADER, Heading, Kind, NO_CHANNEL, Seal};
 use crate::engine::log::index::{ChannelId, Slot};
@@ -35,7 +37,7 @@ pub(super) enum Item {
     /// A publication that lives in a segment that goes.
     Copy(Box<CopyItem>),
     /// Every channel goes on far above its head.
-    Jump { time: UnixMillis },
+    Jump(JumpBody),
     /// The owner wants to know what is stored behind this.
     Resync { shard: ShardId, completion: Box<Completion> },
 }
@@ -146,9 +148,8 @@ impl Item {
                     out.extend_from_slice(&copy.body);
                 });
             }
-            Self::Jump { time } => {
-                let time = time.to_le_bytes();
-                record(Kind::Jump, 0, NO_CHANNEL, &|out| out.extend_from_slice(&time));
+            Self::Jump(jump) => {
+                record(Kind::Jump, 0, NO_CHANNEL, &|out| jump.put(out));
             }
             Self::Mark { .. } | Self::Resync { .. } | Self::Forgotten { local: None, .. } => {}
         }

@@ -13,7 +13,7 @@ use fanfare_core::time::UnixMillis;
 
 use super::active::Active;
 use super::item::{AppendItem, CopyItem, Item, measure};
-use crate::engine::log::format::body::{HeadBody, RemovalBody};
+use crate::engine::log::format::body::{HeadBody, JumpBody, RemovalBody};
 use crate::engine::log::format::record::HEADER;
 use crate::engine::log::index::{ChannelId, Index, Slot, Tip};
 use crate::engine::log::options::Durability;
@@ -52,7 +52,7 @@ pub(in super::super) enum Chore {
     /// A channel begins anew, because a part of the log that held it is damaged.
     Anew(ChannelName, Position),
     /// Offsets go on far above the heads.
-    Jump(UnixMillis),
+    Jump(JumpBody),
 }
 
 /// A publication that is to be copied.
@@ -321,7 +321,7 @@ impl Planner<'_> {
             Chore::Key { channel, body, until } => self.key(channel, body, *until),
             Chore::Copy(copy) => self.copy(copy),
             Chore::Anew(name, begin) => self.anew(name, *begin),
-            Chore::Jump(time) => self.jump(*time),
+            Chore::Jump(jump) => self.jump(*jump),
         };
         match taken {
             Ok(()) => (Taken::Yes, None),
@@ -377,13 +377,13 @@ impl Planner<'_> {
         Ok(())
     }
 
-    fn jump(&mut self, time: UnixMillis) -> Result<(), Stop> {
-        let length = HEADER.saturating_add(8);
+    fn jump(&mut self, jump: JumpBody) -> Result<(), Stop> {
+        let length = HEADER.saturating_add(JumpBody::LENGTH);
         if self.active.room(0).is_none_or(|room| room < self.plan.length.saturating_add(length)) {
             return Err(Stop::NoRoom);
         }
         self.plan.sync = true;
-        self.plan.push(Item::Jump { time }, length);
+        self.plan.push(Item::Jump(jump), length);
         Ok(())
     }
 

@@ -13,7 +13,7 @@ use fanfare_core::time::{Millis, UnixMillis};
 use super::plan::{Chore, CopyChore};
 use super::{Fatal, Writer};
 use crate::engine::log::figures::count;
-use crate::engine::log::files::{Access, File};
+use crate::engine::log::files::{Access, File, passing};
 use crate::engine::log::format::key;
 use crate::engine::log::format::publication::PublicationBody;
 use crate::engine::log::format::record::{Found, HEADER, Kind, Record, Seal};
@@ -182,6 +182,8 @@ impl Writer {
         match self.open_retiring(&mut retiring, &oldest) {
             Ok(true) => {}
             Ok(false) => retiring.damaged(path, Wrong::Footer),
+            // Nothing is wrong with it; it is tried again.
+            Err(error) if passing(&error) => return false,
             Err(_) => retiring.damaged(path, Wrong::Missing),
         }
         if retiring.damage.is_some() {

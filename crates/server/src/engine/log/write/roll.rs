@@ -9,7 +9,7 @@ use fanfare_core::time::Millis;
 use super::active::{Active, Fresh};
 use super::retire::Mode;
 use super::{Fatal, Writer};
-use crate::engine::log::files::no_room;
+use crate::engine::log::files::{no_room, passing};
 use crate::engine::log::format::segment::SegmentHeader;
 use crate::engine::log::index::{Index, SegmentState, Slot};
 use crate::engine::log::outcome::Report;
@@ -49,15 +49,17 @@ impl Writer {
             time: options.clock.unix(),
             salt: salt(options.random),
         };
-        let sealed = Fresh::make(files, paths, header, options.segment_bytes)
-            .and_then(|fresh| Ok((fresh, self.active.seal(self.mark)?)));
-        let (fresh, length) = match sealed {
-            Err(error) if no_room(&error) => {
+        let closed = Fresh::make(files, paths, header, options.segment_bytes)
+            .and_then(|fresh| Ok((fresh, self.active.close(self.mark)?)));
+        let (fresh, length) = match closed {
+            Err(error) if no_room(&error) || passing(&error) => {
                 self.fill_up(now, error);
                 return Ok(Rolled::Full);
             }
-            sealed => sealed?,
+            closed => closed?,
         };
+        // It holds what was answered: an error of this sync is final, even if it speaks of room.
+        self.active.seal(length)?;
         let sealed = self.active.slot;
         self.active = fresh.enter(files, paths, |header| {
             let mut index = shared.index();

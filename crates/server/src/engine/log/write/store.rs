@@ -180,7 +180,7 @@ impl Writer {
                 }
                 count(&self.shared.cells.bytes_copied, copy.body.len() as u64);
             }
-            Item::Jump { .. } => index.jumps = index.jumps.wrapping_add(1),
+            Item::Jump(jump) => index.jumps = index.jumps.wrapping_add(jump.jumps),
             Item::Name { .. } | Item::Mark { .. } | Item::Resync { .. } => {}
         }
     }
@@ -280,7 +280,7 @@ impl Writer {
                     keys_until,
                 }))
             })),
-            Item::Jump { time } => chores.push(Chore::Jump(time)),
+            Item::Jump(jump) => chores.push(Chore::Jump(jump)),
             // Nothing was said; the owner asks again.
             Item::Resync { .. } | Item::Mark { .. } => {}
         }
