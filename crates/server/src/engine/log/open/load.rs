@@ -67,6 +67,23 @@ impl Loader<'_> {
         Some(Loaded { index, keys, active, oldest, obsolete })
     }
 
+    /// The number of the newest segment as the checkpoint says it, if that is intact and of this store: no
+    /// older one is written to behind it.
+    pub(in super::super) fn newest(&self) -> Option<u64> {
+        let path = self.paths.checkpoint();
+        let bytes = self.files.read(&path).ok()?;
+        let (checked, checksum) = bytes.split_last_chunk::<4>()?;
+        if crc32c::crc32c(checked) != u32::from_le_bytes(*checksum) {
+            return None;
+        }
+        let file = self.files.open(&path, Access::Read).ok()?;
+        let mut reader = CheckpointReader::new(&file).ok()?;
+        let header = reader.header()?;
+        let segments = (0..header.segments).map(|_| reader.segment());
+        let newest = segments.last()??.number;
+        (header.generation == self.store.generation).then_some(newest)
+    }
+
     /// Files that the checkpoint does not know, if they are only older than what it knows.
     fn obsolete(&self, segments: &[CheckpointSegment]) -> Option<Vec<u64>> {
         let mut found = numbers(self.files, self.paths).ok()?;

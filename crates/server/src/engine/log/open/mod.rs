@@ -37,7 +37,7 @@ use super::write::{Active, Beginning, Chore, FoundActive, Writer, begin_segment,
 use examine::ActiveEnd;
 use load::{Loaded, Loader};
 use mend::{Mender, draw};
-use scan::{Damaged, Scan};
+use scan::{Damaged, Known, Scan};
 
 /// A log that is open and not yet started.
 #[derive(Debug)]
@@ -175,7 +175,7 @@ impl Opening {
                     return Ok((ready, opened));
                 };
                 self.files.replace(&self.paths.store(), &store.to_bytes())?;
-                let (ready, mut opened) = self.scan(store)?;
+                let (ready, mut opened) = self.scan(store, None)?;
                 opened.set_aside.push(set_aside);
                 return Ok((ready, opened));
             }
@@ -185,11 +185,12 @@ impl Opening {
             return self.begin();
         }
         let (files, paths, now) = (&self.files, &self.paths, self.now);
-        let loaded = Loader { files, paths, store, now }.load(Arc::clone(&self.options.rules));
-        match loaded {
-            Some(loaded) => self.clean(loaded),
-            None => self.scan(store),
+        let loader = Loader { files, paths, store, now };
+        if let Some(loaded) = loader.load(Arc::clone(&self.options.rules)) {
+            return self.clean(loaded);
         }
+        let newest = loader.newest();
+        self.scan(store, newest)
     }
 
     /// Removes a checkpoint that is not as everything else.
@@ -244,11 +245,11 @@ impl Opening {
     }
 
     /// Reads everything, and settles what a crash has done.
-    fn scan(self, store: Store) -> Result<(Ready, Opened), Failure> {
+    fn scan(self, store: Store, newest: Option<u64>) -> Result<(Ready, Opened), Failure> {
         let rules = Arc::clone(&self.options.rules);
         let index = Index::new(store.generation, store.mark, rules);
-        let generation = Some(store.generation);
-        let scan = scan::scan(&self.files, &self.paths, index, generation, self.now)?;
+        let known = Known { generation: Some(store.generation), newest };
+        let scan = scan::scan(&self.files, &self.paths, index, known, self.now)?;
         if let Some(first) = scan.damaged.first()
             && self.options.on_corruption == OnCorruption::Refuse
         {

@@ -68,14 +68,23 @@ struct Application<'a> {
     loose: Option<bool>,
 }
 
+/// What is known of a log before its segments are read.
+#[derive(Debug, Clone, Copy)]
+pub(in super::super) struct Known {
+    pub generation: Option<Epoch>,
+    /// The number of the newest segment, if a stop has written it down.
+    pub newest: Option<u64>,
+}
+
 /// Reads all segments into an empty index.
 pub(in super::super) fn scan(
     files: &Files,
     paths: &Paths,
     index: Index,
-    generation: Option<Epoch>,
+    known: Known,
     now: UnixMillis,
 ) -> Result<Scan, OpenError> {
+    let Known { generation, newest } = known;
     let numbers = numbers(files, paths).map_err(at(paths))?;
     let oldest = oldest_needed(files, paths, &numbers, generation)?;
     let (obsolete, needed): (Vec<u64>, Vec<u64>) =
@@ -85,7 +94,7 @@ pub(in super::super) fn scan(
         keys: Keys::new(),
         active: None,
         sequence: 1,
-        newest: needed.last().copied().unwrap_or(0),
+        newest: needed.last().copied().max(newest).unwrap_or(0),
         oldest,
         obsolete,
         damaged: Vec::new(),

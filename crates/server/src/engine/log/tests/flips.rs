@@ -218,14 +218,14 @@ fn a_crash_while_damage_is_mended_hides_nothing() {
 #[test]
 fn a_segment_that_is_missing_has_every_channel_begin_anew() {
     let setup = Setup::default();
-    let original = original(&setup, false);
-    for path in original.held.keys() {
+    let (killed, stopped) = (original(&setup, false), original(&setup, true));
+    // Only a stop has written down that there was the newest one.
+    let older = killed.held.keys().filter(|path| **path != killed.active);
+    let missing = older.map(|path| (&killed, path));
+    for (original, path) in missing.chain(stopped.held.keys().map(|path| (&stopped, path))) {
         let disk = original.disk.copy();
         crate::engine::log::Files::Simulated(disk.clone()).remove(path).unwrap();
         let (mut rig, opened) = setup.open(&disk);
-        if *path == original.active {
-            continue;
-        }
         assert!(opened.begins_anew && opened.channels == 0, "{path:?}: {opened:?}");
         assert_ne!(opened.generation, original.generation);
         rig.publish("channel-2", "and on").unwrap();

@@ -8,7 +8,7 @@ use fanfare_core::time::UnixMillis;
 use crate::engine::log::files::Files;
 use crate::engine::log::format::store::{Identity, Store};
 use crate::engine::log::index::Index;
-use crate::engine::log::open::scan;
+use crate::engine::log::open::scan::{self, Known};
 use crate::engine::log::options::RulesOf;
 use crate::engine::log::outcome::OpenError;
 use crate::engine::log::shared::Paths;
@@ -51,7 +51,7 @@ pub(crate) fn stat(
     let paths = Paths::new(directory);
     let file = paths.store();
     let bytes = files.read(&file).map_err(|error| OpenError::Io { file: file.clone(), error })?;
-    let (store, known) = match Store::of(&bytes) {
+    let (store, generation) = match Store::of(&bytes) {
         Identity::Intact(store) => (store, Some(store.generation)),
         Identity::Newer(version) => return Err(OpenError::Newer { file, version }),
         Identity::Broken => {
@@ -60,6 +60,7 @@ pub(crate) fn stat(
         }
     };
     let index = Index::new(store.generation, store.mark, rules);
+    let known = Known { generation, newest: None };
     let scan = scan::scan(files, &paths, index, known, now)?;
     let index = &scan.index;
     let ends = index.iter().filter_map(|channel| {
