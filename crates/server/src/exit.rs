@@ -24,6 +24,8 @@ pub(crate) enum Exit {
     Refused,
     /// A panic: our bug.
     Panic,
+    /// History could not be written or synced (`EX_IOERR` of sysexits).
+    Disk,
     /// A second signal ended a server that was still draining, or a signal a bench.
     Interrupted,
 }
@@ -38,6 +40,7 @@ impl Exit {
             Self::Unreachable => 3,
             Self::Refused => 4,
             Self::Panic => 70,
+            Self::Disk => 74,
             Self::Interrupted => 130,
         }
     }

@@ -19,6 +19,7 @@ fn the_documents_list_every_code() {
         Exit::Unreachable,
         Exit::Refused,
         Exit::Panic,
+        Exit::Disk,
         Exit::Interrupted,
     ];
     assert_eq!(listed, known.map(Exit::code));

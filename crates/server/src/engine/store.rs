@@ -15,6 +15,7 @@ use super::log::{
     OnCorruption, Opened, Outlets, Report, Running,
 };
 use crate::config::settings::{self, Settings};
+use crate::exit::Exit;
 use crate::node::{Letter, Mailbox};
 
 /// An opened log.
@@ -148,7 +149,7 @@ impl Health {
             }
             Report::Fatal(error) => {
                 tracing::error!(%error, "the log cannot be written: the process ends");
-                std::process::exit(DISK_EXIT_CODE);
+                std::process::exit(Exit::Disk.code().into());
             }
         }
     }
@@ -227,6 +228,3 @@ fn set_aside(segment: &super::log::SetAside) -> String {
         None => segment.damage.to_string(),
     }
 }
-
-/// The exit code of a process whose log cannot be written (`EX_IOERR` of sysexits).
-const DISK_EXIT_CODE: i32 = 74;
