@@ -47,7 +47,7 @@ pub(crate) struct Holder {
     pub(super) kind: HolderKind,
     user: Option<Arc<str>>,
     expires: Option<UnixMillis>,
-    pub(super) grants: Grants,
+    pub(super) grants: Arc<Grants>,
 }
 
 #[derive(Debug, PartialEq, Eq)]
@@ -61,6 +61,7 @@ pub(super) enum HolderKind {
 impl Holder {
     pub(super) fn of_key(publisher: Arc<str>, name: Option<Box<str>>, grants: Grants) -> Self {
         let kind = HolderKind::Key(name);
+        let grants = Arc::new(grants);
         Self { publisher: Some(publisher), kind, user: None, expires: None, grants }
     }
 
@@ -68,7 +69,7 @@ impl Holder {
         publisher: Arc<str>,
         user: Option<Arc<str>>,
         expires: Option<UnixMillis>,
-        grants: Grants,
+        grants: Arc<Grants>,
     ) -> Self {
         Self { publisher: Some(publisher), kind: HolderKind::Token, user, expires, grants }
     }

@@ -68,7 +68,7 @@ pub(crate) const PATTERN_BYTES_MAX: usize = 1024;
 pub(crate) const PATTERNS_MAX: usize = 256;
 
 /// What a credential grants.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub(crate) struct Grants {
     patterns: [Box<[Pattern]>; Right::ALL.len()],
 }
@@ -96,6 +96,11 @@ impl Grants {
         self.patterns(right).iter().any(|pattern| !pattern.is_vain())
     }
 
+    /// Whether they are the same for every subject.
+    pub(crate) fn are_common(&self) -> bool {
+        self.patterns.iter().flatten().all(|pattern| !pattern.text.contains(SUBJECT))
+    }
+
     /// The patterns of a right.
     pub(crate) fn patterns(&self, right: Right) -> &[Pattern] {
         &self.patterns[right as usize]
@@ -103,7 +108,7 @@ impl Grants {
 }
 
 /// Names of channels, by what they look like.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq, Hash)]
 pub(crate) struct Pattern {
     /// As it was written, for people.
     text: Box<str>,
@@ -111,7 +116,7 @@ pub(crate) struct Pattern {
 }
 
 /// A pattern read; the commonest have shapes of their own because they are compared at once.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 enum Shape {
     /// One name.
     Name(Box<str>),
@@ -123,14 +128,14 @@ enum Shape {
     Nothing,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 enum Token {
     Byte(u8),
     Run(Run),
 }
 
 /// What a wildcard stands for; the empty run, too.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 enum Run {
     /// `*`: no `:` in it.
     Segment,

@@ -16,6 +16,7 @@ mod json;
 mod jws;
 mod keys;
 mod remembered;
+mod shared;
 mod sign;
 #[cfg(test)]
 mod tests;
@@ -45,6 +46,7 @@ use issuer::Issuer;
 use jws::Jws;
 use keys::Checked;
 use remembered::{Entry, Remembered, TokenHash};
+use shared::SharedGrants;
 
 /// What is to be done with tokens.
 #[derive(Debug)]
@@ -52,6 +54,7 @@ pub(crate) struct Tokens {
     issuers: Box<[Issuer]>,
     token_bytes_max: usize,
     remembered: Remembered,
+    shared: SharedGrants,
     figures: ArcSwap<Figures>,
     /// Nobody uses these any more, so that no keys are fetched for them.
     retired: CancellationToken,
@@ -78,6 +81,7 @@ impl Tokens {
             issuers: issuers.into_iter().map(Issuer::new).collect(),
             token_bytes_max,
             remembered: Remembered::new(remembered_max),
+            shared: SharedGrants::default(),
             figures: ArcSwap::default(),
             retired: CancellationToken::new(),
             rounds: watch::Sender::new(0),
@@ -159,7 +163,7 @@ impl Tokens {
             _ => format!("{name}:{subject}").into(),
         });
         let expires = expires.map(|it| it.saturating_add(issuer.leeway).saturating_mul(1000));
-        Holder::of_token(publisher.into(), user, expires, grants)
+        Holder::of_token(publisher.into(), user, expires, self.shared.find(grants))
     }
 
     /// What is counted.

@@ -1,11 +1,16 @@
 //! A signature is checked once; what is remembered is true still when it is used.
 
+use fanfare_core::name::ChannelName;
+use fanfare_core::publication::End;
 use serde_json::json;
 
 use super::super::Tokens;
 use super::super::algorithm::{Algorithm, Algorithms, KeyKind};
 use super::super::keys::KeySet;
 use super::{NOW, NOW_SECONDS, Pair, SECRET, claims, issuer, reason, set, signed, taking};
+use crate::auth::grant::{Grants, Pattern, Right, Rights};
+use crate::auth::key::KeyHash;
+use crate::auth::{Access, ChannelAccess, Credentials, PublisherKey};
 
 #[test]
 fn who_comes_back_is_known() {
@@ -83,4 +88,55 @@ fn the_older_ones_are_forgotten_and_checked_again() {
         assert_eq!(verified + known, 1_064);
         assert!((least..=64).contains(&known), "of the last 64 with room for {room}: {known}");
     }
+}
+
+#[test]
+fn a_publish_with_a_known_token_or_key_allocates_nothing_to_be_allowed() {
+    let grants = json!({"fanfare": {"publish": ["chat:*", "user:{sub}:**", "*:log:**:x"]}});
+    let token = format!("Bearer {}", signed(&claims(grants)));
+    let patterns = vec![Pattern::new("chat:*", None).unwrap()];
+    let key = PublisherKey::named(
+        "feed",
+        KeyHash::of(b"secret"),
+        Grants::default().with(Right::Publish, patterns),
+    );
+    let rules = ChannelAccess {
+        namespace: None,
+        anonymous_subscribe: false,
+        anonymous_publish: false,
+        client_publish: true,
+        users: Rights::default(),
+    };
+    let keys = KeySet::of_secret(SECRET, Algorithms::all());
+    let access = Access::keyed([key], rules, [])
+        .with_tokens(Some(std::sync::Arc::new(taking([issuer(keys)]))));
+    let channel = ChannelName::new("chat:a").unwrap();
+    for authorization in [&token, "Bearer secret"] {
+        let publish = || {
+            let authorization = Some(authorization.as_bytes());
+            let credentials = Credentials { authorization, ..Credentials::default() };
+            let caller = access.caller(credentials, NOW);
+            assert!(access.may_publish(&caller, &channel, End::Open).is_ok());
+        };
+        // The first time a token is checked, and a thread made ready to read what is remembered.
+        publish();
+        let allocations = allocation_counter::measure(publish);
+        assert_eq!(allocations.count_total, 0, "{authorization}");
+    }
+}
+
+#[test]
+fn what_many_tokens_grant_is_held_once() {
+    let tokens = taking([issuer(KeySet::of_secret(SECRET, Algorithms::all()))]);
+    let granted = |subject: &str, pattern: &str| {
+        let claims = claims(json!({"sub": subject, "fanfare": {"subscribe": [pattern]}}));
+        let holder = tokens.verify(signed(&claims).as_bytes(), NOW).unwrap();
+        std::sync::Arc::clone(&holder.grants)
+    };
+    let same = std::sync::Arc::ptr_eq;
+    assert!(same(&granted("ada", "chat:*"), &granted("bob", "chat:*")));
+    assert!(!same(&granted("ada", "chat:*"), &granted("ada", "chat:**")));
+    let (ada, bob) = (granted("ada", "user:{sub}"), granted("bob", "user:{sub}"));
+    assert!(ada.cover(Right::Subscribe, "user:ada") && !ada.cover(Right::Subscribe, "user:bob"));
+    assert!(bob.cover(Right::Subscribe, "user:bob") && !bob.cover(Right::Subscribe, "user:ada"));
 }
