@@ -47,6 +47,10 @@ browser:
 docs:
     cargo doc --workspace --no-deps
 
+# h2spec over HTTP/2 with prior knowledge; Go must be installed.
+h2spec:
+    scripts/h2spec
+
 # What CI runs.
 ci:
     .ci/run

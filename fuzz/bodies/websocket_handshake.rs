@@ -57,7 +57,8 @@ fn answer(handshake: &Handshake<'_>) {
     };
     assert_eq!(selected.is_none(), handshake.protocols.is_empty());
     let mut head = Vec::new();
-    append_response(&mut head, &handshake.accept, selected.map(|selected| selected.name()));
+    let accept = handshake.accept.expect("an upgrade has an accept value");
+    append_response(&mut head, &accept, selected.map(|selected| selected.name()));
     let lines = head.split(|byte| *byte == b'\n').count() - 1;
     assert_eq!(lines, if selected.is_some() { 5 } else { 4 });
 }

@@ -108,6 +108,12 @@ export class Server {
     await this.#ended;
   }
 
+  /** Asks the process to end, and waits until it has told everyone and is gone. */
+  async drain() {
+    this.#process.kill("SIGTERM");
+    await this.#ended;
+  }
+
   /** Asks the process to end, insists after a while, and waits until it is gone. */
   async stop() {
     this.#process.kill("SIGTERM");

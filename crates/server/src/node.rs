@@ -19,11 +19,12 @@ use fanfare_core::shard::{
     Answer, Completion, ConnectionId, Figures, Message, Opening, Origin, Request, Verdict,
 };
 use fanfare_core::time::UnixMillis;
+use fanfare_protocol::native::head::HTTP2_PREFACE;
 use tokio::sync::oneshot;
 
 use crate::auth::Identity;
 use crate::load::Counted;
-use crate::pipe::PipeWriter;
+use crate::pipe::{PipeWriter, Tunnel};
 use crate::shard::{Change, Judge};
 use crate::tls::{Entrance, Session};
 
@@ -58,6 +59,12 @@ pub(crate) enum Letter {
     },
     /// A WebSocket whose upgrade the edge has answered with 101.
     Adopted(Box<Adoption>),
+    /// A WebSocket over HTTP/2 that the edge has answered.
+    Tunnelled(Box<Tunnelling>),
+    /// The tunnel of this connection has bytes, or has had its last.
+    TunnelHasBytes(ConnectionId),
+    /// The tunnel of this connection has room again.
+    TunnelHasRoom(ConnectionId),
     /// A subscriber of the edge: a stream or a poll on a connection that hyper owns.
     Subscriber {
         /// What it reads.
@@ -73,7 +80,7 @@ pub(crate) enum Letter {
     Change(Box<Change>),
     /// The pipe of this connection has room again.
     PipeReady(ConnectionId),
-    /// The reader of this connection's pipe is gone.
+    /// The other end of this connection's pipe, or tunnel, is gone.
     PipeClosed(ConnectionId),
     /// The authority's answer to a question of this shard's core.
     #[cfg_attr(not(test), expect(dead_code, reason = "hooks will answer so; until then tests do"))]
@@ -134,6 +141,19 @@ pub(crate) struct Adoption {
     pub counted: Counted,
 }
 
+/// A WebSocket over HTTP/2 on its way to a shard, while its stream stays with hyper.
+#[derive(Debug)]
+pub(crate) struct Tunnelling {
+    /// What it is written to and read from.
+    pub tunnel: Tunnel,
+    /// Where it comes from.
+    pub peer: SocketAddr,
+    /// What it asked for.
+    pub socket_request: crate::shard::SocketRequest,
+    /// Counts it beside the connection that carries it.
+    pub counted: Counted,
+}
+
 /// A connection on its way from a shard to hyper.
 #[derive(Debug)]
 pub(crate) struct Handover {
@@ -143,10 +163,28 @@ pub(crate) struct Handover {
     pub session: Option<Box<Session>>,
     /// Where it comes from.
     pub peer: SocketAddr,
-    /// Bytes already read, beginning with a request head.
+    /// Bytes already read, beginning with a request head, or with the preface of HTTP/2.
     pub read: Bytes,
+    /// What the client speaks.
+    pub protocol: Protocol,
     /// Counts it until it ends.
     pub counted: Counted,
+}
+
+/// The HTTP of a connection that hyper owns.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Protocol {
+    /// HTTP/1.0 or HTTP/1.1.
+    Http1,
+    /// HTTP/2, by prior knowledge: the client began with its preface.
+    Http2,
+}
+
+impl Protocol {
+    /// What a client speaks that began with these bytes.
+    pub(crate) fn of(read: &[u8]) -> Self {
+        if read.starts_with(HTTP2_PREFACE) { Self::Http2 } else { Self::Http1 }
+    }
 }
 
 /// The sending half of a shard's mailbox.

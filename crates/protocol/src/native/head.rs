@@ -2,6 +2,9 @@
 
 use crate::native::query::Query;
 
+/// What every client of HTTP/2 says first (RFC 9113 §3.4). No request of HTTP/1 begins with it.
+pub const HTTP2_PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+
 /// The version of HTTP that a request came over.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Version {
@@ -25,7 +28,8 @@ pub struct Head<'a> {
     pub query: Option<&'a str>,
     /// The version of HTTP.
     pub version: Version,
-    /// The headers in the order in which they came; names in any case.
+    /// The headers in the order in which they came; names in any case. On HTTP/2 `host` stands for
+    /// `:authority`, and `:protocol` is among them if it was sent.
     pub headers: &'a [(&'a str, &'a [u8])],
 }
 
@@ -45,6 +49,16 @@ impl<'a> Head<'a> {
             None => (target, None),
         };
         Self { method, path, query, version, headers }
+    }
+
+    /// The protocol that an extended CONNECT asks for (RFC 8441 §4); none on any other request, since
+    /// no header of HTTP/1 can have that name.
+    #[must_use]
+    pub fn connects_to(&self) -> Option<&'a str> {
+        match (self.version, self.method) {
+            (Version::Http2, "CONNECT") => self.text(":protocol"),
+            _ => None,
+        }
     }
 
     /// The parameters of the query.

@@ -34,7 +34,7 @@ pub(crate) fn read(
 ) -> Result<Route, Problem> {
     let query = head.query();
     // `HEAD` gives headers and never a stream, so that it cannot become a WebSocket.
-    if head.method == "GET"
+    if head.method != "HEAD"
         && let Some(socket) = upgrade::socket(head, rules)?
     {
         return read_socket(channels, head, socket, rules, now);

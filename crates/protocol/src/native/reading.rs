@@ -92,7 +92,7 @@ pub struct Socket {
     pub language: Subprotocol,
     /// The subprotocol to answer with; none if none was offered.
     pub subprotocol: Option<&'static str>,
-    /// The value of `Sec-WebSocket-Accept`.
+    /// The value of `Sec-WebSocket-Accept`; empty over HTTP/2, which has none.
     pub accept: String,
     /// The offer of permessage-deflate that is accepted; its format is then compressed.
     pub deflate: Option<DeflateAnswer>,

@@ -125,6 +125,9 @@ pub fn route(head: &Head<'_>, rules: &Rules, now: UnixMillis) -> Result<Route, P
         (Target::Channels(channels), "GET" | "HEAD") => {
             read(channels::all(channels)?, head, rules, now)
         }
+        (Target::Channels(channels), "CONNECT") if head.connects_to().is_some() => {
+            read(channels::all(channels)?, head, rules, now)
+        }
         (Target::Channels(channels), "POST" | "PUT") => {
             let channels = channels::several(channels)?;
             publish::publishing(channels, head).map(|asked| Route::Publish(Box::new(asked)))

@@ -14,8 +14,8 @@ use super::subprotocol::PROTOCOLS_OFFERED_MAX;
 /// A valid request for a WebSocket.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Handshake<'a> {
-    /// The value of `Sec-WebSocket-Accept`.
-    pub accept: [u8; ACCEPT_BYTES],
+    /// The value of `Sec-WebSocket-Accept`; over HTTP/2 there is none.
+    pub accept: Option<[u8; ACCEPT_BYTES]>,
     /// The subprotocols offered, in the client's order, each once; a bearer token may be among
     /// them (see [`super::select_subprotocol`]).
     pub protocols: Vec<&'a str>,
@@ -83,8 +83,35 @@ pub fn read_handshake<'a>(
     if seen.key_repeated {
         return Err(Refusal::KeyRepeated);
     }
-    let accept = accept_of(key).ok_or(Refusal::KeyInvalid)?;
+    let accept = Some(accept_of(key).ok_or(Refusal::KeyInvalid)?);
     Ok(Some(Handshake { accept, protocols: seen.protocols?, deflate: seen.deflate }))
+}
+
+/// Reads the head of an extended CONNECT of HTTP/2 (RFC 8441 section 5), which is a handshake
+/// without key and without `Upgrade`: the status of its answer is what confirms it.
+///
+/// # Errors
+///
+/// The first [`Refusal`] in the order of that enum.
+pub fn read_extended_connect<'a>(
+    protocol: &str,
+    headers: impl IntoIterator<Item = (&'a [u8], &'a [u8])>,
+) -> Result<Handshake<'a>, Refusal> {
+    if !protocol.eq_ignore_ascii_case("websocket") {
+        return Err(Refusal::ProtocolUnknown);
+    }
+    let seen = Seen::collect(headers);
+    if seen.body {
+        return Err(Refusal::BodyPresent);
+    }
+    let version = seen.version.ok_or(Refusal::VersionMissing)?;
+    if seen.version_repeated {
+        return Err(Refusal::VersionRepeated);
+    }
+    if version != b"13" {
+        return Err(Refusal::VersionUnsupported);
+    }
+    Ok(Handshake { accept: None, protocols: seen.protocols?, deflate: seen.deflate })
 }
 
 /// Appends the head of the 101 up to its last handshake header. The caller appends headers of

@@ -32,7 +32,7 @@ pub use deflated::{DEFLATED_BYTES_MIN, deflate_frame};
 pub use encoder::{Frame, FrameHeader, append_frame, encode_frame, header};
 pub use extension::{DeflateAnswer, accept_deflate};
 pub use frame::{CONTROL_BYTES_MAX, MessageKind, Role};
-pub use handshake::{Handshake, append_response, read_handshake};
+pub use handshake::{Handshake, append_response, read_extended_connect, read_handshake};
 pub use inflate::Inflater;
 pub use refusal::Refusal;
 pub use subprotocol::{PROTOCOLS_OFFERED_MAX, Selection, Subprotocol, select_subprotocol};

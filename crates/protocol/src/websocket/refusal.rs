@@ -10,6 +10,9 @@ pub enum Refusal {
     /// `Upgrade: websocket` on HTTP/1.0.
     #[error("a WebSocket opens over HTTP/1.1")]
     NotHttp11,
+    /// An extended CONNECT of HTTP/2 to something else than a WebSocket.
+    #[error("the only :protocol of an extended CONNECT is websocket")]
+    ProtocolUnknown,
     /// No Host, or an empty one.
     #[error("the Host header is missing")]
     HostMissing,
@@ -68,6 +71,7 @@ impl Refusal {
             Self::UpgradeMissing | Self::VersionMissing | Self::VersionUnsupported => 426,
             Self::NotGet
             | Self::NotHttp11
+            | Self::ProtocolUnknown
             | Self::HostMissing
             | Self::HostRepeated
             | Self::ConnectionMissing
@@ -102,6 +106,7 @@ impl Refusal {
     pub const fn hint(self) -> &'static str {
         match self {
             Self::UpgradeMissing | Self::NotHttp11 | Self::ConnectionMissing => PROXY_HINT,
+            Self::ProtocolUnknown => "Send `:protocol: websocket`.",
             Self::NotGet => "Use GET for a WebSocket; to publish with POST leave out Upgrade.",
             Self::HostMissing | Self::HostRepeated => "Send exactly one Host header.",
             Self::BodyPresent => "Leave out Content-Length and Transfer-Encoding.",

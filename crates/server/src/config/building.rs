@@ -223,6 +223,10 @@ impl Building<'_> {
             idempotency_keys_max: self.number(&table::IDEMPOTENCY_KEYS_MAX),
             presence_members_max: self.number(&table::PRESENCE_MEMBERS_MAX),
             history_memory_bytes_max: self.number(&table::HISTORY_MEMORY_BYTES_MAX),
+            streams_per_connection_max: self.number(&table::STREAMS_PER_CONNECTION_MAX),
+            large_requests_per_connection_max: self
+                .number(&table::LARGE_REQUESTS_PER_CONNECTION_MAX),
+            stream_resets_max: self.number(&table::STREAM_RESETS_MAX),
         };
         if limits.publishes_in_flight_bytes_max < limits.payload_bytes_max {
             self.mistake(

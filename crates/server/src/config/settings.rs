@@ -277,6 +277,12 @@ pub(crate) struct Limits {
     pub(crate) presence_members_max: usize,
     /// Publications in memory where the engine keeps all of them, per node.
     pub(crate) history_memory_bytes_max: usize,
+    /// Requests at once on one connection of HTTP/2.
+    pub(crate) streams_per_connection_max: usize,
+    /// Of these, large ones that are worked on.
+    pub(crate) large_requests_per_connection_max: usize,
+    /// Requests that such a connection may take back in ten seconds.
+    pub(crate) stream_resets_max: usize,
 }
 
 /// Where history is kept.

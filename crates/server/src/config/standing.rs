@@ -25,7 +25,7 @@ use super::table::{self, Key};
 
 /// Keys that are exchanged while the server runs; those of routes, publishers' keys and issuers are
 /// too, and every other one takes a restart.
-static EXCHANGED: [&Key; 30] = [
+static EXCHANGED: [&Key; 33] = [
     &table::PUBLIC_URL,
     &table::HOSTS,
     &table::ORIGINS,
@@ -48,6 +48,9 @@ static EXCHANGED: [&Key; 30] = [
     &table::REQUEST_HEAD_TIMEOUT,
     &table::REQUEST_BODY_PROGRESS_BYTES,
     &table::REQUEST_BODY_PROGRESS_TIMEOUT,
+    &table::STREAMS_PER_CONNECTION_MAX,
+    &table::LARGE_REQUESTS_PER_CONNECTION_MAX,
+    &table::STREAM_RESETS_MAX,
     &table::DRAIN_WINDOW,
     &table::DRAIN_RETRY_MIN,
     &table::DRAIN_RETRY_MAX,

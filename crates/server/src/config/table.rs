@@ -64,7 +64,7 @@ pub(crate) enum Standard {
 }
 
 /// Every key, in the order in which documents list them; keys of one table stand together.
-pub(crate) static KEYS: [&Key; 61] = [
+pub(crate) static KEYS: [&Key; 64] = [
     &LISTEN,
     &SHARDS,
     &PUBLIC_URL,
@@ -106,6 +106,9 @@ pub(crate) static KEYS: [&Key; 61] = [
     &IDEMPOTENCY_KEYS_MAX,
     &PRESENCE_MEMBERS_MAX,
     &HISTORY_MEMORY_BYTES_MAX,
+    &STREAMS_PER_CONNECTION_MAX,
+    &LARGE_REQUESTS_PER_CONNECTION_MAX,
+    &STREAM_RESETS_MAX,
     &HISTORY_COUNT,
     &HISTORY_BYTES,
     &HISTORY_AGE,
@@ -455,6 +458,34 @@ pub(crate) static PRESENCE_MEMBERS_MAX: Key = Key {
     default: Standard::Value("10000"),
     about: "Members of one channel that are listed. Beyond it: further ones are counted and not \
             listed; no client is refused. Watch `fanfare_members`.",
+};
+
+pub(crate) static STREAMS_PER_CONNECTION_MAX: Key = Key {
+    name: "limits.streams_per_connection_max",
+    kind: Kind::Count { min: 1, max: 10_000 },
+    default: Standard::Value("128"),
+    about: "Requests that one connection of HTTP/2 may have at once, streams among them; each \
+            stream, poll and WebSocket counts in `limits.connections_max` too. Beyond it: a \
+            client, which is told of it, waits; the request of one that does not is reset with \
+            `REFUSED_STREAM`. Watch `fanfare_http2_full_total`.",
+};
+
+pub(crate) static LARGE_REQUESTS_PER_CONNECTION_MAX: Key = Key {
+    name: "limits.large_requests_per_connection_max",
+    kind: Kind::Count { min: 1, max: 10_000 },
+    default: Standard::Value("4"),
+    about: "Requests of one connection of HTTP/2 that are worked on at once; streams, polls while \
+            they wait and publishes of up to 64 KiB are not among them. Beyond it: they wait for \
+            their turn. Watch `fanfare_http2_waits_total`.",
+};
+
+pub(crate) static STREAM_RESETS_MAX: Key = Key {
+    name: "limits.stream_resets_max",
+    kind: Kind::Count { min: 1, max: 100_000_000 },
+    default: Standard::Value("500"),
+    about: "Requests and streams that the client of one connection of HTTP/2 may take back in ten \
+            seconds. Beyond it: the connection is ended. Watch `fanfare_http2_resets_total` and \
+            `fanfare_http2_ended_total` with the reason `resets`.",
 };
 
 pub(crate) static HISTORY_COUNT: Key = Key {

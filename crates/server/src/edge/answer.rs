@@ -1,7 +1,7 @@
 //! Answers: heads and bodies as hyper takes them.
 
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use fanfare_core::code::Code;
@@ -13,8 +13,10 @@ use http::{HeaderName, HeaderValue, Response, StatusCode};
 use http_body::{Body, Frame, SizeHint};
 use thiserror::Error;
 
+use super::http2::{Stream, Turn};
 use super::pace::Work;
 use super::stream::Streaming;
+use crate::load::Counted;
 
 /// An answer on its way to hyper.
 pub(super) type Answered = Response<AnswerBody>;
@@ -23,7 +25,20 @@ pub(super) type Answered = Response<AnswerBody>;
 #[derive(Debug)]
 pub(super) struct AnswerBody {
     content: Content,
+    held: Held,
+}
+
+/// What is held for as long as an answer is on its way.
+#[derive(Debug, Default)]
+struct Held {
+    /// On HTTP/1 the connection's one request.
     work: Option<Work>,
+    /// On HTTP/2 one of its requests.
+    stream: Option<Stream>,
+    /// The right to answer much.
+    turn: Option<Turn>,
+    /// The place of a reader on HTTP/2 in the count of all connections.
+    place: Option<Counted>,
 }
 
 #[derive(Debug)]
@@ -40,19 +55,67 @@ pub(super) struct Aborted;
 impl AnswerBody {
     /// A body that stands.
     pub(super) fn whole(bytes: impl Into<Bytes>) -> Self {
-        Self { content: Content::Whole(bytes.into()), work: None }
+        Self { content: Content::Whole(bytes.into()), held: Held::default() }
     }
 
     /// A body that goes on.
     pub(super) fn stream(streaming: Streaming) -> Self {
-        Self { content: Content::Stream(Box::new(streaming)), work: None }
+        Self { content: Content::Stream(Box::new(streaming)), held: Held::default() }
     }
 
     /// Keeps the request in work for as long as the body lives.
     pub(super) fn hold(&mut self, work: Work) {
-        self.work = Some(work);
+        self.held.work = Some(work);
+    }
+
+    /// The same for a request of HTTP/2.
+    pub(super) fn belong_to(&mut self, stream: Stream) {
+        self.held.stream = Some(stream);
+        if self.is_end_stream() {
+            self.finish();
+        }
+    }
+
+    /// Keeps the turn, if there is one, until everything is handed over.
+    pub(super) fn take_turn(&mut self, turn: Option<Turn>) {
+        if let Some(mut turn) = turn {
+            turn.go_on();
+            self.held.turn = Some(turn);
+        }
+    }
+
+    /// Keeps the place of a reader.
+    pub(super) fn take_place(&mut self, place: Option<Counted>) {
+        self.held.place = place;
+    }
+
+    fn finish(&mut self) {
+        if let Some(stream) = &mut self.held.stream {
+            stream.finish();
+        }
+        self.held.turn = None;
+    }
+
+    /// The next part of an answer that stands. hyper gives back what holds a body as soon as it has
+    /// the last part, so that a large one is not to be in that; copied, the part keeps nothing else.
+    fn part(&mut self) -> Option<Bytes> {
+        let Content::Whole(bytes) = &mut self.content else { return None };
+        if bytes.is_empty() {
+            return None;
+        }
+        if self.held.stream.is_none() {
+            return Some(std::mem::take(bytes));
+        }
+        if let Some(turn) = &mut self.held.turn {
+            turn.go_on();
+        }
+        let length = bytes.len().min(PART_BYTES);
+        Some(Bytes::copy_from_slice(&bytes.split_to(length)))
     }
 }
+
+/// Bytes of an answer that hyper gets at once over HTTP/2.
+const PART_BYTES: usize = 16 * 1024;
 
 impl Body for AnswerBody {
     type Data = Bytes;
@@ -62,11 +125,15 @@ impl Body for AnswerBody {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Aborted>>> {
-        match &mut self.content {
-            Content::Whole(bytes) if bytes.is_empty() => Poll::Ready(None),
-            Content::Whole(bytes) => Poll::Ready(Some(Ok(Frame::data(std::mem::take(bytes))))),
-            Content::Stream(streaming) => streaming.poll_frame(context),
+        let next = match &mut self.content {
+            Content::Whole(_) => self.part().map(|part| Ok(Frame::data(part))),
+            Content::Stream(streaming) => ready!(streaming.poll_frame(context)),
+        };
+        // A stream that is cut here was not taken back by its client.
+        if !matches!(next, Some(Ok(_))) || self.is_end_stream() {
+            self.finish();
         }
+        Poll::Ready(next)
     }
 
     fn is_end_stream(&self) -> bool {

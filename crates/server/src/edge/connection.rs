@@ -16,14 +16,16 @@ use hyper::{Request, Response};
 use hyper_util::rt::{TokioIo, TokioTimer};
 
 use super::answer::AnswerBody;
+use super::http2::{self, Streams, Turn};
 use super::intake::Intake;
 use super::pace::Pace;
 use super::rewound::{Ending, Rewound};
 use super::socket::Socket;
+use super::tunnel::Place;
 use super::{Present, Shared};
 use crate::load::Counted;
 use crate::metrics::Transport;
-use crate::node::Handover;
+use crate::node::{Handover, Protocol};
 
 /// Bytes that hyper buffers of a connection beside a request head. It asks a body for more until it
 /// has so many, so that a reader who has stopped reading would otherwise cost it 400 KiB.
@@ -38,12 +40,44 @@ pub(super) struct Origin {
     /// How its socket ends.
     pub ending: Ending,
     pace: Pace,
+    /// Its requests, of which there are several at once on HTTP/2 only.
+    streams: Option<Arc<Streams>>,
 }
 
 impl Origin {
     /// What is being answered has no end of its own, and ends when the client has said everything.
     pub(super) fn leave_with_client(&self) {
-        self.pace.leave_with_client();
+        // On HTTP/2 hyper always reads, and notices by itself.
+        if self.streams.is_none() {
+            self.pace.leave_with_client();
+        }
+    }
+
+    /// Waits for the turn of a request that reads or answers much; on HTTP/1 there is only one.
+    pub(super) async fn turn(&self) -> Option<Turn> {
+        match &self.streams {
+            Some(streams) => streams.turn().await,
+            None => None,
+        }
+    }
+
+    /// Counts a reader among the connections, since on HTTP/2 it has none of its own.
+    pub(super) fn place(&self, shared: &Shared) -> Result<Option<Counted>, Problem> {
+        if self.streams.is_none() {
+            return Ok(None);
+        }
+        if shared.load.connections() >= shared.options.connections_max {
+            return Err(Problem::of(Code::ConnectionsFull));
+        }
+        Ok(Some(shared.load.enter()))
+    }
+
+    /// The places of a WebSocket over HTTP/2, as a connection and among the requests; none on
+    /// HTTP/1, where it takes its connection along.
+    pub(super) fn place_of_tunnel(&self, shared: &Shared) -> Result<Option<Place>, Problem> {
+        let counted = self.place(shared)?;
+        let places = counted.zip(self.streams.as_ref());
+        Ok(places.map(|(counted, streams)| Place { counted, stream: streams.begin() }))
     }
 
     /// Takes the count along to a shard.
@@ -62,7 +96,7 @@ pub(super) async fn serve_all(present: Arc<Present>, mut intake: Intake) {
 
 async fn serve(present: Arc<Present>, handover: Handover) {
     let shared = present.get();
-    let Handover { socket, session, peer, read, counted } = handover;
+    let Handover { socket, session, peer, read, protocol, counted } = handover;
     let socket = match Socket::new(socket, session) {
         Ok(socket) => socket,
         Err(error) => {
@@ -71,13 +105,26 @@ async fn serve(present: Arc<Present>, handover: Handover) {
         }
     };
     let _http = shared.cells.enter(Transport::Http);
+    let streams = match protocol {
+        Protocol::Http1 => None,
+        Protocol::Http2 => Some(Streams::new(shared.options.streams, &shared.cells)),
+    };
     let origin = Arc::new(Origin {
         peer,
         counted: Mutex::new(Some(counted)),
         ending: Ending::default(),
         pace: Pace::new(),
+        streams: streams.clone(),
     });
     let rewound = Rewound::new(socket, read, origin.ending.clone(), origin.pace.clone());
+    match streams {
+        Some(streams) => http2::serve(present, rewound, origin, streams).await,
+        None => serve_http1(present, rewound, origin).await,
+    }
+}
+
+async fn serve_http1(present: Arc<Present>, rewound: Rewound, origin: Arc<Origin>) {
+    let shared = present.get();
     let service = {
         let origin = Arc::clone(&origin);
         service_fn(move |request| answer(present.get(), Arc::clone(&origin), request))

@@ -13,7 +13,9 @@ use fanfare_protocol::native::reading::{BodyWanted, Reading, Transport};
 use fanfare_protocol::native::response::{Media, ResponseHead};
 use fanfare_protocol::native::route::{self, Route};
 use http::{Request, request};
+use http_body::Body as _;
 use hyper::body::Incoming;
+use hyper::ext::Protocol;
 
 use super::answer::{self, AnswerBody, Answered};
 use super::body::{self, BodyRules};
@@ -51,7 +53,8 @@ impl Shared {
             Err(problem) => return self.refuse(&problem, &allowed, &mut incoming, &parts).await,
         };
         let caller = self.access.sender_in_time(&head, unix_millis).await;
-        match route {
+        let turn = if is_small(&route, &incoming) { None } else { from.turn().await };
+        let mut answer = match route {
             Route::Publish(_) | Route::Batch(_) | Route::Remove(_) | Route::Change(_) => {
                 self.write(route, &caller, incoming, (&parts, &allowed)).await
             }
@@ -90,7 +93,9 @@ impl Shared {
                 Some(page) => page,
                 None => self.refused(&Problem::of(Code::NotFound), &allowed),
             },
-        }
+        };
+        answer.body_mut().take_turn(turn);
+        answer
     }
 
     /// What changes channels or streams: who may is decided before a byte of the body is read.
@@ -186,10 +191,18 @@ impl Shared {
         if reading.body == BodyWanted::No {
             return self.head_only(&reading, allowed).await;
         }
+        let place = match from.place(self) {
+            Ok(place) => place,
+            Err(problem) => return Ok(self.refuse_reader(&problem, &reading, from, allowed)),
+        };
         if let Transport::Poll { wait } = reading.transport {
-            return self.poll(reading, wait, from, allowed).await;
+            let answered = self.poll(reading, wait, from, allowed).await;
+            // It has had what it was counted for.
+            drop(place);
+            return answered;
         }
-        let answered = self.stream(reading, &caller, &from.ending, allowed).await?;
+        let mut answered = self.stream(reading, &caller, &from.ending, allowed).await?;
+        answered.body_mut().take_place(place);
         from.leave_with_client();
         Ok(answered)
     }
@@ -203,8 +216,11 @@ impl Shared {
         incoming: &mut Incoming,
         parts: &request::Parts,
     ) -> Answered {
-        // Who waits for "100 Continue" sends nothing unless the body is asked for.
-        if !parts.headers.contains_key(http::header::EXPECT) {
+        // Who waits for "100 Continue" sends nothing unless the body is asked for. Over HTTP/2 only
+        // the one request ends (RFC 9113 §8.1).
+        let read_away = parts.version != http::Version::HTTP_2
+            && !parts.headers.contains_key(http::header::EXPECT);
+        if read_away {
             body::discard(incoming).await;
         }
         self.refused(problem, allowed)
@@ -224,10 +240,38 @@ pub(super) fn unexpected(answer: &Answer) -> Problem {
     Problem::of(Code::Internal)
 }
 
+/// The headers of a request, with the pseudo-headers of HTTP/2 that HTTP/1 has headers for.
 pub(super) fn headers(parts: &request::Parts) -> Vec<(&str, &[u8])> {
     let headers = parts.headers.iter();
-    headers.map(|(name, value)| (name.as_str(), value.as_bytes())).collect()
+    let mut headers: Vec<_> =
+        headers.map(|(name, value)| (name.as_str(), value.as_bytes())).collect();
+    if parts.version == http::Version::HTTP_2
+        && let Some(authority) = parts.uri.authority()
+        && !parts.headers.contains_key(http::header::HOST)
+    {
+        headers.push(("host", authority.as_str().as_bytes()));
+    }
+    if let Some(protocol) = parts.extensions.get::<Protocol>() {
+        headers.push((":protocol", protocol.as_str().as_bytes()));
+    }
+    headers
 }
+
+/// Whether a request is read and answered in little memory, however many there are of its kind: a
+/// small publish, or one that takes its turn by itself when it needs one.
+fn is_small(route: &Route, incoming: &Incoming) -> bool {
+    match route {
+        Route::Read(_) | Route::Preflight => true,
+        Route::Publish(_) | Route::Change(_) => {
+            let size = incoming.size_hint();
+            size.upper().is_some_and(|bytes| bytes <= SMALL_BYTES)
+        }
+        _ => false,
+    }
+}
+
+/// Bytes of a body that is small.
+const SMALL_BYTES: u64 = 64 * 1024;
 
 pub(super) fn head<'a>(parts: &'a request::Parts, headers: &'a [(&'a str, &'a [u8])]) -> Head<'a> {
     Head {

@@ -14,6 +14,7 @@ mod body;
 mod connection;
 mod drain;
 mod handle;
+mod http2;
 mod intake;
 mod operations;
 mod pace;
@@ -27,6 +28,7 @@ mod rewound;
 mod session;
 mod socket;
 mod stream;
+mod tunnel;
 mod upgrade;
 
 use std::sync::Arc;
@@ -52,6 +54,7 @@ pub(crate) use alias::Arrivals;
 pub(crate) use drain::{Drain, DrainSwitch, drain};
 use handle::unexpected;
 pub(crate) use handle::unix_millis;
+pub(crate) use http2::StreamBounds;
 pub(crate) use intake::{Handoff, Intake};
 pub(crate) use page::Pages;
 pub(crate) use random::Jitter;
@@ -69,6 +72,10 @@ pub(crate) struct EdgeOptions {
     pub body_progress_bytes: usize,
     /// See `body_progress_bytes`.
     pub body_progress_within: Duration,
+    /// What one connection of HTTP/2 may have and do.
+    pub streams: StreamBounds,
+    /// Connections at one time, readers on HTTP/2 included.
+    pub connections_max: usize,
     /// When event streams are told to come back in general.
     pub retry: Jitter,
     /// When they are told to come back as they are drained or refused for now.

@@ -1,5 +1,5 @@
 //! WebSockets that are opened on a connection which hyper owns: answered here, then given back to
-//! a shard as one value.
+//! a shard as one value. One over HTTP/2 stays here and has its session on a shard all the same.
 
 use bytes::{Bytes, BytesMut};
 use fanfare_core::code::Code;
@@ -8,23 +8,20 @@ use fanfare_protocol::native::cors::AllowedOrigin;
 use fanfare_protocol::native::problem::Problem;
 use fanfare_protocol::native::reading::{Reading, Transport};
 use fanfare_protocol::native::response::{Media, ResponseHead};
-use fanfare_protocol::websocket::{CloseCode, Frame, encode_frame};
-use hyper::upgrade::{OnUpgrade, Parts};
+use fanfare_protocol::websocket::CloseCode;
+use hyper::upgrade::{OnUpgrade, Parts, Upgraded};
 use hyper_util::rt::TokioIo;
 use tokio::io::AsyncWriteExt;
-use tokio::time::{Duration, timeout};
 
 use super::Shared;
 use super::answer::{self, AnswerBody, Answered};
 use super::connection::Origin;
 use super::rewound::Rewound;
 use super::socket::Socket;
+use super::tunnel::{Place, say_goodbye};
 use crate::auth::Caller;
 use crate::node::{Adoption, Letter};
 use crate::shard::SocketRequest;
-
-/// How long a socket that is refused after its handshake may take to go.
-const GOODBYE: Duration = Duration::from_secs(5);
 
 /// Close codes that say: do not come back like this.
 const CLOSE_UNAUTHORIZED: u16 = 4001;
@@ -53,38 +50,52 @@ impl Shared {
         let Transport::WebSocket(socket) = reading.transport.clone() else {
             return Err(Problem::of(Code::Internal));
         };
+        let place = from.place_of_tunnel(self)?;
         let (behind, cursor) = self.behind(reading, caller).await?;
-        let mut extra = vec![
-            ("Connection", "Upgrade"),
-            ("Upgrade", "websocket"),
-            ("Sec-WebSocket-Accept", socket.accept.as_str()),
-        ];
+        // RFC 8441 §5: over HTTP/2 the status alone says that it is open.
+        let (status, mut extra) = match place {
+            Some(_) => (200, Vec::new()),
+            None => (101, vec![("Connection", "Upgrade"), ("Upgrade", "websocket")]),
+        };
+        if place.is_none() {
+            extra.push(("Sec-WebSocket-Accept", socket.accept.as_str()));
+        }
         if let Some(answer) = socket.deflate {
             extra.push(("Sec-WebSocket-Extensions", answer.header()));
         }
         if let Some(subprotocol) = socket.subprotocol {
             extra.push(("Sec-WebSocket-Protocol", subprotocol));
         }
-        let mut head = ResponseHead::new(101, Media::None, origin);
+        let mut head = ResponseHead::new(status, Media::None, origin);
         head.cursor = cursor.as_ref();
         head.extra = &extra;
         let answer = answer::with_head(&head, AnswerBody::whole(Bytes::new()));
         let shared = std::sync::Arc::clone(self);
         let from = std::sync::Arc::clone(from);
         self.tracker.spawn(async move {
-            let taken = match upgrade.await {
-                Ok(upgraded) => take_back(upgraded).await,
-                Err(error) => {
-                    tracing::debug!(%error, "a WebSocket went before it was open");
-                    return;
-                }
-            };
-            match taken {
-                Ok((socket, leftover)) => shared.send_on(socket, leftover, &from, behind).await,
-                Err(error) => tracing::debug!(%error, "a WebSocket could not be taken back"),
+            match upgrade.await {
+                Ok(upgraded) => shared.go_on(upgraded, &from, behind, place).await,
+                Err(error) => tracing::debug!(%error, "a WebSocket went before it was open"),
             }
         });
         Ok(answer)
+    }
+
+    /// Does with a WebSocket that is open what is to become of it.
+    async fn go_on(&self, upgraded: Upgraded, from: &Origin, behind: Behind, place: Option<Place>) {
+        match (behind, place) {
+            (Behind::Shard(request), Some(place)) => {
+                self.tunnel(upgraded, from, *request, place).await;
+            }
+            (Behind::Goodbye(code, reason), Some(mut place)) => {
+                say_goodbye(TokioIo::new(upgraded), (code, &reason)).await;
+                place.stream.finish();
+            }
+            (behind, None) => match take_back(upgraded).await {
+                Ok((socket, leftover)) => self.send_on(socket, leftover, from, behind).await,
+                Err(error) => tracing::debug!(%error, "a WebSocket could not be taken back"),
+            },
+        }
     }
 
     /// What follows the handshake, and the cursor to tell in it.
@@ -112,22 +123,10 @@ impl Shared {
     }
 
     /// Sends a socket where it belongs.
-    async fn send_on(&self, mut socket: Socket, leftover: Bytes, from: &Origin, behind: Behind) {
+    async fn send_on(&self, socket: Socket, leftover: Bytes, from: &Origin, behind: Behind) {
         match behind {
             Behind::Shard(request) => self.give_back(socket, leftover, from, *request),
-            Behind::Goodbye(code, reason) => {
-                let frame = encode_frame(&Frame::Close(Some((code, &reason))));
-                let saying = async {
-                    socket.write_all(&frame).await?;
-                    socket.shutdown().await?;
-                    // What it still sends is read away, so that no reset overtakes the reason.
-                    let mut away = [0; 1024];
-                    while tokio::io::AsyncReadExt::read(&mut socket, &mut away).await? > 0 {}
-                    std::io::Result::Ok(())
-                };
-                // A client that goes first, or never, has had its answer all the same.
-                let _gone = timeout(GOODBYE, saying).await;
-            }
+            Behind::Goodbye(code, reason) => say_goodbye(socket, (code, &reason)).await,
         }
     }
 
@@ -159,7 +158,7 @@ impl Shared {
 }
 
 /// Takes the socket out of hyper's hands, with what it had read ahead.
-async fn take_back(upgraded: hyper::upgrade::Upgraded) -> std::io::Result<(Socket, Bytes)> {
+async fn take_back(upgraded: Upgraded) -> std::io::Result<(Socket, Bytes)> {
     let Parts { io, read_buf, .. } = upgraded
         .downcast::<TokioIo<Rewound>>()
         .map_err(|_other| std::io::Error::other("hyper gave back another kind of socket"))?;

@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use fanfare_core::code::{Code, TABLE};
 
+use super::Http2Cells;
+
 /// What a connection is at present.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Transport {
@@ -144,6 +146,7 @@ pub(crate) struct EdgeCells {
     refusals: Box<[AtomicU64]>,
     written_bytes: AtomicU64,
     reloads: [AtomicU64; 2],
+    http2: Http2Cells,
 }
 
 /// What came of reading the configuration again.
@@ -170,6 +173,7 @@ impl EdgeCells {
             refusals: TABLE.iter().map(|_| AtomicU64::new(0)).collect(),
             written_bytes: AtomicU64::new(0),
             reloads: Default::default(),
+            http2: Http2Cells::default(),
         })
     }
 
@@ -202,7 +206,12 @@ impl EdgeCells {
         self.written_bytes.fetch_add(bytes as u64, Ordering::Relaxed);
     }
 
-    /// Connections of a transport. Every connection is entered as [`Transport::Http`] and, while
+    /// What is counted of HTTP/2.
+    pub(crate) fn http2(&self) -> &Http2Cells {
+        &self.http2
+    }
+
+    /// Connections of a transport. Every connection, and every request of HTTP/2, is entered as [`Transport::Http`] and, while
     /// it carries a stream, as that too; here it counts once.
     pub(crate) fn connections(&self, transport: Transport) -> u64 {
         let count =

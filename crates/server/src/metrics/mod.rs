@@ -5,6 +5,7 @@
 //! [`scrape`] names them.
 
 mod cells;
+mod http2;
 mod log;
 mod sample;
 pub(crate) mod scrape;
@@ -14,3 +15,4 @@ mod tls;
 mod tokens;
 
 pub(crate) use cells::{Counted, Delays, EdgeCells, PanicCount, Refusals, Reloaded, Transport};
+pub(crate) use http2::{Http2Cells, Http2Counted, Http2End};

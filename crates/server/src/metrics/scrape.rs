@@ -83,6 +83,7 @@ impl Sources {
         samples.extend(total.shards());
         samples.extend(super::tls::samples(self.certificates.as_deref(), &total.tls));
         samples.extend(super::tokens::samples(self.tokens.as_deref()));
+        samples.extend(self.edge.http2().samples());
         samples.extend(self.log.as_deref().map(super::log::samples).unwrap_or_default());
         samples
     }

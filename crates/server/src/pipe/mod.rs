@@ -22,9 +22,14 @@ use crate::node::{Letter, Mailbox};
 
 #[cfg(test)]
 mod tests;
+mod tunnel;
+#[cfg(test)]
+mod tunnel_tests;
+
+pub(crate) use tunnel::{Outward, Tunnel, TunnelEnd, tunnel};
 
 /// Bytes of frames that a pipe holds before it is full; one frame always fits into an empty pipe.
-pub(crate) const PIPE_BYTES: usize = 64 * 1024;
+pub(crate) const PIPE_BYTES: usize = 32 * 1024;
 
 /// What a reader on the edge gets, in the order of its stream.
 #[derive(Debug)]

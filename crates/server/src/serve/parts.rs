@@ -19,7 +19,7 @@ use crate::coding;
 use crate::config::settings::{
     Auth, ChannelRules, Issuer, Jitter, KeysAt, Limits, Mode, Settings, SlowReader,
 };
-use crate::edge::{self, EdgeOptions, Pages};
+use crate::edge::{self, EdgeOptions, Pages, StreamBounds};
 use crate::engine::Store;
 use crate::shard;
 use crate::tls::{Acceptance, Certificates};
@@ -262,6 +262,14 @@ pub(super) fn edge(settings: &Settings) -> EdgeOptions {
         idle_within: IDLE_WITHIN,
         body_progress_bytes: settings.limits.request_body_progress_bytes,
         body_progress_within: settings.limits.request_body_progress_timeout,
+        streams: StreamBounds {
+            streams_max: u32::try_from(settings.limits.streams_per_connection_max)
+                .unwrap_or(u32::MAX),
+            turns: settings.limits.large_requests_per_connection_max,
+            resets_max: settings.limits.stream_resets_max as u64,
+            stalled_within: settings.limits.request_body_progress_timeout,
+        },
+        connections_max: settings.limits.connections_max,
         retry: jitter(settings.retry),
         drain_retry: jitter(settings.drain.retry),
         pages: match settings.mode {
@@ -291,6 +299,12 @@ pub(super) fn limits(limits: &Limits) -> Arc<[(&'static str, u64)]> {
         ("limits.idempotency_keys_max", number(limits.idempotency_keys_max)),
         ("limits.presence_members_max", number(limits.presence_members_max)),
         ("limits.history_memory_bytes_max", number(limits.history_memory_bytes_max)),
+        ("limits.streams_per_connection_max", number(limits.streams_per_connection_max)),
+        (
+            "limits.large_requests_per_connection_max",
+            number(limits.large_requests_per_connection_max),
+        ),
+        ("limits.stream_resets_max", number(limits.stream_resets_max)),
     ])
 }
 

@@ -20,9 +20,10 @@ use super::wheel::Tick;
 use crate::auth::Identity;
 use crate::load::Counted;
 use crate::metrics::Transport;
-use crate::pipe::PipeWriter;
+use crate::pipe::{PipeWriter, Tunnel};
 
-/// One connection of a shard: a client's socket, or the pipe to a reader on the edge.
+/// One connection of a shard: a client's socket, the tunnel to a WebSocket over HTTP/2, or the pipe
+/// to a reader on the edge.
 #[derive(Debug)]
 pub(super) struct Connection {
     pub link: Link,
@@ -44,16 +45,18 @@ pub(super) enum Link {
     Socket(TcpStream),
     /// A socket that speaks TLS.
     Secure(Box<Secure>),
+    /// A WebSocket on a stream of HTTP/2.
+    Tunnel(Tunnel),
     Pipe(PipeWriter),
 }
 
 impl Link {
-    /// The socket, whatever is spoken on it; none for a pipe.
+    /// The socket, whatever is spoken on it; none for what has none of its own.
     pub(super) fn socket(&mut self) -> Option<&mut TcpStream> {
         match self {
             Self::Socket(socket) => Some(socket),
             Self::Secure(secure) => Some(&mut secure.socket),
-            Self::Pipe(_) => None,
+            Self::Tunnel(_) | Self::Pipe(_) => None,
         }
     }
 
@@ -70,6 +73,7 @@ impl Link {
         match self {
             Self::Socket(socket) => write_once(|| socket.write(bytes)),
             Self::Secure(secure) => write_once(|| secure.writer(sealing).write(bytes)),
+            Self::Tunnel(tunnel) => write_once(|| tunnel.write(bytes)),
             Self::Pipe(_) => Ok(None),
         }
     }
@@ -86,6 +90,7 @@ impl Link {
         match self {
             Self::Socket(socket) => pending.write_to(socket),
             Self::Secure(secure) => pending.write_to(&mut secure.writer(sealing)),
+            Self::Tunnel(tunnel) => pending.write_to(tunnel),
             Self::Pipe(_) => Ok((0, Drained::Part)),
         }
     }
@@ -199,7 +204,7 @@ impl Connection {
     /// Whether something that is no frame waits to be taken by the client.
     pub(super) fn holds_words(&self) -> bool {
         match &self.link {
-            Link::Socket(_) | Link::Secure(_) => {
+            Link::Socket(_) | Link::Secure(_) | Link::Tunnel(_) => {
                 self.pending.as_ref().is_some_and(|pending| pending.control() == Control::Waits)
             }
             Link::Pipe(pipe) => pipe.holds_words(),

@@ -232,7 +232,7 @@ impl EventLoop {
     }
 
     /// The socket has room again.
-    fn make_room(&mut self, id: ConnectionId) {
+    pub(super) fn make_room(&mut self, id: ConnectionId) {
         let Some(connection) = self.sockets.slab.find_mut(id) else {
             return;
         };

@@ -2,6 +2,7 @@
 
 use std::sync::mpsc::TryRecvError;
 
+use bytes::Bytes;
 use fanfare_core::shard::{Completion, ConnectionId, Input, Opening, Verdict};
 use fanfare_core::time::UnixMillis;
 
@@ -9,14 +10,15 @@ use super::connection::{Connection, Link, Piped, State};
 use super::event_loop::{Course, EventLoop, Idle};
 use super::figures::SocketFigures;
 use super::http::Http;
+use super::request::SocketRequest;
 use super::secure::Secure;
 use super::websocket;
 use crate::auth::Identity;
 use crate::coding;
 use crate::load::Counted;
-use crate::node::{Adoption, Letter, ShardSnapshot};
+use crate::node::{Adoption, Letter, Protocol, ShardSnapshot, Tunnelling};
 use crate::pipe::{PipeItem, PipeWriter};
-use crate::tls::{Entrance, Session};
+use crate::tls::{Application, Entrance, Session};
 
 impl EventLoop {
     /// Opens the letters that are there, up to a budget. Says whether that was all.
@@ -57,7 +59,24 @@ impl EventLoop {
             Letter::Accepted { socket, entrance, peer, counted } => {
                 self.welcome((socket, entrance), Http::new(peer), counted);
             }
-            Letter::Adopted(adoption) => self.adopt(*adoption),
+            Letter::Adopted(adoption) => {
+                let Adoption { socket, session, peer, leftover, socket_request, counted } =
+                    *adoption;
+                let socket = mio::net::TcpStream::from_std(socket);
+                let link = link(socket, session.map(|session| *session));
+                self.adopt((link, peer), leftover, socket_request, counted);
+            }
+            Letter::Tunnelled(tunnelling) => {
+                let Tunnelling { tunnel, peer, socket_request, counted } = *tunnelling;
+                self.adopt((Link::Tunnel(tunnel), peer), Bytes::new(), socket_request, counted);
+            }
+            Letter::TunnelHasBytes(id) => {
+                if let Some(connection) = self.sockets.slab.find_mut(id) {
+                    connection.marks.readable = true;
+                    self.sockets.queue(id);
+                }
+            }
+            Letter::TunnelHasRoom(id) => self.make_room(id),
             Letter::Subscriber { opening, opener, expires, pipe } => {
                 self.subscribe_pipe(opening, (opener, expires), pipe);
             }
@@ -133,22 +152,33 @@ impl EventLoop {
         }
     }
 
-    fn adopt(&mut self, adoption: Adoption) {
-        let Adoption { socket, session: tls, peer, leftover, mut socket_request, counted } =
-            adoption;
+    fn adopt(
+        &mut self,
+        (link, peer): (Link, std::net::SocketAddr),
+        leftover: Bytes,
+        mut socket_request: SocketRequest,
+        counted: Counted,
+    ) {
         tracing::trace!(%peer, "a WebSocket comes back from the edge");
         let opening = socket_request.opening();
         let mut session =
             websocket::Session::new(socket_request, &opening.subscriptions, &self.judge);
         session.keep(leftover);
         let expires = session.expires();
-        let socket = mio::net::TcpStream::from_std(socket);
         let state = State::Socket(Box::new(session));
-        let link = link(socket, tls.map(|tls| *tls));
         let mut connection = Connection::new(link, state, Some(counted));
         connection.marks.readable = true;
         self.load.arrive(self.shard);
-        if let Some(id) = self.sockets.admit(connection) {
+        let Some(id) = self.sockets.admit(connection) else {
+            return;
+        };
+        let gone = matches!(
+            self.sockets.slab.find(id).map(|place| &place.link),
+            Some(Link::Tunnel(tunnel)) if !tunnel.bind(id)
+        );
+        if gone {
+            self.sockets.remove(id);
+        } else {
             self.lease(id, expires);
             self.attach(id, opening);
         }
@@ -221,15 +251,17 @@ impl EventLoop {
         let (socket, session) = match connection.link {
             Link::Socket(socket) => (socket, None),
             Link::Secure(secure) => (secure.socket, Some(Box::new(secure.session))),
-            Link::Pipe(_) => return,
+            Link::Tunnel(_) | Link::Pipe(_) => return,
         };
-        let handover = crate::node::Handover {
-            socket: socket.into(),
-            session,
-            peer: http.peer(),
-            read: http.take_unread(),
-            counted,
+        let (peer, read) = (http.peer(), http.take_unread());
+        let chosen = session.as_ref().map(|session| session.application());
+        let protocol = match chosen {
+            // Its preface may not have come yet.
+            Some(Application::Http2) => Protocol::Http2,
+            _ => Protocol::of(&read),
         };
+        let socket = socket.into();
+        let handover = crate::node::Handover { socket, session, peer, read, protocol, counted };
         self.sockets.figures.handed_over += 1;
         if let Err(handover) = self.handoff.hand_over(handover) {
             self.turn_away(handover);
@@ -241,12 +273,15 @@ impl EventLoop {
         let code = fanfare_core::code::Code::Overloaded;
         self.sockets.figures.refusals.count(code);
         let mut out = Vec::new();
-        fanfare_protocol::native::response::append_problem(
-            &mut out,
-            &fanfare_protocol::native::problem::Problem::of(code),
-            &fanfare_protocol::native::cors::AllowedOrigin::None,
-            fanfare_protocol::native::response::Persistence::Close,
-        );
+        match handover.protocol {
+            Protocol::Http1 => fanfare_protocol::native::response::append_problem(
+                &mut out,
+                &fanfare_protocol::native::problem::Problem::of(code),
+                &fanfare_protocol::native::cors::AllowedOrigin::None,
+                fanfare_protocol::native::response::Persistence::Close,
+            ),
+            Protocol::Http2 => out.extend_from_slice(CALM_DOWN),
+        }
         if let Some(session) = &mut handover.session {
             let mut sealed = std::mem::take(session.unsent());
             if session.seal(&out, &mut sealed).is_err() {
@@ -269,6 +304,9 @@ fn link(socket: mio::net::TcpStream, session: Option<Session>) -> Link {
 
 /// Parts of the history that are taken in one turn.
 const READ_BACK_PER_TURN: usize = 2;
+/// To a client of HTTP/2 that is turned away: no settings, then GOAWAY (RFC 9113 §6.8) with
+/// `ENHANCE_YOUR_CALM`, which says that none of its requests was looked at.
+const CALM_DOWN: &[u8] = b"\0\0\0\x04\0\0\0\0\0\0\0\x08\x07\0\0\0\0\0\0\0\0\0\0\0\0\x0b";
 
 /// Letters opened in one turn, so that sockets have theirs.
 const LETTERS_PER_TURN: usize = 1024;

@@ -6,7 +6,6 @@ use fanfare_core::code::Code;
 use fanfare_core::publication::SessionId;
 use fanfare_core::shard::{Answer, ConnectionId, Input, Origin, Refusal, Request};
 use fanfare_core::start::Later;
-use mio::net::TcpStream;
 
 use super::catch::guarded;
 use super::connection::{Connection, Link, Marks, State};
@@ -313,6 +312,7 @@ impl Reader<'_> {
         match link {
             Link::Socket(socket) => self.read_socket(socket, 0, marks),
             Link::Secure(secure) => self.read_secure(secure, marks),
+            Link::Tunnel(tunnel) => self.read_socket(tunnel, 0, marks),
             Link::Pipe(_) => Taken::Nothing,
         }
     }
@@ -367,7 +367,7 @@ impl Reader<'_> {
     }
 
     /// Reads what goes behind the first `kept` bytes of the buffer.
-    fn read_socket(&mut self, socket: &mut TcpStream, kept: usize, marks: &mut Marks) -> Taken {
+    fn read_socket(&mut self, socket: &mut impl Read, kept: usize, marks: &mut Marks) -> Taken {
         if marks.ended {
             return Taken::End;
         }

@@ -78,7 +78,7 @@ impl Sockets {
     /// Takes a connection in. None if the poll does not take its socket, which is then closed.
     pub(super) fn admit(&mut self, connection: Connection) -> Option<ConnectionId> {
         let transport = connection.transport();
-        let on_socket = !matches!(connection.link, Link::Pipe(_));
+        let counted_here = !matches!(connection.link, Link::Pipe(_));
         let id = self.slab.insert(connection);
         let place = self.slab.find_mut(id)?;
         if let Some(socket) = place.link.socket() {
@@ -94,7 +94,7 @@ impl Sockets {
         if let Some(transport) = transport {
             self.figures.enter(transport);
         }
-        debug_assert!(on_socket == transport.is_some(), "pipes are counted elsewhere");
+        debug_assert!(counted_here == transport.is_some(), "pipes are counted elsewhere");
         Some(id)
     }
 
@@ -215,7 +215,7 @@ impl Sockets {
             (Link::Pipe(_), _) => return Flushed::Empty,
             (link, Some(pending)) => link.write_pending(pending, &mut self.sealing),
             (Link::Secure(secure), None) => secure.flush().map(|drained| (0, drained)),
-            (Link::Socket(_), None) => return Flushed::Empty,
+            (Link::Socket(_) | Link::Tunnel(_), None) => return Flushed::Empty,
         };
         match waits {
             Ok((written, drained)) => {
@@ -245,6 +245,9 @@ impl Sockets {
                     Ok(Drained::Part) => return,
                     Err(_) => return self.gone.push(id),
                 }
+            }
+            if let Link::Tunnel(tunnel) = &connection.link {
+                return tunnel.shut();
             }
             if let Some(socket) = connection.link.socket() {
                 // It fails only if the client is gone, which the next read tells as well.

@@ -12,9 +12,6 @@ use super::failure::Failure;
 use super::resolver::Resolver;
 use super::session::Session;
 
-/// Whether clients that can are led to HTTP/2, which the edge has to speak then.
-const OFFERS_HTTP2: bool = false;
-
 const HTTP1: &[u8] = b"http/1.1";
 const HTTP2: &[u8] = b"h2";
 
@@ -78,11 +75,7 @@ impl Acceptance {
         // A client that comes back brings what it needs in its ticket.
         config.session_storage = Arc::new(rustls::server::NoServerSessionStorage {});
         config.send_tls13_tickets = 1;
-        config.alpn_protocols = [HTTP2, HTTP1, CHALLENGE]
-            .into_iter()
-            .filter(|name| OFFERS_HTTP2 || *name != HTTP2)
-            .map(<[u8]>::to_vec)
-            .collect();
+        config.alpn_protocols = [HTTP2, HTTP1, CHALLENGE].map(<[u8]>::to_vec).into();
         Ok(Self { config: Arc::new(config), certificates })
     }
 

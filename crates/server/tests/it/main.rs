@@ -19,6 +19,7 @@ mod demo;
 mod edge;
 mod fault;
 mod heartbeat;
+mod http2;
 mod kept;
 mod large;
 mod log;

@@ -34,7 +34,10 @@ fn a_black_holed_client_is_gone_within_45_seconds() {
     let publish = ["-sN", "-H", "Transfer-Encoding: chunked", "-H", key, "-d", "Hello", &url];
     let read = ["--next", "-sN", "-H", "Accept: text/event-stream", &url];
     clients.push(network.client("curl", &[publish.as_slice(), &read].concat()));
-    network.wait_for(&server, [1, 2, 1], 4, Duration::from_secs(20));
+    // And one of a connection of HTTP/2.
+    let prior = ["--http2-prior-knowledge", "-sN", "-H", "Accept: text/event-stream", &url];
+    clients.push(network.client("curl", &prior));
+    network.wait_for(&server, [1, 3, 1], 5, Duration::from_secs(20));
 
     network.black_hole();
     let began = Instant::now();

@@ -238,6 +238,12 @@ impl Wire {
         std::mem::replace(&mut self.read, rest)
     }
 
+    /// Everything up to the end, however it ended.
+    pub(crate) fn rest(&mut self) -> Vec<u8> {
+        while self.more().is_none() {}
+        std::mem::take(&mut self.read)
+    }
+
     /// Everything up to the end, and how it ended.
     pub(crate) fn end(&mut self) -> (String, End) {
         loop {

@@ -37,7 +37,7 @@ fn a_client_and_a_server_open_a_websocket() {
     let selected = select_subprotocol(&handshake.protocols).unwrap().subprotocol.unwrap();
 
     let mut response = Vec::new();
-    append_response(&mut response, &handshake.accept, Some(selected.name()));
+    append_response(&mut response, &handshake.accept.unwrap(), Some(selected.name()));
     assert_eq!(
         str::from_utf8(&response).unwrap(),
         "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\

@@ -1,6 +1,8 @@
 //! The opening handshake: which requests open a WebSocket, and what the others are told.
 
-use super::super::{Refusal, Selection, Subprotocol, read_handshake, select_subprotocol};
+use super::super::{
+    Refusal, Selection, Subprotocol, read_extended_connect, read_handshake, select_subprotocol,
+};
 
 type Chosen<'a> = (Option<Subprotocol>, Option<&'a str>);
 type Headers = Vec<(&'static str, &'static str)>;
@@ -38,7 +40,7 @@ pub(super) fn bytes<'a>(
 fn opens(method: &str, headers: &[(&str, &str)]) -> Result<Option<Vec<String>>, Refusal> {
     let handshake = read_handshake(method.as_bytes(), 1, bytes(headers))?;
     Ok(handshake.map(|handshake| {
-        assert_eq!(handshake.accept, *ACCEPT);
+        assert_eq!(handshake.accept, Some(*ACCEPT));
         handshake.protocols.into_iter().map(str::to_owned).collect()
     }))
 }
@@ -124,6 +126,32 @@ fn what_is_refused_and_how() {
     assert_eq!(opens("POST", &valid()), Err(Refusal::NotGet));
     assert_eq!(opens("get", &valid()), Err(Refusal::NotGet));
     assert_eq!(read_handshake(b"GET", 0, bytes(&valid())), Err(Refusal::NotHttp11));
+}
+
+#[test]
+fn an_extended_connect_needs_a_version_and_no_key() {
+    let connect = |protocol, headers: &[(&str, &str)]| {
+        let handshake = read_extended_connect(protocol, bytes(headers));
+        handshake.map(|handshake| {
+            assert_eq!(handshake.accept, None);
+            handshake.protocols.into_iter().map(str::to_owned).collect::<Vec<_>>()
+        })
+    };
+    let version = ("sec-websocket-version", "13");
+    assert_eq!(connect("websocket", &[version]), Ok(vec![]));
+    let offers = ("sec-websocket-protocol", "a, fanfare.v1");
+    let offered = vec!["a".to_owned(), "fanfare.v1".to_owned()];
+    assert_eq!(connect("WebSocket", &[version, offers]), Ok(offered));
+    for (refusal, protocol, headers) in [
+        (Refusal::ProtocolUnknown, "connect-udp", &[version][..]),
+        (Refusal::VersionMissing, "websocket", &[]),
+        (Refusal::VersionUnsupported, "websocket", &[("sec-websocket-version", "8")]),
+        (Refusal::VersionRepeated, "websocket", &[version, version]),
+        (Refusal::BodyPresent, "websocket", &[version, ("content-length", "2")]),
+        (Refusal::ProtocolsRepeated, "websocket", &[version, ("sec-websocket-protocol", "a, a")]),
+    ] {
+        assert_eq!(connect(protocol, headers), Err(refusal), "{protocol} {headers:?}");
+    }
 }
 
 #[test]

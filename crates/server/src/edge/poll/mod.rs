@@ -45,6 +45,7 @@ impl Shared {
     ) -> Result<Answered, Problem> {
         let until = Instant::now() + wait;
         let _attending = self.attend(&mut reading);
+        let mut turn = from.turn().await;
         let standing = self.standing(&reading).await?;
         let mut collector = Collector::new(standing.entries, reading.carried.clone());
         for (place, subscription) in standing.subscriptions.iter().enumerate() {
@@ -55,7 +56,10 @@ impl Shared {
         }
         if collector.is_empty() && !collector.ended() && !wait.is_zero() && !self.draining() {
             from.leave_with_client();
+            // What it gathers while it waits is shared with all who read it.
+            drop(turn);
             self.wait(&mut collector, reading, until).await?;
+            turn = from.turn().await;
         }
         let end = if collector.ended() { PollEnd::Ended } else { PollEnd::Open };
         collector.conclude();
@@ -65,7 +69,9 @@ impl Shared {
             gaps: &collector.gaps,
             end,
         });
-        Ok(answer::whole(Media::Json, body, Some(&collector.cursor), origin))
+        let mut answered = answer::whole(Media::Json, body, Some(&collector.cursor), origin);
+        answered.body_mut().take_turn(turn);
+        Ok(answered)
     }
 
     /// Gathers what one channel's history holds.

@@ -13,6 +13,7 @@ use fanfare_core::code::Code;
 use fanfare_core::publication::Content;
 use fanfare_core::shard::Request;
 use fanfare_protocol::native::cors::AllowedOrigin;
+use fanfare_protocol::native::head::HTTP2_PREFACE;
 use fanfare_protocol::native::problem::{MALFORMED, Problem};
 use fanfare_protocol::native::response::{Persistence, append_problem};
 
@@ -171,6 +172,13 @@ impl Http {
         }
         #[cfg(feature = "fault-injection")]
         super::fault::strike_codec(unread);
+        if self.next_request == 0 && begins_http2(unread) {
+            // The edge gets it when it is whole, so that the deadline of a first head holds for it.
+            return match unread.len() >= HTTP2_PREFACE.len() {
+                true => Step::HandOver,
+                false => self.wait_for_head(judge, out),
+            };
+        }
         if self.scanned > 0 && !ends_head(unread, self.scanned) {
             return self.wait_for_head(judge, out);
         }
@@ -264,6 +272,13 @@ fn ends_head(bytes: &[u8], scanned: usize) -> bool {
     // An end is at most four bytes long and may have begun among those scanned.
     let fresh = bytes.get(scanned.saturating_sub(3)..).unwrap_or_default();
     fresh.windows(2).any(|two| two == b"\n\n") || fresh.windows(3).any(|three| three == b"\n\r\n")
+}
+
+/// Whether a client may be about to speak HTTP/2, or does. Methods of HTTP/1 that begin alike are
+/// told apart by the `*` behind `PRI`; until then there is no whole head to look at either.
+fn begins_http2(unread: &[u8]) -> bool {
+    let common = unread.len().min(HTTP2_PREFACE.len());
+    unread.get(..common) == HTTP2_PREFACE.get(..common)
 }
 
 #[cfg(test)]

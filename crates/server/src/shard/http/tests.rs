@@ -9,10 +9,12 @@ use fanfare_core::shard::Request;
 use fanfare_core::start::Start;
 use fanfare_protocol::native::alias::{Alias, Aliases, Posting};
 use fanfare_protocol::native::cors::{Hosts, OriginPolicy, Origins};
+use fanfare_protocol::native::head::HTTP2_PREFACE;
 use fanfare_protocol::native::route::Rules;
 
 use super::{Given, Http, Judge};
 use crate::auth::tests::{Rules as Who, everyone, keyed};
+use crate::node::Protocol;
 use crate::shard::options::ShardOptions;
 use crate::shard::step::{Becoming, Step};
 
@@ -247,4 +249,42 @@ fn an_alias_that_is_only_another_name_is_answered_here() {
         assert!(matches!(get(path), Step::HandOver), "{path}");
         assert!(matches!(post(path), Step::HandOver), "{path}");
     }
+}
+
+#[test]
+fn the_preface_of_http2_goes_to_the_edge_wherever_it_is_cut() {
+    let bytes = [HTTP2_PREFACE, b"\0\0\0\x04\0\0\0\0\0"].concat();
+    for cut in 1..HTTP2_PREFACE.len() {
+        let mut http = connection();
+        let mut out = Vec::new();
+        http.receive(&bytes[..cut]);
+        let step = http.decode(&judge(), given(), &mut out);
+        assert!(matches!(step, Step::Wait), "{cut}: {step:?}");
+        assert!(http.is_first(), "its deadline is that of a first head");
+        http.receive(&bytes[cut..]);
+        let step = http.decode(&judge(), given(), &mut out);
+        assert!(matches!(step, Step::HandOver), "{cut}: {step:?}");
+        assert!(out.is_empty());
+        let read = http.take_unread();
+        assert_eq!(read, bytes);
+        assert_eq!(Protocol::of(&read), Protocol::Http2);
+    }
+    for other in [b"PRI * HTTP/1.1\r\n\r\n".as_slice(), b"PRI /c/a HTTP/1.1\r\n\r\n"] {
+        let mut http = connection();
+        http.receive(other);
+        let step = http.decode(&judge(), given(), &mut Vec::new());
+        assert!(matches!(step, Step::HandOver | Step::Finish), "{step:?}");
+        assert_eq!(Protocol::of(&http.take_unread()), Protocol::Http1);
+    }
+}
+
+#[test]
+fn the_preface_comes_first_or_not_at_all() {
+    let mut http = connection();
+    let mut out = Vec::new();
+    http.receive(&[&post("x"), HTTP2_PREFACE].concat());
+    let (request, _) = published(http.decode(&judge(), given(), &mut out));
+    assert!(http.finish_exchange(request).is_some());
+    let step = http.decode(&judge(), given(), &mut out);
+    assert!(matches!(step, Step::Finish), "{step:?}");
 }

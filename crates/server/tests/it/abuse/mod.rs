@@ -3,6 +3,7 @@
 mod crowd;
 mod dripping;
 mod fragments;
+mod http2;
 mod oversize;
 mod pipelining;
 mod unread;

@@ -5,6 +5,7 @@ mod asking;
 mod certificates;
 mod command;
 mod ending;
+mod http2;
 mod reading;
 
 use std::fs;
