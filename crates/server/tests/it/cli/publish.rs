@@ -188,7 +188,7 @@ fn failures_have_their_codes() {
         assert_eq!(outcome.code, Some(3));
         assert!(outcome.stderr.contains("`fanfare dev`"), "{}", outcome.stderr);
     }
-    for url in ["https://127.0.0.1:1", "nonsense"] {
+    for url in ["ftp://127.0.0.1:1", "nonsense"] {
         assert_eq!(run(&["pub", "c", "x", "--url", url]).code, Some(2));
     }
     assert_eq!(run(&["pub", "c", "--count", "2"]).code, Some(2));
