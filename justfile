@@ -39,6 +39,10 @@ soak:
     FANFARE_SOAK=1 cargo test --release -p fanfare --test it -- --nocapture --test-threads=1 soak abuse vanish crash
     FANFARE_LOG_FLIPS=10000 cargo test --release -p fanfare --bin fanfare -- --nocapture flips
 
+# Every attack at its full size, on a machine that does nothing else: memory, and the time of others.
+attacks:
+    FANFARE_SOAK=1 cargo test --release -p fanfare --test it -- --nocapture --test-threads=1 abuse::attack
+
 # The browser and client tests alone.
 browser:
     scripts/test browser

@@ -97,6 +97,12 @@ pub enum Code {
     StorageFull = 43,
     /// The channel does not tell who reads it.
     PresenceOff = 44,
+    /// Too much of this came in a short time.
+    RateLimited = 45,
+    /// The address or user holds as many connections as it may.
+    ConnectionsLimited = 46,
+    /// The connection does not come from a proxy that is trusted.
+    ProxyRefused = 47,
 }
 
 /// Whether the same request may succeed later.
@@ -383,6 +389,21 @@ pub static TABLE: &[Row] = &[
         "The disk has no room for what would have to be stored.",
     ),
     row(Code::PresenceOff, "presence-off", 403, Never, "The channel does not tell who reads it."),
+    row(Code::RateLimited, "rate-limited", 429, Later, "Too much of this came in a short time."),
+    row(
+        Code::ConnectionsLimited,
+        "too-many-connections",
+        429,
+        Later,
+        "The address or user holds as many connections as it may.",
+    ),
+    row(
+        Code::ProxyRefused,
+        "proxy-refused",
+        403,
+        Never,
+        "The connection does not come from a proxy that is trusted.",
+    ),
 ];
 
 #[cfg(test)]

@@ -4,6 +4,8 @@
 use fanfare_protocol::deflate::Deflater;
 use fanfare_protocol::websocket::{CloseCode, Frame, MessageKind, append_frame};
 
+#[path = "../../../fuzz/bodies/proxy_header.rs"]
+mod proxy_header;
 #[path = "../../../fuzz/bodies/websocket_decode.rs"]
 mod websocket_decode;
 #[path = "../../../fuzz/bodies/websocket_extension.rs"]
@@ -14,6 +16,36 @@ mod websocket_handshake;
 mod websocket_inflate;
 
 const INPUTS: usize = 20_000;
+
+#[test]
+fn proxy_header_keeps_its_promises() {
+    let mut random = Random(0x5EED_0005);
+    let (mut whole, mut refused, mut cut) = (0, 0, 0);
+    for _ in 0..INPUTS {
+        let mut input = b"\r\n\r\n\0\r\nQUIT\n".to_vec();
+        let (command, family) = ([0x20, 0x21][random.below(2)], [0, 0x11, 0x21][random.below(3)]);
+        let more = random.below(40);
+        let length = [0, 12, 36][usize::from(family) >> 4] + more;
+        input.extend([command, family, 0, u8::try_from(length).unwrap()]);
+        input.extend((0..length - more).map(|_| random.byte()));
+        if more >= 3 {
+            input.extend([1, 0, u8::try_from(more - 3).unwrap()]);
+        }
+        input.extend((0..more.saturating_sub(3)).map(|_| random.byte()));
+        if random.below(3) == 0 {
+            random.damage(&mut input);
+        }
+        input.truncate(input.len().saturating_sub(random.below(3)));
+        match proxy_header::run(&input) {
+            Some(Ok(_)) => whole += 1,
+            Some(Err(_)) => refused += 1,
+            None => cut += 1,
+        }
+    }
+    for (reached, count) in [("whole", whole), ("refused", refused), ("cut", cut)] {
+        assert!(count > INPUTS / 20, "{reached}: {count}");
+    }
+}
 
 #[test]
 fn websocket_decode_keeps_its_promises() {

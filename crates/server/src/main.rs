@@ -12,6 +12,7 @@ mod demo;
 mod edge;
 mod engine;
 mod exit;
+mod limit;
 mod load;
 mod logging;
 mod metrics;

@@ -15,6 +15,8 @@ use fanfare_protocol::native::response::{
 };
 use fanfare_protocol::native::sse;
 
+use crate::limit::{LimitKey, Terms, turned_away};
+
 /// The limit that a connection is over.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Limit {
@@ -22,6 +24,8 @@ pub(super) enum Limit {
     Connections,
     /// `limits.handshakes_max`.
     Handshakes,
+    /// One of its address.
+    Address(LimitKey),
 }
 
 impl Limit {
@@ -30,7 +34,17 @@ impl Limit {
         match self {
             Self::Connections => "limits.connections_max",
             Self::Handshakes => "limits.handshakes_max",
+            Self::Address(limit) => limit.name(),
         }
+    }
+
+    fn problem(self, terms: &Terms) -> Problem {
+        if let Self::Address(limit) = self {
+            return turned_away(terms, limit);
+        }
+        let code = Code::ConnectionsFull;
+        let hint = format!("Raise `{}`, or come back later.", self.key());
+        Problem::new(code, code.row().sentence, hint)
     }
 }
 
@@ -103,9 +117,13 @@ impl Seen {
 }
 
 /// The answer, and how the connection ends after it.
-pub(super) fn answer(seen: &Seen, limit: Limit, retry: Duration) -> (Vec<u8>, Ending) {
-    let hint = format!("Raise `{}`, or come back later.", limit.key());
-    let problem = Problem::new(Code::ConnectionsFull, Code::ConnectionsFull.row().sentence, hint);
+pub(super) fn answer(
+    seen: &Seen,
+    limit: Limit,
+    terms: &Terms,
+    retry: Duration,
+) -> (Vec<u8>, Ending) {
+    let problem = limit.problem(terms);
     let mut out = Vec::new();
     if !seen.wants_events {
         append_problem(&mut out, &problem, &seen.origin, Persistence::Close);

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use fanfare_protocol::native::cors::{AllowedOrigin, Hosts, OriginPolicy, Origins};
 
-use super::{Ending, Limit, Seen, answer};
+use super::{Ending, Limit, Seen, Terms, answer};
 
 fn seen(request: &str) -> Seen {
     let listed = Origins::Listed(vec!["https://app.example".to_owned()]);
@@ -12,7 +12,8 @@ fn seen(request: &str) -> Seen {
 }
 
 fn told(request: &str) -> (String, Ending) {
-    let (answer, ending) = answer(&seen(request), Limit::Connections, Duration::from_secs(3));
+    let (answer, ending) =
+        answer(&seen(request), Limit::Connections, &Terms::default(), Duration::from_secs(3));
     (String::from_utf8(answer).unwrap(), ending)
 }
 

@@ -22,6 +22,7 @@ use mio::net::{TcpListener, TcpStream};
 use mio::{Events, Interest, Poll, Token, Waker};
 use socket2::SockRef;
 
+use crate::limit::{ClientAddress, LimitKey, Limiter, Preface, Terms};
 use crate::load::Load;
 use crate::node::{Letter, Node};
 use crate::tls::Entrance;
@@ -39,8 +40,14 @@ pub(crate) struct AcceptorOptions {
     pub handshakes_max: usize,
     /// When a refused client is told to come back, at the earliest and at the latest.
     pub retry: std::ops::Range<Duration>,
+    /// How long what is sent may stay without being taken (`limits.write_timeout`).
+    pub write_within: Duration,
     /// Which pages of other origins may read why they are refused.
     pub policy: Arc<OriginPolicy>,
+    /// What each address may do.
+    pub terms: Arc<Terms>,
+    /// Who holds them to that.
+    pub limiter: Arc<Limiter>,
 }
 
 /// A running acceptor.
@@ -83,7 +90,7 @@ impl Acceptor {
         for (place, (listener, entrance)) in listeners.into_iter().enumerate() {
             listener.set_nonblocking(true)?;
             if socket::INHERITS {
-                socket::prepare(&SockRef::from(&listener))?;
+                socket::prepare(&SockRef::from(&listener), options.write_within)?;
             }
             let mut listener = TcpListener::from_std(listener);
             poll.registry().register(&mut listener, Token(place), Interest::READABLE)?;
@@ -209,10 +216,9 @@ impl Loop {
     }
 
     fn deal(&mut self, (socket, entrance): (TcpStream, Entrance), peer: SocketAddr, now: Instant) {
-        let options = self.options.load();
+        let options = self.options.load_full();
         let full = self.load.connections() >= options.connections_max;
         let crowded = self.load.handshakes() >= options.handshakes_max;
-        drop(options);
         if full || crowded {
             self.load.refuse();
             let limit = if full { Limit::Connections } else { Limit::Handshakes };
@@ -227,8 +233,23 @@ impl Loop {
             }
             return;
         }
+        // Behind a proxy the client is known later.
+        let proxies = &options.terms.proxies;
+        let known = proxies.protocol == Preface::Off && !proxies.trusted.contains(peer.ip());
+        let address = known.then(|| ClientAddress::of_peer(peer));
+        let accepted = address.map(|address| options.limiter.accept(&options.terms, address));
+        let address = match accepted.transpose() {
+            Ok(address) => address.flatten(),
+            Err(limit) => {
+                self.load.limit(limit == LimitKey::AddressConnects);
+                if entrance == Entrance::Plain {
+                    self.refusals.add(socket, Limit::Address(limit), now, &self.poll);
+                }
+                return;
+            }
+        };
         if !socket::INHERITS
-            && let Err(error) = socket::prepare(&SockRef::from(&socket))
+            && let Err(error) = socket::prepare(&SockRef::from(&socket), options.write_within)
         {
             // The client reset it while it waited in the backlog.
             tracing::debug!(%error, %peer, "a connection was gone before it was accepted");
@@ -240,7 +261,12 @@ impl Loop {
         };
         self.load.arrive(shard);
         self.load.begin_handshake();
-        mailbox.put(Letter::Accepted { socket, entrance, peer, counted: self.load.enter() });
+        mailbox.put(Letter::Accepted {
+            socket,
+            entrance,
+            peer,
+            counted: self.load.enter_from(address),
+        });
     }
 
     /// Says something in the log, each thing once a minute at most.

@@ -11,13 +11,13 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
-use fanfare_protocol::native::cors::OriginPolicy;
 use mio::net::TcpStream;
 use mio::{Interest, Poll, Token};
 use socket2::SockRef;
 
 use super::AcceptorOptions;
 use super::answer::{Ending, Limit, Seen, answer};
+use crate::limit::Terms;
 
 /// Refused connections that are waited for at once.
 const REFUSALS_MAX: usize = 256;
@@ -97,7 +97,7 @@ impl Refusals {
         let Some(waiting) = self.waiting.get_mut(place) else {
             return;
         };
-        if waiting.advance(retry, &self.options.load().policy) == Progress::Over
+        if waiting.advance(retry, &self.options.load()) == Progress::Over
             && let Some(waiting) = self.waiting.remove(place)
         {
             close(waiting, poll);
@@ -122,9 +122,9 @@ impl Refusals {
             if waiting.stage == Stage::Unread {
                 let mut bytes = [0; LOOK_BYTES];
                 let come = waiting.socket.peek(&mut bytes).unwrap_or(0);
-                let seen =
-                    Seen::of(bytes.get(..come).unwrap_or_default(), &self.options.load().policy);
-                waiting.answer(&seen, retry);
+                let options = self.options.load();
+                let seen = Seen::of(bytes.get(..come).unwrap_or_default(), &options.policy);
+                waiting.answer(&seen, retry, &options.terms);
             }
             close(waiting, poll);
         }
@@ -148,26 +148,26 @@ enum Progress {
 }
 
 impl Waiting {
-    fn advance(&mut self, retry: Duration, policy: &OriginPolicy) -> Progress {
+    fn advance(&mut self, retry: Duration, options: &AcceptorOptions) -> Progress {
         match self.stage {
-            Stage::Unread => self.look(retry, policy),
+            Stage::Unread => self.look(retry, options),
             Stage::Answered => self.read_away(),
         }
     }
 
     /// Answers if the request's head has come, or as much of it as is looked at.
-    fn look(&mut self, retry: Duration, policy: &OriginPolicy) -> Progress {
+    fn look(&mut self, retry: Duration, options: &AcceptorOptions) -> Progress {
         let mut bytes = [0; LOOK_BYTES];
         let come = match self.socket.peek(&mut bytes) {
             Ok(0) => return Progress::Over,
             Ok(come) => come,
             Err(error) => return progress_after(&error),
         };
-        let seen = Seen::of(bytes.get(..come).unwrap_or_default(), policy);
+        let seen = Seen::of(bytes.get(..come).unwrap_or_default(), &options.policy);
         if !seen.is_whole() && come < LOOK_BYTES {
             return Progress::Waits;
         }
-        self.answer(&seen, retry);
+        self.answer(&seen, retry, &options.terms);
         self.stage = Stage::Answered;
         self.read_away()
     }
@@ -186,8 +186,8 @@ impl Waiting {
         Progress::Over
     }
 
-    fn answer(&mut self, seen: &Seen, retry: Duration) {
-        let (answer, ending) = answer(seen, self.limit, retry);
+    fn answer(&mut self, seen: &Seen, retry: Duration, terms: &Terms) {
+        let (answer, ending) = answer(seen, self.limit, terms, retry);
         // A fresh socket has room for it; where it has not, nobody reads it either.
         let written = self.socket.write_all(&answer);
         match ending {

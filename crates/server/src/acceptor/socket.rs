@@ -15,22 +15,20 @@ const NOTSENT_LOWAT: u32 = 32 * 1024;
 const KEEPALIVE_IDLE: Duration = Duration::from_secs(15);
 const KEEPALIVE_EVERY: Duration = Duration::from_secs(5);
 
-/// How long what was sent may stay without an acknowledgement.
-const USER_TIMEOUT: Duration = Duration::from_secs(20);
-
 /// Whether what is accepted has the options of its listener from the start (`tcp(7)`).
 pub(super) const INHERITS: bool = cfg!(target_os = "linux");
 
 /// Sets the options of an accepted socket; where those are inherited, of the listener instead, which
-/// saves six calls for each connection.
-pub(super) fn prepare(socket: &SockRef<'_>) -> io::Result<()> {
+/// saves six calls for each connection. What is sent may stay for `write_within` without being
+/// acknowledged, or without room for more.
+pub(super) fn prepare(socket: &SockRef<'_>, write_within: Duration) -> io::Result<()> {
     socket.set_tcp_nodelay(true)?;
     let keepalive = TcpKeepalive::new().with_time(KEEPALIVE_IDLE).with_interval(KEEPALIVE_EVERY);
     socket.set_tcp_keepalive(&keepalive)?;
     #[cfg(target_os = "linux")]
     {
         socket.set_tcp_notsent_lowat(NOTSENT_LOWAT)?;
-        socket.set_tcp_user_timeout(Some(USER_TIMEOUT))?;
+        socket.set_tcp_user_timeout(Some(write_within))?;
     }
     Ok(())
 }
@@ -65,22 +63,25 @@ impl Spare {
 #[cfg(test)]
 mod tests {
     use std::net::{Ipv4Addr, TcpListener, TcpStream};
+    use std::time::Duration;
 
     use socket2::SockRef;
 
     use super::{INHERITS, KEEPALIVE_EVERY, KEEPALIVE_IDLE, prepare};
 
+    const WRITE_WITHIN: Duration = Duration::from_secs(21);
+
     #[test]
     fn what_is_accepted_notices_that_its_client_has_vanished() {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         if INHERITS {
-            prepare(&SockRef::from(&listener)).unwrap();
+            prepare(&SockRef::from(&listener), WRITE_WITHIN).unwrap();
         }
         let _client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
         let (accepted, _) = listener.accept().unwrap();
         let accepted = SockRef::from(&accepted);
         if !INHERITS {
-            prepare(&accepted).unwrap();
+            prepare(&accepted, WRITE_WITHIN).unwrap();
         }
         assert!(accepted.tcp_nodelay().unwrap());
         assert!(accepted.keepalive().unwrap());
@@ -88,7 +89,7 @@ mod tests {
         assert_eq!(accepted.tcp_keepalive_interval().unwrap(), KEEPALIVE_EVERY);
         #[cfg(target_os = "linux")]
         {
-            assert_eq!(accepted.tcp_user_timeout().unwrap(), Some(super::USER_TIMEOUT));
+            assert_eq!(accepted.tcp_user_timeout().unwrap(), Some(WRITE_WITHIN));
             assert_eq!(accepted.tcp_notsent_lowat().unwrap(), super::NOTSENT_LOWAT);
         }
     }

@@ -100,9 +100,18 @@ impl Caller {
 
     /// The user that they are: the subject of their token. Two users of one server are never called
     /// the same, whoever issued their tokens.
-    #[cfg_attr(not(test), expect(dead_code, reason = "presence is to tell it"))]
     pub(crate) fn user(&self) -> Option<&Arc<str>> {
         self.holder()?.user.as_ref()
+    }
+
+    /// Whether limits for addresses and users do not hold for them: a key is the application's own,
+    /// and in `dev` nobody is asked.
+    pub(crate) fn is_unlimited(&self) -> bool {
+        match &self.standing {
+            Standing::Unasked => true,
+            Standing::Anonymous | Standing::Mistaken(_) => false,
+            Standing::Holder(holder) => !holder.is_user(),
+        }
     }
 
     /// Until when their credentials are taken, in Unix milliseconds, the issuer's leeway included;

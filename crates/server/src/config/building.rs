@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use fanfare_protocol::native::alias::{Alias, AliasError, Posting};
 use fanfare_protocol::native::route::{Compression, Rules};
+use fanfare_protocol::proxy::{Naming, Network};
 
 use super::address;
 use super::admitting;
@@ -17,10 +18,12 @@ use super::place::{NAMESPACES, name_of_route};
 use super::route::{GREETING, POST, TO};
 use super::settings::{
     Auth, ChannelRules, Drain, Durability, Engine, History, Jitter, Limits, Log, LogFormat,
-    Machine, Mode, Namespace, Settings, SlowReader, Storage, Tls,
+    Machine, Mode, Namespace, Rates, Settings, SlowReader, Storage, Tls,
 };
 use super::table::{self, Key};
+use super::trust;
 use crate::auth::grant::{Right, Rights};
+use crate::limit::{Each, Preface, Proxies};
 
 /// Files that the process keeps for other things than connections: listeners, polls, logs.
 const FILES_RESERVED: u64 = 512;
@@ -79,7 +82,63 @@ impl Building<'_> {
                 retry: self.jitter(&table::DRAIN_RETRY_MIN, &table::DRAIN_RETRY_MAX),
             },
             log: self.log(),
+            proxies: self.proxies(),
+            admin_listen: self.admin_listen(mode),
             open_files: machine.open_files,
+        }
+    }
+
+    fn admin_listen(&mut self, mode: Mode) -> Vec<SocketAddr> {
+        let key = &trust::ADMIN_LISTEN;
+        let addresses = self.each(key, address::listen);
+        if addresses.len() > 16 {
+            self.mistake(key, "has more than 16 addresses", "remove some");
+        }
+        self.refuse_foreign(key, mode, &addresses);
+        addresses
+    }
+
+    fn proxies(&mut self) -> Proxies {
+        let read = |text: &str| {
+            let wrong = |_| "write an address or a network, such as `10.0.0.0/8`".to_owned();
+            text.trim().parse::<Network>().map_err(wrong)
+        };
+        let proxies = Proxies {
+            trusted: self.each(&trust::PROXIES_TRUSTED, read).into_iter().collect(),
+            naming: match self.top.text(&trust::PROXIES_HEADER) {
+                Some("forwarded") => Naming::Forwarded,
+                _ => Naming::XForwardedFor,
+            },
+            protocol: match self.top.text(&trust::PROXIES_PROTOCOL) {
+                Some("v2") => Preface::V2,
+                _ => Preface::Off,
+            },
+        };
+        if proxies.protocol == Preface::V2 && proxies.trusted.is_empty() {
+            let what = "is v2, and nobody is trusted, so that no connection would be taken";
+            self.mistake(&trust::PROXIES_PROTOCOL, what, "name the proxies in `proxies.trusted`");
+        }
+        proxies
+    }
+
+    fn rates(&self) -> Rates {
+        let rate = |key| self.top.rate(key);
+        Rates {
+            connect: Each {
+                address: rate(&trust::CONNECT_RATE_PER_ADDRESS),
+                user: rate(&trust::CONNECT_RATE_PER_USER),
+                channel: None,
+            },
+            subscribe: Each {
+                address: rate(&trust::SUBSCRIBE_RATE_PER_ADDRESS),
+                user: rate(&trust::SUBSCRIBE_RATE_PER_USER),
+                channel: rate(&trust::SUBSCRIBE_RATE_PER_CHANNEL),
+            },
+            publish: Each {
+                address: rate(&trust::PUBLISH_RATE_PER_ADDRESS),
+                user: rate(&trust::PUBLISH_RATE_PER_USER),
+                channel: rate(&trust::PUBLISH_RATE_PER_CHANNEL),
+            },
         }
     }
 
@@ -227,6 +286,14 @@ impl Building<'_> {
             large_requests_per_connection_max: self
                 .number(&table::LARGE_REQUESTS_PER_CONNECTION_MAX),
             stream_resets_max: self.number(&table::STREAM_RESETS_MAX),
+            connections_per_address_max: self.number(&trust::CONNECTIONS_PER_ADDRESS_MAX),
+            connections_per_user_max: self.number(&trust::CONNECTIONS_PER_USER_MAX),
+            rates: self.rates(),
+            rate_burst: self.duration(&trust::RATE_BURST),
+            rates_tracked_max: self.number(&trust::RATES_TRACKED_MAX),
+            idle_timeout: self.duration(&trust::IDLE_TIMEOUT),
+            write_timeout: self.duration(&trust::WRITE_TIMEOUT),
+            reader_lag_bytes_max: self.number(&trust::READER_LAG_BYTES_MAX),
         };
         if limits.publishes_in_flight_bytes_max < limits.payload_bytes_max {
             self.mistake(

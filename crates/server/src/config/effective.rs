@@ -9,7 +9,9 @@ use super::credential::{ISSUERS_MAX, KEYS_MAX};
 use super::mistake::{Mistake, Mistakes, Origin};
 use super::namespace::{NAMESPACE_KEYS, NAMESPACES_MAX};
 use super::place::{ISSUERS, NAMESPACES, PUBLISHER_KEYS, Place, ROUTES};
-use super::quantity::{parse_bytes, parse_count, parse_duration, show_bytes, show_duration};
+use super::quantity::{
+    Rate, parse_bytes, parse_count, parse_duration, parse_rate, show_bytes, show_duration,
+};
 use super::route::ROUTES_MAX;
 use super::source::{Mentions, Source, Text, Written};
 use super::table::{Key, Kind, Standard};
@@ -21,6 +23,8 @@ pub(crate) enum Value {
     Number(u64),
     /// A duration.
     Duration(Duration),
+    /// A rate; none for `off`.
+    Rate(Option<Rate>),
     /// A switch.
     Switch(bool),
     /// A word or any text.
@@ -152,6 +156,14 @@ impl Rows {
     pub(crate) fn duration(&self, key: &Key) -> Option<Duration> {
         match self.row(key)?.value {
             Some(Value::Duration(duration)) => Some(duration),
+            _ => None,
+        }
+    }
+
+    /// The value of a key that is a rate; none for `off`.
+    pub(crate) fn rate(&self, key: &Key) -> Option<Rate> {
+        match self.row(key)?.value {
+            Some(Value::Rate(rate)) => rate,
             _ => None,
         }
     }
@@ -323,6 +335,7 @@ fn read(key: &Key, text: &Text) -> Result<Value, String> {
         Kind::Count { min, max } => within(parse_count(one), min, max).map(Value::Number),
         Kind::Bytes { min, max } => within(parse_bytes(one), min, max).map(Value::Number),
         Kind::Duration { min, max } => within(parse_duration(one), min, max).map(Value::Duration),
+        Kind::Rate => parse_rate(one).map(Value::Rate),
         Kind::Switch => one.trim().parse().ok().map(Value::Switch),
         Kind::Choice(words) => {
             words.contains(&one.trim()).then(|| Value::Text(one.trim().to_owned()))
@@ -348,6 +361,7 @@ pub(crate) fn wanted(kind: Kind) -> String {
         Kind::Duration { min, max } => {
             format!("a duration from {} to {}", show_duration(min), show_duration(max))
         }
+        Kind::Rate => "a rate such as `100/s`, `30/m` or `5/h`, or `off`".to_owned(),
         Kind::Switch => "`true` or `false`".to_owned(),
         Kind::Choice(words) => {
             words.iter().map(|word| format!("`{word}`")).collect::<Vec<_>>().join(" or ")

@@ -20,6 +20,10 @@ const SIZE_UNITS: [(&str, u64); 7] = [
 const DURATION_UNITS: [(&str, u64); 5] =
     [("ms", 1), ("s", 1_000), ("m", 60_000), ("h", 3_600_000), ("d", 86_400_000)];
 
+/// The periods of rates.
+const RATE_UNITS: [(&str, Duration); 3] =
+    [("s", Duration::from_secs(1)), ("m", Duration::from_mins(1)), ("h", Duration::from_hours(1))];
+
 /// Reads a size in bytes: a whole number, alone or with `B`, `kB`, `MB`, `GB`, `KiB`, `MiB`, `GiB`
 /// (in any case), with or without a space. `None` for anything else and for overflow.
 pub(crate) fn parse_bytes(text: &str) -> Option<u64> {
@@ -33,6 +37,37 @@ pub(crate) fn parse_duration(text: &str) -> Option<Duration> {
         return None;
     }
     parse_with_unit(text, &DURATION_UNITS, 1).map(Duration::from_millis)
+}
+
+/// So many in every period.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Rate {
+    /// How many; at least 1.
+    pub(crate) count: u32,
+    /// In which time.
+    pub(crate) per: Duration,
+}
+
+/// Reads a rate: a whole number of at least 1 in front of `/s`, `/m` or `/h`, or `off`. `None` for
+/// anything else.
+pub(crate) fn parse_rate(text: &str) -> Option<Option<Rate>> {
+    let text = text.trim();
+    if text == "off" {
+        return Some(None);
+    }
+    let (count, unit) = text.split_once('/')?;
+    let (_, per) = RATE_UNITS.into_iter().find(|(name, _)| *name == unit.trim())?;
+    let count = u32::try_from(parse_count(count)?).ok().filter(|count| *count > 0)?;
+    Some(Some(Rate { count, per }))
+}
+
+/// Writes a rate.
+pub(crate) fn show_rate(rate: Option<Rate>) -> String {
+    let Some(Rate { count, per }) = rate else {
+        return "off".to_owned();
+    };
+    let unit = RATE_UNITS.into_iter().find(|(_, known)| *known == per);
+    format!("{count}/{}", unit.map_or("s", |(name, _)| name))
 }
 
 /// Reads a count: a whole number in which `_` may group digits, as in TOML.

@@ -65,3 +65,27 @@ fn what_is_shown_can_be_read_again() {
         assert_eq!(parse_duration(&show_duration(duration)), Some(duration));
     }
 }
+
+#[test]
+fn rates_are_read_and_written() {
+    use super::{Rate, parse_rate, show_rate};
+    let rate = |count, seconds| Some(Rate { count, per: Duration::from_secs(seconds) });
+    for (text, expected) in [
+        ("off", Some(None)),
+        ("1/s", Some(rate(1, 1))),
+        (" 1_000 / m ", Some(rate(1_000, 60))),
+        ("5/h", Some(rate(5, 3_600))),
+        ("0/s", None),
+        ("5", None),
+        ("5/d", None),
+        ("/s", None),
+        ("-1/s", None),
+        ("4294967296/s", None),
+    ] {
+        let read = parse_rate(text);
+        assert_eq!(read, expected, "{text}");
+        if let Some(rate) = read {
+            assert_eq!(parse_rate(&show_rate(rate)), Some(rate));
+        }
+    }
+}

@@ -8,7 +8,7 @@ use super::credential::{ISSUER_KEYS, PUBLISHER_KEY_KEYS};
 use super::effective::{Row, Value, wanted};
 use super::namespace::NAMESPACE_KEYS;
 use super::place::{ISSUERS, NAMESPACES, PUBLISHER_KEYS, name_of_route};
-use super::quantity::{show_bytes, show_duration};
+use super::quantity::{show_bytes, show_duration, show_rate};
 use super::route::ROUTE_KEYS;
 use super::standing::is_exchanged;
 use super::table::{KEYS, Key, Kind, Standard};
@@ -146,6 +146,7 @@ fn literal(value: &Value, kind: Kind) -> String {
         (Value::Number(number), Kind::Bytes { .. }) => format!("\"{}\"", show_bytes(*number)),
         (Value::Number(number), _) => number.to_string(),
         (Value::Duration(duration), _) => format!("\"{}\"", show_duration(*duration)),
+        (Value::Rate(rate), _) => format!("{:?}", show_rate(*rate)),
         (Value::Switch(switch), _) => switch.to_string(),
         (Value::Text(text), _) => format!("{text:?}"),
         (Value::List(list), _) => format!("{list:?}"),

@@ -8,9 +8,11 @@ use std::time::Duration;
 use fanfare_protocol::native::alias::Alias;
 use fanfare_protocol::native::route::Compression;
 
+use super::quantity::Rate;
 use crate::auth::grant::{Grants, Rights};
 use crate::auth::key::KeyHash;
 use crate::auth::token::Algorithms;
+use crate::limit::{Each, Proxies};
 
 /// The ways to run a server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -89,6 +91,10 @@ pub(crate) struct Settings {
     pub(crate) drain: Drain,
     /// Log lines.
     pub(crate) log: Log,
+    /// The proxies in front of this server.
+    pub(crate) proxies: Proxies,
+    /// Where operators are answered apart from others; loopback only but in `serve`.
+    pub(crate) admin_listen: Vec<SocketAddr>,
     /// Files this process may have open, told at start.
     pub(crate) open_files: u64,
 }
@@ -283,6 +289,33 @@ pub(crate) struct Limits {
     pub(crate) large_requests_per_connection_max: usize,
     /// Requests that such a connection may take back in ten seconds.
     pub(crate) stream_resets_max: usize,
+    /// Connections of one address.
+    pub(crate) connections_per_address_max: usize,
+    /// Connections on which one user reads.
+    pub(crate) connections_per_user_max: usize,
+    /// How often what may be done.
+    pub(crate) rates: Rates,
+    /// What may be done at once is what a rate allows in this time.
+    pub(crate) rate_burst: Duration,
+    /// Addresses, users and channels whose rates are known.
+    pub(crate) rates_tracked_max: usize,
+    /// Between two requests of a connection.
+    pub(crate) idle_timeout: Duration,
+    /// Without progress of what is being sent.
+    pub(crate) write_timeout: Duration,
+    /// What a shard holds of a channel for readers that are behind.
+    pub(crate) reader_lag_bytes_max: usize,
+}
+
+/// How often what may be done; none where nothing is limited.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Rates {
+    /// Connecting.
+    pub(crate) connect: Each<Rate>,
+    /// Beginning to read a channel.
+    pub(crate) subscribe: Each<Rate>,
+    /// Publishing.
+    pub(crate) publish: Each<Rate>,
 }
 
 /// Where history is kept.

@@ -22,10 +22,11 @@ use super::route::ROUTE_KEYS;
 use super::settings::{Machine, Mode, Settings};
 use super::source::Source;
 use super::table::{self, Key};
+use super::trust;
 
 /// Keys that are exchanged while the server runs; those of routes, publishers' keys and issuers are
 /// too, and every other one takes a restart.
-static EXCHANGED: [&Key; 33] = [
+static EXCHANGED: [&Key; 47] = [
     &table::PUBLIC_URL,
     &table::HOSTS,
     &table::ORIGINS,
@@ -55,6 +56,20 @@ static EXCHANGED: [&Key; 33] = [
     &table::DRAIN_RETRY_MIN,
     &table::DRAIN_RETRY_MAX,
     &table::LOG_LEVEL,
+    &trust::CONNECTIONS_PER_ADDRESS_MAX,
+    &trust::CONNECTIONS_PER_USER_MAX,
+    &trust::CONNECT_RATE_PER_ADDRESS,
+    &trust::CONNECT_RATE_PER_USER,
+    &trust::SUBSCRIBE_RATE_PER_ADDRESS,
+    &trust::SUBSCRIBE_RATE_PER_USER,
+    &trust::SUBSCRIBE_RATE_PER_CHANNEL,
+    &trust::PUBLISH_RATE_PER_ADDRESS,
+    &trust::PUBLISH_RATE_PER_USER,
+    &trust::PUBLISH_RATE_PER_CHANNEL,
+    &trust::RATE_BURST,
+    &trust::IDLE_TIMEOUT,
+    &trust::PROXIES_TRUSTED,
+    &trust::PROXIES_HEADER,
     // Those of a namespace.
     &OWN_ANONYMOUS_SUBSCRIBE,
     &OWN_ANONYMOUS_PUBLISH,

@@ -6,6 +6,8 @@
 
 use std::time::Duration;
 
+use super::trust;
+
 /// One configuration key.
 #[derive(Debug)]
 pub(crate) struct Key {
@@ -29,6 +31,8 @@ pub(crate) enum Kind {
     Bytes { min: u64, max: u64 },
     /// A duration with its unit.
     Duration { min: Duration, max: Duration },
+    /// So many in a time, or `off`.
+    Rate,
     /// `true` or `false`.
     Switch,
     /// One of a few words.
@@ -64,7 +68,7 @@ pub(crate) enum Standard {
 }
 
 /// Every key, in the order in which documents list them; keys of one table stand together.
-pub(crate) static KEYS: [&Key; 64] = [
+pub(crate) static KEYS: [&Key; 83] = [
     &LISTEN,
     &SHARDS,
     &PUBLIC_URL,
@@ -109,6 +113,21 @@ pub(crate) static KEYS: [&Key; 64] = [
     &STREAMS_PER_CONNECTION_MAX,
     &LARGE_REQUESTS_PER_CONNECTION_MAX,
     &STREAM_RESETS_MAX,
+    &trust::CONNECTIONS_PER_ADDRESS_MAX,
+    &trust::CONNECTIONS_PER_USER_MAX,
+    &trust::CONNECT_RATE_PER_ADDRESS,
+    &trust::CONNECT_RATE_PER_USER,
+    &trust::SUBSCRIBE_RATE_PER_ADDRESS,
+    &trust::SUBSCRIBE_RATE_PER_USER,
+    &trust::SUBSCRIBE_RATE_PER_CHANNEL,
+    &trust::PUBLISH_RATE_PER_ADDRESS,
+    &trust::PUBLISH_RATE_PER_USER,
+    &trust::PUBLISH_RATE_PER_CHANNEL,
+    &trust::RATE_BURST,
+    &trust::RATES_TRACKED_MAX,
+    &trust::IDLE_TIMEOUT,
+    &trust::WRITE_TIMEOUT,
+    &trust::READER_LAG_BYTES_MAX,
     &HISTORY_COUNT,
     &HISTORY_BYTES,
     &HISTORY_AGE,
@@ -129,6 +148,10 @@ pub(crate) static KEYS: [&Key; 64] = [
     &TLS_LISTEN,
     &TLS_CERTIFICATE,
     &TLS_KEY,
+    &trust::PROXIES_TRUSTED,
+    &trust::PROXIES_HEADER,
+    &trust::PROXIES_PROTOCOL,
+    &trust::ADMIN_LISTEN,
 ];
 
 pub(crate) static LISTEN: Key = Key {

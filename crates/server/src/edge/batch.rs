@@ -17,6 +17,7 @@ use tokio::sync::oneshot;
 use super::Shared;
 use super::answer::{self, Answered};
 use crate::auth::Caller;
+use crate::limit::{Sender, What};
 
 /// What an item of the body became; publishes are known by their number.
 #[derive(Debug)]
@@ -58,13 +59,13 @@ impl Shared {
         &self,
         request: BatchRequest,
         body: &Bytes,
-        caller: &Caller,
+        (caller, sender): (&Caller, &Sender),
         origin: &AllowedOrigin,
     ) -> Result<Answered, Problem> {
         let mut batch = Batch::default();
         let items = request.items(body, caller.publisher(), &self.rules)?;
         let items: Vec<Item> =
-            items.into_iter().map(|item| self.sort(&mut batch, item, caller)).collect();
+            items.into_iter().map(|item| self.sort(&mut batch, item, (caller, sender))).collect();
         for owner in 0..batch.owners.len() {
             self.send(&mut batch, owner).await;
         }
@@ -83,9 +84,15 @@ impl Shared {
 
     /// Puts the publishes of an item before their owners, those that the caller may not make left
     /// out.
-    fn sort(&self, batch: &mut Batch, item: BatchItem, caller: &Caller) -> Item {
+    fn sort(
+        &self,
+        batch: &mut Batch,
+        item: BatchItem,
+        (caller, sender): (&Caller, &Sender),
+    ) -> Item {
         let may = |channel: &ChannelName, draft: &Draft| {
-            self.access.may_publish(caller, channel, draft.end)
+            self.access.may_publish(caller, channel, draft.end)?;
+            self.limiter.take(&self.terms, What::Publish, sender, [channel])
         };
         let mut add = |channel: ChannelName, draft: Box<Draft>| {
             let owner = usize::from(self.node.owner(&channel));

@@ -23,6 +23,7 @@ use super::rewound::{Ending, Rewound};
 use super::socket::Socket;
 use super::tunnel::Place;
 use super::{Present, Shared};
+use crate::limit::{Peer, Sender};
 use crate::load::Counted;
 use crate::metrics::Transport;
 use crate::node::{Handover, Protocol};
@@ -78,6 +79,21 @@ impl Origin {
         let counted = self.place(shared)?;
         let places = counted.zip(self.streams.as_ref());
         Ok(places.map(|(counted, streams)| Place { counted, stream: streams.begin() }))
+    }
+
+    /// Where its requests come from.
+    pub(super) fn peer(&self) -> Peer {
+        let counted = self.counted.lock().unwrap_or_else(PoisonError::into_inner);
+        let counted = counted.as_ref().is_some_and(Counted::has_address);
+        Peer { address: self.peer, counted }
+    }
+
+    /// Counts it for who reads on it.
+    pub(super) fn attribute(&self, sender: &Sender) {
+        let mut counted = self.counted.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(counted) = counted.as_mut() {
+            counted.attribute(sender);
+        }
     }
 
     /// Takes the count along to a shard.

@@ -22,6 +22,7 @@ use super::body::{self, BodyRules};
 use super::connection::Origin;
 use super::{Shared, operations, page};
 use crate::auth::Caller;
+use crate::limit::{ClientAddress, Sender, What};
 
 impl Shared {
     /// Answers a request, whatever it is.
@@ -53,19 +54,24 @@ impl Shared {
             Err(problem) => return self.refuse(&problem, &allowed, &mut incoming, &parts).await,
         };
         let caller = self.access.sender_in_time(&head, unix_millis).await;
+        let address = ClientAddress::of(from.peer, &head, &self.terms.proxies);
+        let sender = self.limiter.sender(address, &caller);
         let turn = if is_small(&route, &incoming) { None } else { from.turn().await };
         let mut answer = match route {
             Route::Publish(_) | Route::Batch(_) | Route::Remove(_) | Route::Change(_) => {
-                self.write(route, &caller, incoming, (&parts, &allowed)).await
+                self.write(route, (&caller, &sender), incoming, (&parts, &allowed)).await
             }
-            Route::Read(reading) => {
+            Route::Read(mut reading) => {
+                if let Err(problem) = self.admit(&mut reading, &caller, (address, &sender), from) {
+                    return self.refuse_reader(&problem, &reading, from, &allowed);
+                }
                 if let Some(alias) = alias
                     && let Err(problem) =
                         self.prepare(alias, (&reading, &caller), &mut incoming).await
                 {
                     return self.refuse_reader(&problem, &reading, from, &allowed);
                 }
-                let outcome = self.read(*reading, caller, (parts, from), &allowed).await;
+                let outcome = self.read(*reading, (caller, sender), (parts, from), &allowed).await;
                 outcome.unwrap_or_else(|problem| self.refused(&problem, &allowed))
             }
             Route::History(request) => {
@@ -98,18 +104,55 @@ impl Shared {
         answer
     }
 
+    /// Whether somebody who may read has not come too often, or on too many connections. A WebSocket
+    /// is told after its handshake, since browsers hide what that is refused with.
+    fn admit(
+        &self,
+        reading: &mut Reading,
+        caller: &Caller,
+        (address, sender): (ClientAddress, &Sender),
+        from: &Origin,
+    ) -> Result<(), Problem> {
+        // Whoever is refused for another reason is told that one, and whoever is told where a
+        // stream would begin does not begin it.
+        if reading.body == BodyWanted::No
+            || self.access.may_open(caller, &reading.subscriptions).is_err()
+        {
+            return Ok(());
+        }
+        let (terms, channels) = (&self.terms, reading.channels());
+        let outcome = match reading.transport {
+            Transport::Poll { .. } => {
+                return self.limiter.take(terms, What::Subscribe, sender, channels);
+            }
+            _ => self.limiter.open(terms, sender, from.peer().counted, channels),
+        };
+        match (outcome, &reading.transport) {
+            (Ok(()), _) => {
+                from.attribute(sender);
+                tracing::debug!(%address, "a reader comes");
+            }
+            (Err(problem), Transport::WebSocket(_)) => {
+                reading.refusal.get_or_insert(problem);
+            }
+            (Err(problem), _) => return Err(problem),
+        }
+        Ok(())
+    }
+
     /// What changes channels or streams: who may is decided before a byte of the body is read.
     async fn write(
         &self,
         route: Route,
-        caller: &Caller,
+        (caller, sender): (&Caller, &Sender),
         mut incoming: Incoming,
         (parts, allowed): (&request::Parts, &AllowedOrigin),
     ) -> Answered {
         let may = match &route {
             Route::Publish(publishing) => {
-                let channels = publishing.channels.iter().flatten();
-                self.access.may_publish_to_any(caller, channels, publishing.end())
+                let channels = || publishing.channels.iter().flatten();
+                let may = self.access.may_publish_to_any(caller, channels(), publishing.end());
+                may.and_then(|()| self.limiter.take(&self.terms, What::Publish, sender, channels()))
             }
             Route::Remove(channels) => {
                 self.access.may_remove_any(caller, channels.iter().flatten())
@@ -119,7 +162,7 @@ impl Shared {
             _ => self.access.may_publish_somewhere(caller),
         };
         let outcome = match may {
-            Ok(()) => self.change(route, caller, &mut incoming, allowed).await,
+            Ok(()) => self.change(route, (caller, sender), &mut incoming, allowed).await,
             Err(problem) => Err(problem),
         };
         match outcome {
@@ -131,7 +174,7 @@ impl Shared {
     async fn change(
         &self,
         route: Route,
-        caller: &Caller,
+        (caller, sender): (&Caller, &Sender),
         incoming: &mut Incoming,
         allowed: &AllowedOrigin,
     ) -> Result<Answered, Problem> {
@@ -143,11 +186,11 @@ impl Shared {
             }
             Route::Batch(request) => {
                 let body = body::read(incoming, rules).await?;
-                self.batch(request, &body, caller, allowed).await
+                self.batch(request, &body, (caller, sender), allowed).await
             }
             Route::Change(session) => {
                 let body = body::read(incoming, rules).await?;
-                self.change_stream(session, &body, caller, allowed).await
+                self.change_stream(session, &body, (caller, sender), allowed).await
             }
             Route::Remove(channels) => {
                 body::discard(incoming).await;
@@ -176,7 +219,7 @@ impl Shared {
     async fn read(
         self: &Arc<Self>,
         reading: Reading,
-        caller: Caller,
+        (caller, sender): (Caller, Sender),
         (mut parts, from): (request::Parts, &Arc<Origin>),
         allowed: &AllowedOrigin,
     ) -> Result<Answered, Problem> {
@@ -184,7 +227,7 @@ impl Shared {
             let Some(upgrade) = parts.extensions.remove() else {
                 return Err(Problem::of(Code::HandshakeInvalid));
             };
-            return self.upgrade(reading, caller, (upgrade, from), allowed).await;
+            return self.upgrade(reading, (caller, sender), (upgrade, from), allowed).await;
         }
         self.access.may_open(&caller, &reading.subscriptions)?;
         self.check_presence(&reading)?;

@@ -5,6 +5,7 @@
 //! reading is a subscriber of a shard behind a pipe; a WebSocket goes back to a shard. The edge
 //! holds no channel and no history.
 
+pub(crate) mod admin;
 mod alias;
 mod answer;
 mod ask;
@@ -45,6 +46,7 @@ use fanfare_protocol::native::route::Rules;
 use tokio_util::task::TaskTracker;
 
 use crate::auth::Access;
+use crate::limit::{Limiter, Terms};
 use crate::load::Load;
 use crate::metrics::EdgeCells;
 use crate::metrics::scrape::Sources;
@@ -82,6 +84,17 @@ pub(crate) struct EdgeOptions {
     pub drain_retry: Jitter,
     /// Which pages there are.
     pub pages: Pages,
+    /// Where `/metrics` is.
+    pub metrics: MetricsPlace,
+}
+
+/// Where `/metrics` is answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum MetricsPlace {
+    /// On every listener.
+    Everywhere,
+    /// On the listeners of operators only.
+    Apart,
 }
 
 /// What the edge is made of. A new configuration is another one of it; what is not of the
@@ -98,6 +111,10 @@ pub(crate) struct Shared {
     pub access: Arc<Access>,
     /// Which hosts and origins are served.
     pub policy: Arc<OriginPolicy>,
+    /// What each address, user and channel may do.
+    pub terms: Arc<Terms>,
+    /// Who holds them to that.
+    pub limiter: Arc<Limiter>,
     /// What requests are read by.
     pub rules: Rules,
     /// Which paths stand for URLs of channels.

@@ -7,8 +7,8 @@ use fanfare_protocol::native::problem::Problem;
 use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS};
 use http::{HeaderValue, Method, Response, StatusCode, request};
 
-use super::Shared;
 use super::answer::{self, AnswerBody, Answered};
+use super::{MetricsPlace, Shared};
 use crate::metrics::scrape::TEXT_TYPE;
 
 /// The answer, if the request is an operator's.
@@ -17,7 +17,8 @@ use crate::metrics::scrape::TEXT_TYPE;
 /// that reads them learns nothing.
 pub(super) async fn answer(shared: &Shared, parts: &request::Parts) -> Option<Answered> {
     let path = parts.uri.path();
-    if !matches!(path, "/health" | "/ready" | "/metrics") {
+    let apart = shared.options.metrics == MetricsPlace::Apart;
+    if !matches!(path, "/health" | "/ready" | "/metrics") || path == "/metrics" && apart {
         return None;
     }
     if parts.method != Method::GET && parts.method != Method::HEAD {
@@ -26,7 +27,31 @@ pub(super) async fn answer(shared: &Shared, parts: &request::Parts) -> Option<An
         refusal.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
         return Some(refusal);
     }
-    Some(match path {
+    if path == "/metrics"
+        && let Err(problem) = check(shared, parts)
+    {
+        return Some(answer::problem(&problem, &AllowedOrigin::None));
+    }
+    Some(told(shared, path).await)
+}
+
+/// The answer on a listener of operators, where nobody else is answered.
+pub(super) async fn answer_apart(shared: &Shared, parts: &request::Parts) -> Answered {
+    let path = parts.uri.path();
+    let problem = match (path, parts.method == Method::GET || parts.method == Method::HEAD) {
+        ("/health" | "/ready" | "/metrics", true) => return told(shared, path).await,
+        ("/health" | "/ready" | "/metrics", false) => Problem::of(Code::MethodNotAllowed),
+        _ => Problem::new(
+            Code::NotFound,
+            "Operators find `/metrics`, `/health` and `/ready` here.",
+            "Channels are read and written on the addresses of `listen`.",
+        ),
+    };
+    answer::problem(&problem, &AllowedOrigin::None)
+}
+
+async fn told(shared: &Shared, path: &str) -> Answered {
+    match path {
         "/health" => text(StatusCode::OK, PLAIN, "ok\n"),
         "/ready" if shared.drain.is_announced() => {
             text(StatusCode::SERVICE_UNAVAILABLE, PLAIN, "draining\n")
@@ -36,16 +61,17 @@ pub(super) async fn answer(shared: &Shared, parts: &request::Parts) -> Option<An
             Some(complaint) => text(StatusCode::OK, PLAIN, format!("ready, but {complaint}\n")),
             None => text(StatusCode::OK, PLAIN, "ready\n"),
         },
-        _ => metrics(shared, parts).await,
-    })
+        _ => metrics(shared).await,
+    }
 }
 
-async fn metrics(shared: &Shared, parts: &request::Parts) -> Answered {
+fn check(shared: &Shared, parts: &request::Parts) -> Result<(), Problem> {
     let headers = super::handle::headers(parts);
     let head = super::handle::head(parts, &headers);
-    if let Err(problem) = cors::check(&head, &shared.policy) {
-        return answer::problem(&problem, &AllowedOrigin::None);
-    }
+    cors::check(&head, &shared.policy).map(drop)
+}
+
+async fn metrics(shared: &Shared) -> Answered {
     match shared.sources.scrape().await {
         Ok(figures) => text(StatusCode::OK, TEXT_TYPE, figures),
         Err(error) => {

@@ -20,6 +20,7 @@ use fanfare_protocol::native::response::{Media, ResponseHead};
 use fanfare_protocol::native::session::Session;
 use fanfare_protocol::native::{ndjson, sse};
 use std::borrow::Cow;
+use std::time::Duration;
 
 use super::Shared;
 use super::answer::{self, AnswerBody, Answered};
@@ -182,7 +183,10 @@ impl Shared {
     ) -> Answered {
         self.cells.refused(problem.code());
         let mut out = Vec::new();
-        sse::append_refusal(&mut out, problem, words.drain_retry);
+        // Who came too often is not asked to come back before it would be let in.
+        let after = problem.retry_after().map_or(0, u64::from);
+        let retry = words.drain_retry.max(Duration::from_secs(after));
+        sse::append_refusal(&mut out, problem, retry);
         let words = Words { packing: Packing::Plain, ..words };
         let streaming = Streaming::new(&out, None, words, &self.cells);
         let head = ResponseHead::new(200, Media::EventStream, origin).with_coding(coding.plain());

@@ -15,6 +15,7 @@ use super::Shared;
 use super::answer::{self, Answered};
 use super::handle::unix_millis;
 use crate::auth::Caller;
+use crate::limit::{Sender, What};
 use crate::node::Letter;
 use crate::shard::{Alteration, Change};
 
@@ -24,12 +25,13 @@ impl Shared {
         &self,
         session: Session,
         body: &[u8],
-        caller: &Caller,
+        (caller, sender): (&Caller, &Sender),
         origin: &AllowedOrigin,
     ) -> Result<Answered, Problem> {
         let now = unix_millis();
         let ChangeRequest { items, refresh } = change::parse(body, now)?;
-        let wanted = items.into_iter().map(|item| self.alteration(item, caller)).collect();
+        let wanted =
+            items.into_iter().map(|item| self.alteration(item, (caller, sender))).collect();
         let mailbox = self.node.mailboxes().get(usize::from(session.shard));
         let mailbox = mailbox.ok_or_else(|| Problem::of(Code::SessionGone))?;
         let (outcome, told) = oneshot::channel();
@@ -50,13 +52,15 @@ impl Shared {
     }
 
     /// What the stream is to do about one channel.
-    fn alteration(&self, item: ChangeItem, caller: &Caller) -> Alteration {
+    fn alteration(&self, item: ChangeItem, (caller, sender): (&Caller, &Sender)) -> Alteration {
         let (channel, since, notices) = match item {
             ChangeItem::Drop(channel) => return Alteration::Drop(channel),
             ChangeItem::Refused(problem) => return Alteration::Refused(problem),
             ChangeItem::Add { channel, since, notices } => (channel, since, notices),
         };
-        if let Err(problem) = self.access.may_attach(caller, &channel, notices) {
+        let may = self.access.may_attach(caller, &channel, notices);
+        let limit = || self.limiter.take(&self.terms, What::Subscribe, sender, [&channel]);
+        if let Err(problem) = may.and_then(|()| limit()) {
             return Alteration::Refused(problem);
         }
         let (start, later) = match since {

@@ -2,7 +2,7 @@
 //! a shard as one value. One over HTTP/2 stays here and has its session on a shard all the same.
 
 use bytes::{Bytes, BytesMut};
-use fanfare_core::code::Code;
+use fanfare_core::code::{Code, Retry};
 use fanfare_core::cursor::Cursor;
 use fanfare_protocol::native::cors::AllowedOrigin;
 use fanfare_protocol::native::problem::Problem;
@@ -20,12 +20,16 @@ use super::rewound::Rewound;
 use super::socket::Socket;
 use super::tunnel::{Place, say_goodbye};
 use crate::auth::Caller;
+use crate::limit::Sender;
 use crate::node::{Adoption, Letter};
 use crate::shard::SocketRequest;
 
 /// Close codes that say: do not come back like this.
 const CLOSE_UNAUTHORIZED: u16 = 4001;
 const CLOSE_SINCE: u16 = 4002;
+
+/// The close code that says: come back later.
+const CLOSE_LATER: u16 = 1013;
 
 /// What becomes of a socket behind its 101.
 enum Behind {
@@ -40,7 +44,7 @@ impl Shared {
     pub(super) async fn upgrade(
         self: &std::sync::Arc<Self>,
         reading: Reading,
-        caller: Caller,
+        (caller, sender): (Caller, Sender),
         (upgrade, from): (OnUpgrade, &std::sync::Arc<Origin>),
         origin: &AllowedOrigin,
     ) -> Result<Answered, Problem> {
@@ -51,7 +55,7 @@ impl Shared {
             return Err(Problem::of(Code::Internal));
         };
         let place = from.place_of_tunnel(self)?;
-        let (behind, cursor) = self.behind(reading, caller).await?;
+        let (behind, cursor) = self.behind(reading, (caller, sender)).await?;
         // RFC 8441 §5: over HTTP/2 the status alone says that it is open.
         let (status, mut extra) = match place {
             Some(_) => (200, Vec::new()),
@@ -102,12 +106,15 @@ impl Shared {
     async fn behind(
         &self,
         mut reading: Reading,
-        caller: Caller,
+        (caller, sender): (Caller, Sender),
     ) -> Result<(Behind, Option<Cursor>), Problem> {
         let reads = self.access.may_open(&caller, &reading.subscriptions);
         let goodbye = match (reads, &reading.refusal) {
             (Err(problem), _) => Some((CLOSE_UNAUTHORIZED, problem)),
-            (Ok(()), Some(problem)) => Some((CLOSE_SINCE, problem.clone())),
+            (Ok(()), Some(problem)) if problem.retry() == Retry::Never => {
+                Some((CLOSE_SINCE, problem.clone()))
+            }
+            (Ok(()), Some(problem)) => Some((CLOSE_LATER, problem.clone())),
             (Ok(()), None) => None,
         };
         if let Some((number, problem)) = goodbye {
@@ -118,7 +125,7 @@ impl Shared {
         let standing = self.standing(&reading).await?;
         reading.subscriptions = standing.subscriptions;
         let session = super::random::session()?;
-        let request = SocketRequest::of(reading, session, caller);
+        let request = SocketRequest::of(reading, session, (caller, sender));
         Ok((Behind::Shard(Box::new(request)), Some(standing.cursor)))
     }
 

@@ -14,6 +14,7 @@ use super::{Delays, EdgeCells, PanicCount, Refusals, Transport};
 use crate::auth::token::Tokens;
 use crate::coding::{CodingFigures, Passage, coding_name};
 use crate::engine::Health;
+use crate::limit::Limiter;
 use crate::load::Load;
 use crate::node::{Letter, Node, ShardSnapshot};
 use crate::tls::{Certificates, TlsFigures};
@@ -35,6 +36,8 @@ pub(crate) struct Sources {
     pub edge: Arc<EdgeCells>,
     /// Each limit's key and value.
     pub limits: Arc<[(&'static str, u64)]>,
+    /// Who holds addresses, users and channels to their limits.
+    pub limiter: Arc<Limiter>,
     /// The log, if there is one.
     pub log: Option<Arc<Health>>,
     /// The certificates of TLS, if it is spoken.
@@ -76,6 +79,9 @@ impl Sources {
         }
         total.refusals.add(self.edge.refusals());
         total.refusals.raise(Code::ConnectionsFull, self.load.refused());
+        let [crowds, storms] = self.load.limited();
+        total.refusals.raise(Code::ConnectionsLimited, crowds);
+        total.refusals.raise(Code::RateLimited, storms);
         total.written_bytes += self.edge.written_bytes();
         let mut samples = self.process();
         samples.extend(total.messages());
@@ -128,6 +134,19 @@ impl Sources {
                 value: Value::Gauge(self.node.permits().bytes_in_flight() as u64),
             },
             Sample {
+                name: "fanfare_limited",
+                help: "Times that an address, a user or a channel was over a limit, by its key",
+                value: Value::Counters(
+                    "key",
+                    self.limiter.limited().map(|(key, count)| (key.to_owned(), count)).collect(),
+                ),
+            },
+            Sample {
+                name: "fanfare_rates_forgotten",
+                help: "Rates forgotten before their time, see limits.rates_tracked_max",
+                value: Value::Counter(self.limiter.forgotten()),
+            },
+            Sample {
                 name: "fanfare_reloads",
                 help: "Times that the configuration was read again, by what came of it",
                 value: Value::Counters(
@@ -160,6 +179,7 @@ struct Total {
     changes: [u64; 2],
     unanswered: u64,
     expired: u64,
+    stuck: u64,
     coding: CodingFigures,
     tls: TlsFigures,
     shards: u64,
@@ -205,6 +225,7 @@ impl Total {
         self.publishes += sockets.publishes;
         self.unanswered += sockets.silent;
         self.expired += sockets.expired;
+        self.stuck += sockets.stuck;
         let changes = [sockets.changes_made, sockets.changes_refused];
         self.changes.iter_mut().zip(changes).for_each(|(sum, more)| *sum += more);
         self.coding.add(&sockets.coding);
@@ -375,6 +396,11 @@ impl Total {
                 "fanfare_connections_expired",
                 "Readers sent away because their credentials had expired",
                 self.expired,
+            ),
+            counter(
+                "fanfare_connections_stuck",
+                "Readers ended because they took nothing of what waited for them",
+                self.stuck,
             ),
             Sample {
                 name: "fanfare_connections_broken",

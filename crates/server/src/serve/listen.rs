@@ -37,6 +37,20 @@ pub(super) fn all(settings: &Settings) -> Result<Vec<Listener>> {
         .collect()
 }
 
+/// Listens on every address for operators, in clear.
+///
+/// # Errors
+///
+/// As [`all`].
+pub(super) fn operators(settings: &Settings) -> Result<Vec<TcpListener>> {
+    let addresses = settings.admin_listen.iter();
+    let listen = addresses.map(|address| {
+        let what = || format!("cannot listen on {address}; `admin.listen` chooses another address");
+        one(*address).with_context(what)
+    });
+    listen.collect()
+}
+
 fn one(address: SocketAddr) -> std::io::Result<TcpListener> {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
     // A server that is started again meets connections of the last one in TIME_WAIT.

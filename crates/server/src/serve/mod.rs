@@ -7,6 +7,8 @@ mod parts;
 mod reload;
 mod server;
 
+use std::net::TcpListener;
+
 use anyhow::{Context, Result};
 
 use crate::config::settings::Settings;
@@ -32,6 +34,12 @@ pub(crate) fn run(settings: Settings, reload: Option<Reload>) -> Result<Exit> {
         .map(|(listener, entrance)| Ok((listener.local_addr()?, *entrance)))
         .collect::<std::io::Result<Vec<_>>>()
         .context("the address of a listening socket cannot be read")?;
+    let admin = listen::operators(&settings)?;
+    let operators = admin
+        .iter()
+        .map(TcpListener::local_addr)
+        .collect::<Result<Vec<_>, _>>()
+        .context("the address of a listening socket cannot be read")?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(EDGE_WORKERS)
         .thread_name("edge")
@@ -42,8 +50,8 @@ pub(crate) fn run(settings: Settings, reload: Option<Reload>) -> Result<Exit> {
         // Signals count from here on, so that whoever has read the banner can send one.
         let mut signals = leave::Signals::listen()?;
         let hangups = reload.is_some().then(reload::Hangups::listen).transpose()?;
-        let server = Server::start(&settings, listeners)?;
-        banner::show(&settings, &addresses);
+        let server = Server::start(&settings, listeners, admin)?;
+        banner::show(&settings, &addresses, &operators);
         let mut settings = settings;
         if let Some((reload, hangups)) = reload.zip(hangups) {
             let reloading = reload.run(hangups, &server, &logging, &mut settings);

@@ -19,19 +19,17 @@ use crate::coding;
 use crate::config::settings::{
     Auth, ChannelRules, Issuer, Jitter, KeysAt, Limits, Mode, Settings, SlowReader,
 };
-use crate::edge::{self, EdgeOptions, Pages, StreamBounds};
+use crate::edge::{self, EdgeOptions, MetricsPlace, Pages, StreamBounds};
 use crate::engine::Store;
+use crate::limit::{Each, Rate, Terms};
 use crate::shard;
 use crate::tls::{Acceptance, Certificates};
 
 /// Bytes of one page of history on its way to a reader.
 const PAGE_BYTES: usize = 64 * 1024;
 
-/// Bytes that a feed holds for readers that are behind. It does not follow the retention: a channel
+/// Entries that a feed holds for readers that are behind. It does not follow the retention: a channel
 /// that keeps ten publications must not pass a healthy reader that is eleven behind.
-const FEED_BYTES: usize = 1024 * 1024;
-
-/// Entries that a feed holds, for the same reason.
 const FEED_COUNT: usize = 8192;
 
 /// Sends to the readers of one feed before the next feed has its turn.
@@ -39,9 +37,6 @@ const SENDS_PER_VISIT: usize = 256;
 
 /// How long a question elsewhere, or to the engine, may take.
 const ANSWER_WITHIN: Duration = Duration::from_secs(10);
-
-/// How long a kept connection may be idle between two requests.
-pub(super) const IDLE_WITHIN: Duration = Duration::from_secs(75);
 
 /// Who may publish and read; `tokens` is what is done with those.
 pub(crate) fn access(settings: &Settings, tokens: Option<Arc<Tokens>>) -> Access {
@@ -181,7 +176,11 @@ pub(super) fn shards(
     };
     let memory = &settings.storage.memory;
     let ring = Retention { count: memory.count, bytes: memory.bytes, age: memory.age };
-    let feed = Retention { count: FEED_COUNT, bytes: FEED_BYTES, age: oldest(settings) };
+    let feed = Retention {
+        count: FEED_COUNT,
+        bytes: settings.limits.reader_lag_bytes_max,
+        age: oldest(settings),
+    };
     let share = |of: usize| of.div_ceil(usize::from(shards)).max(1);
     (0..shards)
         .map(|shard| {
@@ -244,13 +243,34 @@ fn oldest(settings: &Settings) -> Duration {
     ages.fold(settings.rest.history.age, Duration::max)
 }
 
+/// What each address, user and channel may do.
+pub(super) fn terms(settings: &Settings) -> Terms {
+    let limits = &settings.limits;
+    let connections = Each {
+        address: Some(limits.connections_per_address_max),
+        user: Some(limits.connections_per_user_max),
+        channel: None,
+    };
+    Terms {
+        proxies: settings.proxies.clone(),
+        connections,
+        connect: limits.rates.connect,
+        subscribe: limits.rates.subscribe,
+        publish: limits.rates.publish,
+        burst: limits.rate_burst,
+    }
+}
+
 /// The limits that the acceptor holds.
-pub(super) fn acceptor(settings: &Settings, policy: &Arc<OriginPolicy>) -> AcceptorOptions {
+pub(super) fn acceptor(settings: &Settings, shared: &edge::Shared) -> AcceptorOptions {
     AcceptorOptions {
         connections_max: settings.limits.connections_max,
         handshakes_max: settings.limits.handshakes_max,
         retry: settings.drain.retry.min..settings.drain.retry.max,
-        policy: Arc::clone(policy),
+        write_within: settings.limits.write_timeout,
+        policy: Arc::clone(&shared.policy),
+        terms: Arc::clone(&shared.terms),
+        limiter: Arc::clone(&shared.limiter),
     }
 }
 
@@ -259,7 +279,7 @@ pub(super) fn edge(settings: &Settings) -> EdgeOptions {
     EdgeOptions {
         head_bytes_max: settings.limits.request_head_bytes_max,
         head_within: settings.limits.request_head_timeout,
-        idle_within: IDLE_WITHIN,
+        idle_within: settings.limits.idle_timeout,
         body_progress_bytes: settings.limits.request_body_progress_bytes,
         body_progress_within: settings.limits.request_body_progress_timeout,
         streams: StreamBounds {
@@ -277,12 +297,18 @@ pub(super) fn edge(settings: &Settings) -> EdgeOptions {
             Mode::Demo => Pages::Examples,
             Mode::Serve => Pages::Channels,
         },
+        metrics: match settings.admin_listen.as_slice() {
+            [] => MetricsPlace::Everywhere,
+            _ => MetricsPlace::Apart,
+        },
     }
 }
 
 /// Each limit's key and value, in its own unit, for the metrics.
 pub(super) fn limits(limits: &Limits) -> Arc<[(&'static str, u64)]> {
     let number = |number: usize| number as u64;
+    let rate = |rate: Option<Rate>| rate.map_or(0, |rate| u64::from(rate.count));
+    let rates = &limits.rates;
     Arc::new([
         ("limits.payload_bytes_max", number(limits.payload_bytes_max)),
         ("limits.connections_max", number(limits.connections_max)),
@@ -305,6 +331,21 @@ pub(super) fn limits(limits: &Limits) -> Arc<[(&'static str, u64)]> {
             number(limits.large_requests_per_connection_max),
         ),
         ("limits.stream_resets_max", number(limits.stream_resets_max)),
+        ("limits.connections_per_address_max", number(limits.connections_per_address_max)),
+        ("limits.connections_per_user_max", number(limits.connections_per_user_max)),
+        ("limits.connect_rate_per_address", rate(rates.connect.address)),
+        ("limits.connect_rate_per_user", rate(rates.connect.user)),
+        ("limits.subscribe_rate_per_address", rate(rates.subscribe.address)),
+        ("limits.subscribe_rate_per_user", rate(rates.subscribe.user)),
+        ("limits.subscribe_rate_per_channel", rate(rates.subscribe.channel)),
+        ("limits.publish_rate_per_address", rate(rates.publish.address)),
+        ("limits.publish_rate_per_user", rate(rates.publish.user)),
+        ("limits.publish_rate_per_channel", rate(rates.publish.channel)),
+        ("limits.rate_burst", limits.rate_burst.as_secs()),
+        ("limits.rates_tracked_max", number(limits.rates_tracked_max)),
+        ("limits.idle_timeout", limits.idle_timeout.as_secs()),
+        ("limits.write_timeout", limits.write_timeout.as_secs()),
+        ("limits.reader_lag_bytes_max", number(limits.reader_lag_bytes_max)),
     ])
 }
 

@@ -1,5 +1,6 @@
 //! A running server: its threads, and the ways to end them.
 
+use std::net::TcpListener;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -10,6 +11,7 @@ use fanfare_core::permit::PermitPool;
 use fanfare_core::settings::ShardId;
 use fanfare_protocol::native::alias::Aliases;
 use tokio::time::{Instant, sleep};
+use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::listen::Listener;
@@ -20,6 +22,7 @@ use crate::config::settings::{self, Mode, Settings};
 use crate::demo;
 use crate::edge::{self, DrainSwitch, Handoff, Intake};
 use crate::engine::{Desk, Engine, Health, Memory, Store, log};
+use crate::limit::Limiter;
 use crate::load::Load;
 use crate::metrics::EdgeCells;
 use crate::metrics::scrape::Sources;
@@ -44,6 +47,8 @@ pub(super) struct Server {
     tracker: TaskTracker,
     drain: DrainSwitch,
     edge: Arc<edge::Present>,
+    /// Ends what is served to operators.
+    ended: CancellationToken,
 }
 
 /// What new settings make of the parts that can be exchanged; see [`Server::exchange`].
@@ -56,7 +61,11 @@ pub(super) struct Exchange {
 
 impl Server {
     /// Starts the shards, then the edge, then the acceptor, so that nobody comes too early.
-    pub(super) fn start(settings: &Settings, listeners: Vec<Listener>) -> Result<Self> {
+    pub(super) fn start(
+        settings: &Settings,
+        listeners: Vec<Listener>,
+        admin: Vec<TcpListener>,
+    ) -> Result<Self> {
         let count = ShardId::try_from(settings.shards.max(1)).context("too many shards")?;
         let load = Load::new(count);
         let mut seats = Vec::new();
@@ -94,12 +103,18 @@ impl Server {
         }
         let (shards, log) = start_shards(settings, seats, &shared, store, (&handoff, acceptance))?;
         let tracker = shared.tracker.clone();
-        let options = parts::acceptor(settings, &shared.policy);
+        let options = parts::acceptor(settings, &shared);
         let edge = edge::Present::new(shared);
         start_edge(Arc::clone(&edge), &tracker, intake);
+        let ended = CancellationToken::new();
+        for listener in admin {
+            let listener = tokio::net::TcpListener::from_std(listener)
+                .context("a listener for operators cannot be polled")?;
+            tracker.spawn(edge::admin::serve(Arc::clone(&edge), listener, ended.clone()));
+        }
         let acceptor = Acceptor::start(listeners, options, Arc::clone(&node), Arc::clone(&load))
             .context("the acceptor cannot be started")?;
-        Ok(Self { node, load, acceptor, shards, log, tracker, drain: switch, edge })
+        Ok(Self { node, load, acceptor, shards, log, tracker, drain: switch, edge, ended })
     }
 
     /// Makes everything ready that these settings can exchange. Whatever can fail does it here, so
@@ -117,11 +132,12 @@ impl Server {
         shared.access = Arc::new(parts::access(settings, tokens.clone()));
         shared.sources.tokens = tokens;
         shared.policy = Arc::new(parts::policy(settings));
+        shared.terms = Arc::new(parts::terms(settings));
         shared.rules = parts::rules(settings);
         shared.aliases = Arc::new(Aliases::new(settings.routes.clone()));
         shared.options = parts::edge(settings);
         shared.sources.limits = parts::limits(&settings.limits);
-        let acceptor = parts::acceptor(settings, &shared.policy);
+        let acceptor = parts::acceptor(settings, &shared);
         Ok(Exchange { judge: judge(settings, &shared), edge: shared, acceptor })
     }
 
@@ -162,7 +178,7 @@ impl Server {
     /// Accepts nobody any more, asks everyone to leave over `window`, and ends when they have, or
     /// at the deadline.
     pub(super) async fn leave(self, window: Duration, deadline: Instant) {
-        let Self { node, load, acceptor, shards, log, tracker, drain, edge: _ } = self;
+        let Self { node, load, acceptor, shards, log, tracker, drain, edge: _, ended } = self;
         // Stopping waits for a thread, which is nothing to do on one of the edge's.
         let stopping = tokio::task::spawn_blocking(move || acceptor.stop());
         if stopping.await.is_err() {
@@ -193,6 +209,7 @@ impl Server {
             }
             node.end();
         });
+        ended.cancel();
         tracker.close();
         let ended = tokio::time::timeout_at(deadline.max(Instant::now() + LAST_MOMENT), async {
             let _joined = joining.await;
@@ -253,12 +270,15 @@ fn shared(
     tokens: Option<Arc<Tokens>>,
 ) -> edge::Shared {
     let cells = EdgeCells::new();
+    let limiter = Limiter::new(settings.limits.rates_tracked_max, Arc::clone(load.tally()));
     edge::Shared {
         node: Arc::clone(node),
         load: Arc::clone(load),
         namespaces: Arc::new(parts::namespaces(settings)),
         access: Arc::new(parts::access(settings, tokens.clone())),
         policy: Arc::new(parts::policy(settings)),
+        terms: Arc::new(parts::terms(settings)),
+        limiter: Arc::clone(&limiter),
         rules: parts::rules(settings),
         aliases: Arc::new(Aliases::new(settings.routes.clone())),
         arrivals: None,
@@ -268,6 +288,7 @@ fn shared(
             load: Arc::clone(load),
             edge: Arc::clone(&cells),
             limits: parts::limits(&settings.limits),
+            limiter,
             log: health,
             certificates: None,
             tokens,
@@ -286,6 +307,8 @@ fn judge(settings: &Settings, shared: &edge::Shared) -> Judge {
         aliases: Arc::clone(&shared.aliases),
         access: Arc::clone(&shared.access),
         policy: Arc::clone(&shared.policy),
+        terms: Arc::clone(&shared.terms),
+        limiter: Arc::clone(&shared.limiter),
     }
 }
 
@@ -318,7 +341,8 @@ fn shard_options(settings: &Settings) -> ShardOptions {
         head_within: limits.request_head_timeout,
         body_progress_bytes: limits.request_body_progress_bytes,
         body_within: limits.request_body_progress_timeout,
-        idle_within: parts::IDLE_WITHIN,
+        idle_within: limits.idle_timeout,
+        write_within: limits.write_timeout,
         expiry_notice: settings.auth.expiry_notice,
         expiry_grace: settings.auth.expiry_grace,
         retry: settings.retry.min..settings.retry.max,

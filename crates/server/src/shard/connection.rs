@@ -4,6 +4,7 @@
 //! or only for a while, stands in a box.
 
 use std::io::{self, Write};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use bytes::Bytes;
 use fanfare_core::frame::Format;
@@ -13,11 +14,13 @@ use mio::net::TcpStream;
 
 use super::http::Http;
 use super::output::{Control, Drained, Pending, write_once};
+use super::proxied::Proxied;
 use super::secure::{Sealing, Secure};
 use super::stream::Stream;
 use super::websocket::Session;
 use super::wheel::Tick;
 use crate::auth::Identity;
+use crate::limit::Peer;
 use crate::load::Counted;
 use crate::metrics::Transport;
 use crate::pipe::{PipeWriter, Tunnel};
@@ -104,6 +107,8 @@ impl Link {
 /// What a connection is at present.
 #[derive(Debug)]
 pub(super) enum State {
+    /// Its proxy has not said yet who is there.
+    Proxied(Box<Proxied>),
     /// It sends requests and is answered.
     Http(Box<Http>),
     /// It reads a stream.
@@ -168,7 +173,7 @@ impl Connection {
     pub(super) fn transport(&self) -> Option<Transport> {
         match (&self.link, &self.state) {
             (Link::Pipe(_), _) | (_, State::Pipe(_)) => None,
-            (_, State::Http(_) | State::Closing) => Some(Transport::Http),
+            (_, State::Proxied(_) | State::Http(_) | State::Closing) => Some(Transport::Http),
             (_, State::Stream(stream)) => Some(super::figures::transport_of(stream.format)),
             (_, State::Socket(_)) => Some(Transport::WebSocket),
         }
@@ -184,9 +189,18 @@ impl Connection {
         match &self.state {
             State::Http(http) => self.pending.is_none() && http.listens(),
             State::Socket(session) => session.listens(),
-            State::Stream(_) | State::Closing => true,
+            State::Proxied(_) | State::Stream(_) | State::Closing => true,
             State::Pipe(_) => false,
         }
+    }
+
+    /// Where its requests come from.
+    pub(super) fn peer(&self) -> Peer {
+        let address = match &self.state {
+            State::Http(http) => http.peer(),
+            _ => SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0),
+        };
+        Peer { address, counted: self.counted.as_ref().is_some_and(Counted::has_address) }
     }
 
     /// Whether it is a stream that who shows this secret and these credentials may change.
@@ -197,7 +211,7 @@ impl Connection {
                 let owned = piped.session.matches(secret) && piped.opener.as_ref() == Some(asker);
                 owned && piped.open
             }
-            State::Http(_) | State::Socket(_) | State::Closing => false,
+            State::Proxied(_) | State::Http(_) | State::Socket(_) | State::Closing => false,
         }
     }
 

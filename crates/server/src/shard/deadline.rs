@@ -59,7 +59,7 @@ impl EventLoop {
             State::Http(_) => self.time_out(id),
             State::Stream(_) => self.beat(id),
             State::Socket(_) => self.ping(id),
-            State::Closing => self.end(id),
+            State::Proxied(_) | State::Closing => self.end(id),
             State::Pipe(_) => {}
         }
     }
@@ -82,7 +82,27 @@ impl EventLoop {
         self.take(id, step);
     }
 
+    /// Ends a reader that takes nothing of what waits for it, so that it comes back.
+    fn ends_stuck(&mut self, id: ConnectionId) -> bool {
+        let now = self.sockets.tick();
+        let within = ticks(self.options().write_within);
+        let stuck = self
+            .sockets
+            .slab
+            .find_mut(id)
+            .and_then(|connection| connection.pending.as_mut())
+            .is_some_and(|pending| pending.is_stuck(now, within));
+        if stuck {
+            self.sockets.figures.stuck += 1;
+            self.abort(id);
+        }
+        stuck
+    }
+
     fn beat(&mut self, id: ConnectionId) {
+        if self.ends_stuck(id) {
+            return;
+        }
         let step = self.converse(id, |place, out| {
             // A reader that has not taken what it was sent gets nothing on top.
             if let (State::Stream(stream), None) = (&mut place.state, &place.pending)
@@ -97,6 +117,9 @@ impl EventLoop {
     }
 
     fn ping(&mut self, id: ConnectionId) {
+        if self.ends_stuck(id) {
+            return;
+        }
         let now = self.sockets.tick();
         let options = self.options().clone();
         let mut silent = false;

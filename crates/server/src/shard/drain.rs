@@ -57,6 +57,7 @@ impl EventLoop {
             }
             State::Socket(session) => session.drain(out),
             State::Http(http) if http.listens() => Step::Finish,
+            State::Proxied(_) => Step::Gone,
             State::Http(_) | State::Closing => Step::Wait,
             State::Pipe(_) => Step::Gone,
         });

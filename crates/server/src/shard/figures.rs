@@ -37,6 +37,8 @@ pub(crate) struct SocketFigures {
     pub tls: TlsFigures,
     /// Readers sent away because their credentials had expired.
     pub expired: u64,
+    /// Readers ended because they took nothing of what waited for them.
+    pub stuck: u64,
     /// What was compressed and inflated; filled in for a snapshot.
     pub coding: CodingFigures,
 }

@@ -1,5 +1,6 @@
 //! Letters: what others want of this shard.
 
+use std::net::SocketAddr;
 use std::sync::mpsc::TryRecvError;
 
 use bytes::Bytes;
@@ -10,11 +11,13 @@ use super::connection::{Connection, Link, Piped, State};
 use super::event_loop::{Course, EventLoop, Idle};
 use super::figures::SocketFigures;
 use super::http::Http;
+use super::proxied::Proxied;
 use super::request::SocketRequest;
 use super::secure::Secure;
 use super::websocket;
 use crate::auth::Identity;
 use crate::coding;
+use crate::limit::Preface;
 use crate::load::Counted;
 use crate::node::{Adoption, Letter, Protocol, ShardSnapshot, Tunnelling};
 use crate::pipe::{PipeItem, PipeWriter};
@@ -57,7 +60,7 @@ impl EventLoop {
             }
             Letter::Publish(publishes) => self.publish_together(publishes),
             Letter::Accepted { socket, entrance, peer, counted } => {
-                self.welcome((socket, entrance), Http::new(peer), counted);
+                self.welcome((socket, entrance), peer, counted);
             }
             Letter::Adopted(adoption) => {
                 let Adoption { socket, session, peer, leftover, socket_request, counted } =
@@ -123,7 +126,7 @@ impl EventLoop {
     fn welcome(
         &mut self,
         (socket, entrance): (mio::net::TcpStream, Entrance),
-        http: Http,
+        peer: SocketAddr,
         counted: Counted,
     ) {
         let session = match (entrance, &self.acceptance) {
@@ -138,7 +141,11 @@ impl EventLoop {
             },
             _ => None,
         };
-        let state = State::Http(Box::new(http));
+        // What is spoken begins behind the header of a proxy, in TLS as in clear.
+        let state = match self.judge.terms.proxies.protocol {
+            Preface::Off => State::Http(Box::new(Http::new(peer))),
+            Preface::V2 => State::Proxied(Box::new(Proxied::new(peer))),
+        };
         let mut connection = Connection::new(link(socket, session), state, Some(counted));
         connection.marks.handshaking = true;
         // The request has often come with the connection, and then the first read saves a poll.
@@ -154,7 +161,7 @@ impl EventLoop {
 
     fn adopt(
         &mut self,
-        (link, peer): (Link, std::net::SocketAddr),
+        (link, peer): (Link, SocketAddr),
         leftover: Bytes,
         mut socket_request: SocketRequest,
         counted: Counted,

@@ -162,7 +162,7 @@ impl EventLoop {
             }
             State::Socket(session) => session.expire(&problem, out),
             State::Pipe(_) => Step::Gone,
-            State::Http(_) | State::Closing => Step::Wait,
+            State::Proxied(_) | State::Http(_) | State::Closing => Step::Wait,
         });
         match step {
             Step::Gone => self.break_off(id),

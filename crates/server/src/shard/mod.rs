@@ -22,6 +22,7 @@ mod lease;
 mod opening;
 mod options;
 mod output;
+mod proxied;
 mod receive;
 mod refresh;
 mod request;

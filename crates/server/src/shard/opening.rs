@@ -23,17 +23,22 @@ impl EventLoop {
             return;
         };
         let leftover = http.take_unread();
+        if let (Becoming::Stream(.., sender) | Becoming::Socket(.., sender), Some(counted)) =
+            (&becoming, &mut connection.counted)
+        {
+            counted.attribute(sender);
+        }
         // Nothing is due while the core works on it; the first heartbeat is set when it stands.
         connection.due = super::wheel::Tick::MAX;
         match becoming {
-            Becoming::Stream(stream, opening) => {
+            Becoming::Stream(stream, opening, _) => {
                 // Whatever else the client has sent, on a stream it is not listened to.
                 let expires = stream.expires();
                 self.sockets.turn_into(id, State::Stream(Box::new(stream)));
                 self.lease(id, expires);
                 self.attach(id, Box::new(opening));
             }
-            Becoming::Socket(mut session, opening) => {
+            Becoming::Socket(mut session, opening, _) => {
                 session.keep(leftover);
                 self.lease(id, session.expires());
                 self.sockets.turn_into(id, State::Socket(Box::new(session)));

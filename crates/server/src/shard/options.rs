@@ -19,6 +19,9 @@ pub(crate) struct ShardOptions {
     pub body_bytes_max: usize,
     /// How long a connection may stay between two requests.
     pub idle_within: Duration,
+    /// How long what is sent may wait for a reader that takes nothing of it
+    /// (`limits.write_timeout`), seen with its heartbeat.
+    pub write_within: Duration,
     /// How long a closing connection may take to go.
     pub close_within: Duration,
     /// How long before its credentials expire a reader is told (`auth.expiry_notice`).
@@ -43,6 +46,7 @@ impl Default for ShardOptions {
             body_within: Duration::from_secs(30),
             body_bytes_max: 64 * 1024,
             idle_within: Duration::from_secs(75),
+            write_within: Duration::from_secs(20),
             close_within: Duration::from_secs(5),
             expiry_notice: Duration::from_secs(30),
             expiry_grace: Duration::from_secs(10),

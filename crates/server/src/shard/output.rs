@@ -9,11 +9,16 @@ use std::io::{self, IoSlice, Write};
 
 use bytes::{Buf, Bytes};
 
+use super::wheel::Tick;
+
 /// Bytes that wait for room, oldest first.
 #[derive(Debug, Default)]
 pub(crate) struct Pending {
     parts: VecDeque<Bytes>,
     control: Control,
+    /// When it was seen that something of it had gone, at first when it was seen at all.
+    moved: Option<Tick>,
+    moves: bool,
 }
 
 /// Whether something waits that is no frame.
@@ -29,14 +34,14 @@ pub(crate) enum Control {
 impl Pending {
     /// The rest of a frame whose first bytes are on their way.
     pub(crate) fn rest_of_frame(rest: Bytes) -> Self {
-        Self { parts: VecDeque::from([rest]), control: Control::None }
+        Self { parts: VecDeque::from([rest]), ..Self::default() }
     }
 
     /// The parts of a frame of which not all bytes are on their way.
     pub(crate) fn parts_of_frame(parts: impl IntoIterator<Item = Bytes>) -> Self {
         Self {
             parts: parts.into_iter().filter(|part| !part.is_empty()).collect(),
-            control: Control::None,
+            ..Self::default()
         }
     }
 
@@ -77,7 +82,19 @@ impl Pending {
         }
     }
 
+    /// Whether nothing of it has gone for so long; to be asked with every heartbeat.
+    pub(crate) fn is_stuck(&mut self, now: Tick, within: Tick) -> bool {
+        match self.moved {
+            Some(moved) if !self.moves => now.saturating_sub(moved) >= within,
+            _ => {
+                (self.moved, self.moves) = (Some(now), false);
+                false
+            }
+        }
+    }
+
     fn advance(&mut self, mut bytes: usize) {
+        self.moves = true;
         while let Some(part) = self.parts.front_mut() {
             if bytes < part.len() {
                 part.advance(bytes);
@@ -147,6 +164,19 @@ mod tests {
         fn flush(&mut self) -> io::Result<()> {
             Ok(())
         }
+    }
+
+    #[test]
+    fn what_does_not_move_is_stuck_and_a_byte_is_a_move() {
+        let mut pending = Pending::rest_of_frame(Bytes::from_static(b"rest"));
+        assert!(!pending.is_stuck(100, 10), "nobody knows since when");
+        assert!(!pending.is_stuck(109, 10));
+        assert!(pending.is_stuck(110, 10));
+        let mut socket = Narrow { room: 1, taken: Vec::new() };
+        pending.write_to(&mut socket).unwrap();
+        assert!(!pending.is_stuck(111, 10));
+        assert!(!pending.is_stuck(120, 10));
+        assert!(pending.is_stuck(121, 10));
     }
 
     #[test]

@@ -86,7 +86,7 @@ impl EventLoop {
             State::Http(_) => self.sessions.next(),
             _ => SessionId(0),
         };
-        let given = Given { now: self.sockets.now.unix, session };
+        let given = Given { now: self.sockets.now.unix, session, peer: connection.peer() };
         self.out.clear();
         let mut reader = Reader {
             buffer: &mut self.read,
@@ -187,6 +187,7 @@ impl EventLoop {
                 self.input(Input::Unsubscribe { connection: id, request, channel });
             }
             Step::Refresh { request, caller } => self.refresh(id, request, *caller),
+            Step::Greet(http) => self.sockets.turn_into(id, State::Http(http)),
             Step::Become(becoming) => {
                 self.become_reader(id, *becoming);
                 return Turn::Over;
@@ -224,10 +225,12 @@ impl EventLoop {
     }
 
     fn end_handshake_after(&mut self, id: ConnectionId, step: &Step) {
-        let waits = matches!(step, Step::Wait | Step::Yield);
-        let first = self.sockets.slab.find(id).is_some_and(
-            |connection| matches!(&connection.state, State::Http(http) if http.is_first()),
-        );
+        let waits = matches!(step, Step::Wait | Step::Yield | Step::Greet(_));
+        let first = self.sockets.slab.find(id).is_some_and(|connection| match &connection.state {
+            State::Proxied(_) => true,
+            State::Http(http) => http.is_first(),
+            _ => false,
+        });
         if !(waits && first) {
             self.sockets.end_handshake(id);
         }
@@ -255,6 +258,20 @@ fn advance(
 ) -> Step {
     let Connection { link, marks, .. } = connection;
     match &mut connection.state {
+        State::Proxied(proxied) => {
+            let secure = matches!(link, Link::Secure(_));
+            let Some(socket) = link.socket() else {
+                return Step::Gone;
+            };
+            let step = proxied.advance(socket, judge, out);
+            if secure && matches!(step, Step::Refuse(_)) {
+                // Words would take the handshake that has not begun.
+                return Step::Gone;
+            }
+            // It stops before `WouldBlock` only where something follows.
+            marks.readable &= !matches!(step, Step::Wait);
+            step
+        }
         State::Http(http) => loop {
             // What has come before is used up first, so that the buffer stays bounded.
             let step = http.decode(judge, given, out);

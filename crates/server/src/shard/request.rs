@@ -10,6 +10,7 @@ use fanfare_core::start::Subscription;
 use fanfare_protocol::native::reading::{Heartbeat, Pong, Reading, Transport};
 
 use crate::auth::Caller;
+use crate::limit::Sender;
 
 /// What a WebSocket's request asked for, decoded and checked.
 #[derive(Debug, Clone)]
@@ -34,11 +35,17 @@ pub(crate) struct SocketRequest {
     pub pong: Pong,
     /// Who opened it.
     pub caller: Caller,
+    /// Whom it counts for.
+    pub sender: Sender,
 }
 
 impl SocketRequest {
     /// The request that `reading`, whose transport is a WebSocket, was read from.
-    pub(crate) fn of(reading: Reading, session: SessionId, caller: Caller) -> Self {
+    pub(crate) fn of(
+        reading: Reading,
+        session: SessionId,
+        (caller, sender): (Caller, Sender),
+    ) -> Self {
         let pace = reading.pace();
         let pong = match reading.transport {
             Transport::WebSocket(socket) => socket.pong,
@@ -55,6 +62,7 @@ impl SocketRequest {
             heartbeat: reading.heartbeat,
             pong,
             caller,
+            sender,
         }
     }
 

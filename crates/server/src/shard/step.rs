@@ -5,7 +5,9 @@ use fanfare_core::name::ChannelName;
 use fanfare_core::shard::{Opening, Request};
 use fanfare_core::start::Subscription;
 
+use super::http::Http;
 use crate::auth::Caller;
+use crate::limit::Sender;
 
 /// What is to be done after bytes of a client were decoded. Whatever was appended to the output
 /// goes out before it.
@@ -47,6 +49,8 @@ pub(super) enum Step {
         /// Who the client is with them.
         caller: Box<Caller>,
     },
+    /// Its proxy has said who is there, and the client's first request follows.
+    Greet(Box<Http>),
     /// The connection becomes a reader.
     Become(Box<Becoming>),
     /// The edge takes the connection over.
@@ -68,10 +72,10 @@ pub(super) enum Step {
 /// What an HTTP connection turns into.
 #[derive(Debug)]
 pub(super) enum Becoming {
-    /// A stream, when the core has opened it.
-    Stream(super::stream::Stream, Opening),
-    /// A WebSocket, when the core has opened it.
-    Socket(super::websocket::Session, Box<Opening>),
+    /// A stream, when the core has opened it, and whom it counts for.
+    Stream(super::stream::Stream, Opening, Sender),
+    /// A WebSocket, when the core has opened it, and whom it counts for.
+    Socket(super::websocket::Session, Box<Opening>, Sender),
     /// A WebSocket that is told by its close frame why it is not opened.
     Refused(super::websocket::Session),
 }

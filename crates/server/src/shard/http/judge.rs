@@ -11,11 +11,13 @@ use fanfare_core::time::UnixMillis;
 use fanfare_protocol::native::alias::Aliases;
 use fanfare_protocol::native::cors::{self, AllowedOrigin, OriginPolicy};
 use fanfare_protocol::native::head::{Head, Version};
+use fanfare_protocol::native::problem::Problem;
 use fanfare_protocol::native::reading::{BodyWanted, Reading, Transport};
 use fanfare_protocol::native::response::Persistence;
 use fanfare_protocol::native::route::{Route, Rules, route};
 
 use crate::auth::{Access, Caller};
+use crate::limit::{ClientAddress, Limiter, Peer, Sender, Terms, What};
 use crate::shard::options::ShardOptions;
 use crate::shard::request::SocketRequest;
 use crate::shard::step::Becoming;
@@ -35,6 +37,10 @@ pub(crate) struct Judge {
     pub access: Arc<Access>,
     /// Which hosts and origins are served.
     pub policy: Arc<OriginPolicy>,
+    /// What each address, user and channel may do.
+    pub terms: Arc<Terms>,
+    /// Who holds them to that.
+    pub limiter: Arc<Limiter>,
 }
 
 /// What a request needs that is neither in its bytes nor in the rules.
@@ -43,6 +49,8 @@ pub(in crate::shard) struct Given {
     pub now: UnixMillis,
     /// The identity of the reader that it may become.
     pub session: SessionId,
+    /// Where it comes from.
+    pub peer: Peer,
 }
 
 /// What was decided about a request.
@@ -55,6 +63,7 @@ pub(super) enum Decision {
     HeadTooLarge,
     HandOver,
     Publish(Post),
+    Refuse(Box<Refused>),
     /// A reader, and the bytes of its request.
     Become(Box<Becoming>, usize),
 }
@@ -64,6 +73,17 @@ pub(super) enum Decision {
 pub(super) struct Post {
     pub channel: ChannelName,
     pub draft: Box<Draft>,
+    pub origin: AllowedOrigin,
+    pub persistence: Persistence,
+    /// Bytes of the whole request.
+    pub bytes: usize,
+}
+
+/// A publish that is refused here: to hand over everyone who publishes too often would cost more
+/// than the publishes.
+#[derive(Debug)]
+pub(super) struct Refused {
+    pub problem: Problem,
     pub origin: AllowedOrigin,
     pub persistence: Persistence,
     /// Bytes of the whole request.
@@ -163,15 +183,31 @@ impl Judge {
             let Ok([Ok((channel, draft))]) = <[_; 1]>::try_from(drafts) else {
                 return None;
             };
-            Some(Post {
+            let post = Post {
                 channel,
                 draft: Box::new(draft),
                 origin,
                 persistence: persistence(head),
                 bytes,
-            })
+            };
+            Some((post, self.sender(head, &caller, given).1))
         };
-        drafts().map_or(Decision::HandOver, Decision::Publish)
+        let Some((post, sender)) = drafts() else {
+            return Decision::HandOver;
+        };
+        match self.limiter.take(&self.terms, What::Publish, &sender, [&post.channel]) {
+            Ok(()) => Decision::Publish(post),
+            Err(problem) => {
+                let Post { origin, persistence, bytes, .. } = post;
+                Decision::Refuse(Box::new(Refused { problem, origin, persistence, bytes }))
+            }
+        }
+    }
+
+    /// Where a request comes from, and who it counts for.
+    fn sender(&self, head: &Head<'_>, caller: &Caller, given: Given) -> (ClientAddress, Sender) {
+        let address = ClientAddress::of(given.peer.address, head, &self.terms.proxies);
+        (address, self.limiter.sender(address, caller))
     }
 
     fn judge_reading(&self, head: &Head<'_>, bytes: usize, given: Given) -> Decision {
@@ -191,9 +227,13 @@ impl Judge {
         }
         let becoming = match reading.transport {
             Transport::Poll { .. } => None,
-            Transport::WebSocket(_) => Some(self.socket(caller, *reading, origin, given)),
+            Transport::WebSocket(_) => {
+                let from = self.sender(head, &caller, given);
+                Some(self.socket((caller, from), *reading, origin, given))
+            }
             Transport::Sse | Transport::Ndjson | Transport::Text => {
-                self.stream(&caller, *reading, origin, given)
+                let from = self.sender(head, &caller, given);
+                self.stream((&caller, from), *reading, origin, given)
             }
         };
         becoming.map_or(Decision::HandOver, |becoming| Decision::Become(Box::new(becoming), bytes))
@@ -201,12 +241,15 @@ impl Judge {
 
     fn stream(
         &self,
-        caller: &Caller,
+        (caller, (address, sender)): (&Caller, (ClientAddress, Sender)),
         reading: Reading,
         origin: AllowedOrigin,
         given: Given,
     ) -> Option<Becoming> {
         self.access.may_open(caller, &reading.subscriptions).ok()?;
+        let counted = given.peer.counted;
+        self.limiter.open(&self.terms, &sender, counted, reading.channels()).ok()?;
+        tracing::debug!(%address, "a reader comes");
         let stream = Stream::new(&reading, origin, given.session, caller);
         let pace = reading.pace();
         let opening = Opening {
@@ -218,12 +261,12 @@ impl Judge {
             attendance: reading.attendance,
             pace,
         };
-        Some(Becoming::Stream(stream, opening))
+        Some(Becoming::Stream(stream, opening, sender))
     }
 
     fn socket(
         &self,
-        caller: Caller,
+        (caller, (address, sender)): (Caller, (ClientAddress, Sender)),
         mut reading: Reading,
         origin: AllowedOrigin,
         given: Given,
@@ -231,7 +274,15 @@ impl Judge {
         let refusal = reading.refusal.take();
         let upgrade = Upgrade::new(&reading, origin);
         let reads = self.access.may_open(&caller, &reading.subscriptions);
-        let mut request = SocketRequest::of(reading, given.session, caller);
+        tracing::debug!(%address, "a reader comes");
+        let refusal = match (&reads, refusal) {
+            (Ok(()), None) => {
+                let channels = reading.channels();
+                self.limiter.open(&self.terms, &sender, given.peer.counted, channels).err()
+            }
+            (_, refusal) => refusal,
+        };
+        let mut request = SocketRequest::of(reading, given.session, (caller, sender));
         let opening = request.opening();
         let session = Session::new(request, &opening.subscriptions, self);
         // A browser hides what the handshake is refused with, so these are told after it.
@@ -241,7 +292,7 @@ impl Judge {
         };
         match refused {
             Some(problem) => Becoming::Refused(session.refused(upgrade, problem)),
-            None => Becoming::Socket(session.upgrading(upgrade), opening),
+            None => Becoming::Socket(session.upgrading(upgrade), opening, sender),
         }
     }
 }

@@ -18,9 +18,9 @@ use fanfare_protocol::native::problem::{MALFORMED, Problem};
 use fanfare_protocol::native::response::{Persistence, append_problem};
 
 use super::step::Step;
-use judge::Decision;
 pub(super) use judge::Given;
 pub(crate) use judge::Judge;
+use judge::{Decision, Refused};
 
 /// A connection between its accept and what it becomes.
 #[derive(Debug)]
@@ -209,6 +209,18 @@ impl Http {
                 self.consume(bytes);
                 self.stage = Stage::Idle;
                 Step::Become(becoming)
+            }
+            Decision::Refuse(refused) => {
+                let Refused { problem, origin, persistence, bytes } = *refused;
+                self.consume(bytes);
+                self.next_request += 1;
+                // It is idle as one that was answered is.
+                (self.stage, self.timed) = (Stage::Idle, Timed::Working);
+                append_problem(out, &problem, &origin, persistence);
+                match persistence {
+                    Persistence::KeepAlive => Step::Told(problem.code()),
+                    Persistence::Close => Step::Refuse(problem.code()),
+                }
             }
             Decision::Publish(post) => {
                 self.consume(post.bytes);

@@ -14,12 +14,15 @@ use fanfare_protocol::native::route::Rules;
 
 use super::{Given, Http, Judge};
 use crate::auth::tests::{Rules as Who, everyone, keyed};
+use crate::limit::{Limiter, Peer};
 use crate::node::Protocol;
 use crate::shard::options::ShardOptions;
 use crate::shard::step::{Becoming, Step};
 
 fn judge() -> Judge {
     Judge {
+        terms: Arc::default(),
+        limiter: Limiter::new(1_024, Arc::default()),
         options: ShardOptions::default(),
         rules: Rules::default(),
         aliases: Arc::default(),
@@ -29,7 +32,8 @@ fn judge() -> Judge {
 }
 
 fn given() -> Given {
-    Given { now: 1_000, session: SessionId(7) }
+    let peer = Peer { address: SocketAddr::from((Ipv4Addr::LOCALHOST, 1)), counted: false };
+    Given { now: 1_000, session: SessionId(7), peer }
 }
 
 fn connection() -> Http {
@@ -241,7 +245,7 @@ fn an_alias_that_is_only_another_name_is_answered_here() {
         decode(format!("POST {path} HTTP/1.1\r\n{head}"))
     };
     let Step::Become(becoming) = get("/events?since=all") else { panic!("no reader") };
-    let Becoming::Stream(_, opening) = *becoming else { panic!("no stream") };
+    let Becoming::Stream(_, opening, _) = *becoming else { panic!("no stream") };
     assert_eq!(opening.subscriptions[0].channel.as_str(), "a");
     assert_eq!(opening.subscriptions[0].start, Start::All);
     assert_eq!(published(post("/events")), (1, b"hello".to_vec()));

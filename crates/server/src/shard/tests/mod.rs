@@ -25,6 +25,7 @@ use crate::acceptor::{Acceptor, AcceptorOptions};
 use crate::auth::tests::everyone;
 use crate::edge::{Handoff, Intake};
 use crate::engine::{Engine, Memory};
+use crate::limit::Limiter;
 use crate::load::Load;
 use crate::node::{Letter, Node, ShardSnapshot};
 use crate::tls::Entrance;
@@ -84,7 +85,10 @@ impl Running {
             connections_max: wishes.connections_max,
             handshakes_max: 4_096,
             retry: Duration::from_secs(1)..Duration::from_secs(2),
+            write_within: Duration::from_secs(20),
             policy: Arc::new(OriginPolicy { hosts: Hosts::Loopback, origins: Origins::Loopback }),
+            terms: Arc::default(),
+            limiter: Limiter::new(1_024, Arc::default()),
         };
         let acceptor = Acceptor::start(
             vec![(listener, Entrance::Plain)],
@@ -152,6 +156,8 @@ fn parts(
             aliases: Arc::default(),
             access: Arc::new(everyone()),
             policy: Arc::new(OriginPolicy { hosts: Hosts::Loopback, origins: Origins::Loopback }),
+            terms: Arc::default(),
+            limiter: Limiter::new(1_024, Arc::default()),
         },
         node: Arc::clone(node),
         load: Arc::clone(load),

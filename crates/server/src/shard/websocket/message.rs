@@ -15,6 +15,7 @@ use fanfare_protocol::websocket::{CloseCode, Frame, MessageKind, append_frame};
 
 use super::{Language, Session};
 use crate::auth::Access;
+use crate::limit::What;
 use crate::shard::http::Judge;
 use crate::shard::step::Step;
 
@@ -63,6 +64,10 @@ impl Session {
             let told = (CloseCode::POLICY_VIOLATION, &*problem.close_reason());
             return self.close_for(problem.code(), told, out);
         }
+        if let Err(problem) = self.within_limits(What::Publish, &channel, judge) {
+            let told = (CloseCode::POLICY_VIOLATION, &*problem.close_reason());
+            return self.close_for(problem.code(), told, out);
+        }
         let data = match kind {
             MessageKind::Text => Data::Text(data),
             MessageKind::Binary => Data::Binary(data),
@@ -93,7 +98,8 @@ impl Session {
                 return Step::Told(bad.problem.code());
             }
         };
-        if let Err(problem) = self.may(&command.ask, &judge.access, now) {
+        let may = self.may(&command.ask, &judge.access, now);
+        if let Err(problem) = may.and_then(|()| self.not_too_often(&command.ask, judge)) {
             append_error(out, Some(&command.id), &problem);
             return Step::Told(problem.code());
         }
@@ -167,6 +173,27 @@ impl Session {
             if known.last.as_ref() != Some(channel) {
                 known.last = Some(channel.clone());
             }
+        }
+    }
+
+    /// Whether the client has not asked for it too often.
+    fn not_too_often(&self, ask: &Ask, judge: &Judge) -> Result<(), Problem> {
+        match ask {
+            Ask::Subscribe { channel, .. } => self.within_limits(What::Subscribe, channel, judge),
+            Ask::Publish(channel, _) => self.within_limits(What::Publish, channel, judge),
+            _ => Ok(()),
+        }
+    }
+
+    fn within_limits(
+        &self,
+        what: What,
+        channel: &ChannelName,
+        judge: &Judge,
+    ) -> Result<(), Problem> {
+        match &self.sender {
+            Some(sender) => judge.limiter.take(&judge.terms, what, sender, [channel]),
+            None => Ok(()),
         }
     }
 

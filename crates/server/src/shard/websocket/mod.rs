@@ -34,6 +34,7 @@ use super::step::Step;
 use super::wheel::Tick;
 use crate::auth::{Access, Caller};
 use crate::coding;
+use crate::limit::Sender;
 use fanfare_core::time::UnixMillis;
 
 /// One WebSocket.
@@ -42,6 +43,8 @@ pub(super) struct Session {
     decoder: Decoder,
     id: SessionId,
     caller: Caller,
+    /// Whom it counts for; none if no limit holds for them.
+    sender: Option<Box<Sender>>,
     language: Language,
     echo: Echo,
     /// Seconds between pings; 5 to 60.
@@ -189,6 +192,7 @@ impl Session {
             decoder,
             id: request.session,
             caller: request.caller,
+            sender: (request.sender != Sender::default()).then(|| Box::new(request.sender)),
             language,
             echo: request.echo,
             beat_secs: u8::try_from(request.heartbeat.every.as_secs()).unwrap_or(u8::MAX),

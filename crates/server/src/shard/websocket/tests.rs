@@ -20,6 +20,7 @@ use fanfare_protocol::websocket::{Decoder, Event, Frame, MessageKind, Role, appe
 use super::{Reply, Session};
 use crate::auth::tests::{Rules as Who, everyone, keyed};
 use crate::auth::{Access, Credentials};
+use crate::limit::{Limiter, Sender};
 use crate::shard::http::Judge;
 use crate::shard::options::ShardOptions;
 use crate::shard::request::SocketRequest;
@@ -36,6 +37,8 @@ fn strict() -> Judge {
 
 fn judge_by(access: Access) -> Judge {
     Judge {
+        terms: Arc::default(),
+        limiter: Limiter::new(1_024, Arc::default()),
         options: ShardOptions::default(),
         rules: Rules::default(),
         aliases: Arc::default(),
@@ -56,6 +59,7 @@ fn anonymous(format: Format, echo: Echo, judge: &Judge) -> Session {
 fn with(credentials: Credentials<'_>, format: Format, echo: Echo, judge: &Judge) -> Session {
     let subscriptions = vec![Subscription::new(ChannelName::new("a").unwrap(), Start::Now)];
     let request = SocketRequest {
+        sender: Sender::default(),
         format,
         subscriptions: Vec::new(),
         carried: Cursor::new(),

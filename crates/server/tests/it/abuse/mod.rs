@@ -1,5 +1,6 @@
 //! Clients that want to do harm: each is answered, in bounded memory, while others are served.
 
+mod attack;
 mod crowd;
 mod dripping;
 mod fragments;
@@ -24,8 +25,19 @@ impl Before {
 
     /// Fails if the server has grown by more than it may.
     fn check(&self, server: &Server, what: &str) {
-        let grown = server.resident_bytes().saturating_sub(self.0);
-        eprintln!("{what}: the server has grown by {} KiB", grown / 1024);
+        let most = server.resident_bytes();
+        eprintln!("{what}: the server has grown by {} KiB", self.grown_to(most) / 1024);
+        self.check_most(most, what);
+    }
+
+    /// By how much it has grown when it has so many bytes.
+    fn grown_to(&self, most: u64) -> u64 {
+        most.saturating_sub(self.0)
+    }
+
+    /// Fails if this is more than it may have.
+    fn check_most(&self, most: u64, what: &str) {
+        let grown = self.grown_to(most);
         assert!(grown < GROWTH_BYTES_MAX, "{what}: grown by {grown} bytes");
     }
 }

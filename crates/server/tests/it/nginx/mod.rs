@@ -5,6 +5,7 @@ mod proxy;
 
 use std::time::{Duration, Instant};
 
+use crate::proxied;
 use crate::server::Server;
 use crate::wire::{End, body, frame, header};
 use proxy::Proxy;
@@ -16,7 +17,7 @@ const HINTED: &str = "proxy_http_version 1.1;
 
 /// What the documentation tells to write beside `proxy_pass`.
 fn documented() -> &'static str {
-    let page = include_str!("../../../../../docs/clients.md");
+    let page = include_str!("../../../../../docs/proxies.md");
     let (_, block) = page.split_once("```nginx title=nginx.conf\nlocation / {\n").unwrap();
     let (lines, _) = block.split_once("\n}\n```").unwrap();
     let (pass, rest) = lines.split_once('\n').unwrap();
@@ -115,4 +116,20 @@ fn passes(lines: &str) {
     // A client answers the close, which ends the connection at once.
     socket.send(frame(0x88, &payload[..2]));
     assert_eq!(server.exit_code(), Some(0));
+}
+
+#[test]
+fn the_client_has_its_own_address_and_is_missed_when_it_goes() {
+    let (server, _file) = proxied::server("trusted = [\"127.0.0.1\"]");
+    let Some(proxy) = Proxy::start(&server, documented()) else { return };
+    proxied::has_the_clients_address(&server, proxy.address());
+    proxied::misses_who_goes(&server, proxy.address());
+}
+
+#[test]
+fn without_trust_the_client_is_the_proxy() {
+    let (server, _file) = proxied::server("trusted = [\"192.0.2.1\"]");
+    let Some(proxy) = Proxy::start(&server, documented()) else { return };
+    let address = proxied::seen(&server, proxy.address(), "X-Forwarded-For: 192.0.2.7");
+    assert_eq!(address, "127.0.0.1");
 }

@@ -55,6 +55,10 @@ impl Proxy {
         Some(proxy)
     }
 
+    pub(super) fn address(&self) -> &str {
+        &self.address
+    }
+
     pub(super) fn connect(&self) -> Wire {
         Wire::connect(&self.address)
     }

@@ -1,0 +1,267 @@
+//! Whether somebody may do one more: asked by shards, edge and acceptor before anything is done.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use fanfare_core::code::Code;
+use fanfare_core::name::ChannelName;
+use fanfare_protocol::native::problem::Problem;
+
+use super::address::ClientAddress;
+use super::bucket::Buckets;
+use super::tally::{Key, Tally};
+use super::terms::{Each, LimitKey, Rate, Terms, What};
+use crate::auth::Caller;
+use crate::config::quantity::show_rate;
+
+/// What all who ask share.
+#[derive(Debug)]
+pub(crate) struct Limiter {
+    buckets: Buckets,
+    tally: Arc<Tally>,
+    began: Instant,
+    limited: [AtomicU64; LimitKey::ALL.len()],
+    told: [AtomicU64; LimitKey::ALL.len()],
+}
+
+/// The other end of a connection, and whether its address was counted when it was accepted.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Peer {
+    /// The other end, as its PROXY header says if there is one.
+    pub address: SocketAddr,
+    /// Whether the connection is counted for an address.
+    pub counted: bool,
+}
+
+/// Who a request counts for; nobody, where no limit holds.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Sender {
+    address: Option<Key>,
+    user: Option<Key>,
+}
+
+impl Sender {
+    /// The address.
+    pub(crate) fn address(&self) -> Option<Key> {
+        self.address
+    }
+
+    /// The user.
+    pub(crate) fn user(&self) -> Option<Key> {
+        self.user
+    }
+}
+
+impl Limiter {
+    /// With room for so many rates; `tally` is what connections are counted in.
+    pub(crate) fn new(tracked_max: usize, tally: Arc<Tally>) -> Arc<Self> {
+        Arc::new(Self {
+            buckets: Buckets::new(tracked_max),
+            tally,
+            began: Instant::now(),
+            limited: Default::default(),
+            told: Default::default(),
+        })
+    }
+
+    /// Who a request from this address counts for. A publisher key is the application's own and has
+    /// no limits.
+    pub(crate) fn sender(&self, address: ClientAddress, caller: &Caller) -> Sender {
+        if caller.is_unlimited() {
+            return Sender::default();
+        }
+        Sender {
+            address: address_key(address),
+            user: caller.user().map(|user| Key::of(USERS, user)),
+        }
+    }
+
+    /// Whether a new connection from this address may stay. Gives what it is to be counted for.
+    ///
+    /// # Errors
+    /// The limit that it is over.
+    pub(crate) fn accept(
+        &self,
+        terms: &Terms,
+        address: ClientAddress,
+    ) -> Result<Option<Key>, LimitKey> {
+        let Some(key) = address_key(address) else {
+            return Ok(None);
+        };
+        self.has_room(terms.connections.address, LimitKey::AddressConnections, Some(key))?;
+        self.take_of(terms, What::Connect, terms.connect.address, (Some(key), 1))
+            .map_err(|_wait| self.count(LimitKey::AddressConnects))?;
+        Ok(Some(key))
+    }
+
+    /// Whether somebody may begin to read channels on a connection.
+    ///
+    /// # Errors
+    /// What to tell them.
+    pub(crate) fn open<'a>(
+        &self,
+        terms: &Terms,
+        sender: &Sender,
+        counted: bool,
+        channels: impl IntoIterator<Item = &'a ChannelName>,
+    ) -> Result<(), Problem> {
+        // The connection itself was one more when it was accepted.
+        let address = if counted { None } else { sender.address };
+        let connecting = Sender { address, user: sender.user };
+        let Each { address: of_address, user: of_user, .. } = terms.connections;
+        self.has_room(of_address, LimitKey::AddressConnections, address)
+            .and_then(|()| self.has_room(of_user, LimitKey::UserConnections, sender.user))
+            .map_err(full)?;
+        self.take(terms, What::Connect, &connecting, [])?;
+        self.take(terms, What::Subscribe, sender, channels)
+    }
+
+    /// Whether somebody may do this to each of these channels.
+    ///
+    /// # Errors
+    /// What to tell them, with the time after which they may.
+    pub(crate) fn take<'a>(
+        &self,
+        terms: &Terms,
+        what: What,
+        sender: &Sender,
+        channels: impl IntoIterator<Item = &'a ChannelName>,
+    ) -> Result<(), Problem> {
+        let rates = terms.rates(what);
+        let keys = what.keys();
+        let asks = rates.address.is_some() && sender.address.is_some()
+            || rates.user.is_some() && sender.user.is_some()
+            || rates.channel.is_some() && *sender != Sender::default();
+        if !asks {
+            return Ok(());
+        }
+        let limited = |key: Option<LimitKey>, rate: Option<Rate>, wait| {
+            let key = self.count(key.unwrap_or(LimitKey::AddressConnects));
+            too_often(key, rate, wait)
+        };
+        let mut count = 0;
+        for channel in channels {
+            count += 1;
+            if rates.channel.is_some() {
+                let key = Key::of(CHANNELS, channel.as_str());
+                self.take_of(terms, what, rates.channel, (Some(key), 1)).map_err(|wait| {
+                    limited(keys.channel, rates.channel, wait).about(channel, None)
+                })?;
+            }
+        }
+        if what == What::Connect {
+            count = 1;
+        }
+        if count == 0 {
+            return Ok(());
+        }
+        self.take_of(terms, what, rates.user, (sender.user, count))
+            .map_err(|wait| limited(keys.user, rates.user, wait))?;
+        self.take_of(terms, what, rates.address, (sender.address, count))
+            .map_err(|wait| limited(keys.address, rates.address, wait))
+    }
+
+    /// How often each limit was reached.
+    pub(crate) fn limited(&self) -> impl Iterator<Item = (&'static str, u64)> {
+        let counts = self.limited.iter().map(|count| count.load(Ordering::Relaxed));
+        LimitKey::ALL.into_iter().map(LimitKey::name).zip(counts)
+    }
+
+    /// Rates that were forgotten for others before their time.
+    pub(crate) fn forgotten(&self) -> u64 {
+        self.buckets.forgotten()
+    }
+
+    fn take_of(
+        &self,
+        terms: &Terms,
+        what: What,
+        rate: Option<Rate>,
+        (key, count): (Option<Key>, usize),
+    ) -> Result<(), Duration> {
+        let Some((rate, key)) = rate.zip(key) else {
+            return Ok(());
+        };
+        let key = key.with(what as u8);
+        self.buckets.take(key, (rate, terms.burst), count, self.began.elapsed())
+    }
+
+    fn has_room(
+        &self,
+        max: Option<usize>,
+        limit: LimitKey,
+        key: Option<Key>,
+    ) -> Result<(), LimitKey> {
+        match max.zip(key) {
+            Some((max, key)) if self.tally.count(key) >= max => Err(self.count(limit)),
+            _ => Ok(()),
+        }
+    }
+
+    /// Counts that a limit was reached, and says so in the log once a minute.
+    fn count(&self, limit: LimitKey) -> LimitKey {
+        self.limited[limit as usize].fetch_add(1, Ordering::Relaxed);
+        let told = &self.told[limit as usize];
+        let now = self.began.elapsed().as_secs() + TELL_EVERY_SECONDS;
+        let before = told.load(Ordering::Relaxed);
+        let due = before + TELL_EVERY_SECONDS <= now;
+        if due && told.compare_exchange(before, now, Ordering::Relaxed, Ordering::Relaxed).is_ok() {
+            tracing::warn!(key = limit.name(), "a limit was reached: who is over it is refused");
+        }
+        limit
+    }
+}
+
+fn address_key(address: ClientAddress) -> Option<Key> {
+    address.is_limited().then(|| Key::of(ADDRESSES, address.network()))
+}
+
+/// What is told to a client that is over a limit when it connects.
+pub(crate) fn turned_away(terms: &Terms, limit: LimitKey) -> Problem {
+    match limit {
+        LimitKey::AddressConnects => {
+            too_often(limit, terms.connect.address, Duration::from_secs(1))
+        }
+        limit => full(limit),
+    }
+}
+
+/// What is told to somebody who has as many connections as they may.
+fn full(limit: LimitKey) -> Problem {
+    let whose = if limit.is_of_address() { "address" } else { "user" };
+    let name = limit.name();
+    let detail = format!("This {whose} has as many connections as `{name}` allows.");
+    Problem::new(Code::ConnectionsLimited, detail, hint(limit))
+}
+
+fn too_often(limit: LimitKey, rate: Option<Rate>, wait: Duration) -> Problem {
+    let name = limit.name();
+    let allowed = show_rate(rate);
+    let detail = format!("That was too often: `{name}` is {allowed}.");
+    let seconds = wait.as_millis().div_ceil(1_000);
+    let seconds = u32::try_from(seconds).unwrap_or(u32::MAX).max(1);
+    Problem::new(Code::RateLimited, detail, hint(limit)).with_retry_after(seconds)
+}
+
+fn hint(limit: LimitKey) -> String {
+    let name = limit.name();
+    let proxy = if limit.is_of_address() {
+        " If the address is a proxy's, name it in `proxies.trusted`."
+    } else {
+        ""
+    };
+    format!("Come back after a while, or raise `{name}`.{proxy}")
+}
+
+/// Kinds of keys.
+const ADDRESSES: u8 = 0;
+const USERS: u8 = 1;
+const CHANNELS: u8 = 2;
+
+const TELL_EVERY_SECONDS: u64 = 60;
+
+#[cfg(test)]
+#[path = "limiter_test.rs"]
+mod tests;

@@ -1,0 +1,89 @@
+//! What a server knows of clients behind a proxy, whichever it is.
+
+use std::fs;
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::time::{Duration, Instant};
+
+use socket2::{Domain, Protocol, Socket, Type};
+
+use crate::cli::run::{Folder, fanfare};
+use crate::server::Server;
+
+/// Where the tests' client is: not where the proxies are.
+pub(crate) const CLIENT: &str = "127.0.0.9";
+
+/// A server that anyone may read and publish on, with these lines about proxies.
+pub(crate) fn server(proxies: &str) -> (Server, Folder) {
+    configured(&format!("[proxies]\n{proxies}\n"))
+}
+
+/// The same with any lines.
+pub(crate) fn configured(lines: &str) -> (Server, Folder) {
+    let file = format!(
+        "[auth]\nanonymous_subscribe = true\nanonymous_publish = true\n\
+         publisher_keys = [\"key\"]\n[log]\nlevel = \"debug\"\n{lines}"
+    );
+    let folder = Folder::new();
+    let path = folder.path().join("fanfare.toml");
+    fs::write(&path, file).unwrap();
+    let mut command = fanfare(&["serve", "--listen", "127.0.0.1:0", "--config"]);
+    command.arg(&path);
+    (Server::of(command), folder)
+}
+
+/// A connection to this address from [`CLIENT`].
+pub(crate) fn connect(address: &str) -> TcpStream {
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, Some(Protocol::TCP)).unwrap();
+    let source: SocketAddr = format!("{CLIENT}:0").parse().unwrap();
+    let target: SocketAddr = address.parse().unwrap();
+    socket.bind(&source.into()).unwrap();
+    socket.connect(&target.into()).unwrap();
+    let socket = TcpStream::from(socket);
+    socket.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
+    socket
+}
+
+/// Reads an event stream by way of `address` with this header; gives the stream as it has begun.
+pub(crate) fn stream(address: &str, header: &str) -> TcpStream {
+    let mut socket = connect(address);
+    let request = format!(
+        "GET /c/news HTTP/1.1\r\nHost: localhost\r\nAccept: text/event-stream\r\n{header}\r\n\r\n"
+    );
+    socket.write_all(request.as_bytes()).unwrap();
+    let mut read = Vec::new();
+    let mut byte = [0];
+    while !read.ends_with(b"fanfare.open") {
+        assert_eq!(socket.read(&mut byte).unwrap(), 1, "{}", String::from_utf8_lossy(&read));
+        read.push(byte[0]);
+    }
+    socket
+}
+
+/// Where the server says that a reader comes from.
+pub(crate) fn seen(server: &Server, address: &str, header: &str) -> String {
+    let _stream = stream(address, header);
+    let line = server.line_with("a reader comes");
+    let (_, rest) = line.split_once("\"address\":\"").unwrap_or_else(|| panic!("{line}"));
+    rest.split('"').next().unwrap().to_owned()
+}
+
+/// The client's own address is the one that counts, whatever it says itself.
+pub(crate) fn has_the_clients_address(server: &Server, address: &str) {
+    for header in ["X-Nothing: 1", "X-Forwarded-For: 192.0.2.7", "Forwarded: for=192.0.2.7"] {
+        assert_eq!(seen(server, address, header), CLIENT, "{header}");
+    }
+}
+
+/// A client that goes is missed within the heartbeat.
+pub(crate) fn misses_who_goes(server: &Server, address: &str) {
+    let open = "fanfare_connections{transport=\"sse\"}";
+    let mut probe = server.connect();
+    probe.wait_for_figure(open, 0);
+    let streams = [stream(address, "X-Nothing: 1"), stream(address, "X-Nothing: 1")];
+    probe.wait_for_figure(open, 2);
+    let gone = Instant::now();
+    drop(streams);
+    probe.wait_for_figure(open, 0);
+    assert!(gone.elapsed() < Duration::from_secs(15), "{:?}", gone.elapsed());
+}
