@@ -49,7 +49,7 @@ fn the_rivals_in_the_repository_are_described_right() {
             found += 1;
         }
     }
-    assert!(found >= 3, "{found} rivals");
+    assert!(found >= 5, "{found} rivals");
 }
 
 #[test]

@@ -84,7 +84,7 @@ pub(crate) enum Scenario {
     Reopen(With<reopen::Reopen>),
     /// How costs grow with connections, payloads, channels and rates.
     Curves(With<curves::Curves>),
-    /// Everything that Fanfare has set itself, but for the soak.
+    /// Everything that Fanfare has set itself, but for the soak and what is stored.
     Goals(With<goals::Goals>),
     /// The bare loop; started by the others.
     #[command(hide = true)]

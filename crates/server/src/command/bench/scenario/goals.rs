@@ -1,4 +1,4 @@
-//! `goals`: everything that Fanfare has set itself, one scenario after the other; without the soak.
+//! `goals`: everything that Fanfare has set itself, one scenario after the other; without the soak and what is stored.
 
 use anyhow::Result;
 use clap::Parser;
