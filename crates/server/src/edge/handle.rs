@@ -74,20 +74,7 @@ impl Shared {
                 let outcome = self.read(*reading, (caller, sender), (parts, from), &allowed).await;
                 outcome.unwrap_or_else(|problem| self.refused(&problem, &allowed))
             }
-            Route::History(request) => {
-                let outcome = match self.access.may_look_back(&caller, &request.channel) {
-                    Ok(()) => self.history(*request, &allowed).await,
-                    Err(problem) => Err(problem),
-                };
-                outcome.unwrap_or_else(|problem| self.refused(&problem, &allowed))
-            }
-            Route::Presence(request) => {
-                let outcome = match self.access.may_list(&caller, &request.channel) {
-                    Ok(()) => self.presence(*request, &allowed).await,
-                    Err(problem) => Err(problem),
-                };
-                outcome.unwrap_or_else(|problem| self.refused(&problem, &allowed))
-            }
+            Route::History(_) | Route::Presence(_) => self.look(route, &caller, &allowed).await,
             Route::Preflight => preflight(&head, &allowed),
             Route::ChannelPage(channels) => match alias.zip(aliased) {
                 Some((alias, aliased)) => {
@@ -102,6 +89,22 @@ impl Shared {
         };
         answer.body_mut().take_turn(turn);
         answer
+    }
+
+    /// What is to be seen of a channel without reading on: its history, and its members.
+    async fn look(&self, route: Route, caller: &Caller, allowed: &AllowedOrigin) -> Answered {
+        let outcome = match route {
+            Route::History(request) => match self.access.may_look_back(caller, &request.channel) {
+                Ok(()) => self.history(*request, allowed).await,
+                Err(problem) => Err(problem),
+            },
+            Route::Presence(request) => match self.access.may_list(caller, &request.channel) {
+                Ok(()) => self.presence(*request, allowed).await,
+                Err(problem) => Err(problem),
+            },
+            _ => Err(Problem::of(Code::NotFound)),
+        };
+        outcome.unwrap_or_else(|problem| self.refused(&problem, allowed))
     }
 
     /// Whether somebody who may read has not come too often, or on too many connections. A WebSocket
