@@ -86,6 +86,15 @@ impl Session {
     fn command(&mut self, text: &[u8], judge: &Judge, now: UnixMillis, out: &mut Vec<u8>) -> Step {
         // The decoder has checked that it is UTF-8, so this loses nothing.
         let text = str::from_utf8(text).unwrap_or_default();
+        if is_vain(text) {
+            let problem = Problem::new(
+                Code::CommandInvalid,
+                "A large frame does not begin as a command.",
+                "Send a JSON object in each text frame, without white space in front of it.",
+            );
+            append_error(out, None, &problem);
+            return Step::Told(problem.code());
+        }
         let last = match &self.language {
             Language::V1(Some(known)) => known.last.as_ref(),
             Language::V1(None) | Language::Raw(_) => None,
@@ -230,6 +239,19 @@ impl Session {
         }
     }
 }
+
+/// Whether megabytes of text are no command for certain: their shard has better to do than to read
+/// them to the end.
+fn is_vain(text: &str) -> bool {
+    let first = text.bytes().take(LOOK_BYTES).find(|byte| !byte.is_ascii_whitespace());
+    text.len() > SMALL_BYTES && first != Some(b'{')
+}
+
+/// Bytes in which a large command has to begin.
+const LOOK_BYTES: usize = 64;
+
+/// Bytes of a command that is not large.
+const SMALL_BYTES: usize = 64 * 1024;
 
 /// Appends a text frame.
 pub(super) fn append_text(out: &mut Vec<u8>, payload: &[u8]) {

@@ -332,3 +332,21 @@ fn a_raw_frame_says_why_it_may_not_publish() {
     let (code, reason) = closed_with(&out);
     assert!(code == 1008 && reason.contains("`auth.client_publish` is false"), "{code} {reason}");
 }
+
+#[test]
+fn megabytes_that_do_not_begin_as_a_command_are_not_read_to_their_end() {
+    let mut session = session(Format::WebSocketV1, Echo::On);
+    for letter in ["\n", "["] {
+        let mut out = Vec::new();
+        let step = session.receive(&text(&letter.repeat(1 << 20)), &judge(), 0, &mut out);
+        assert!(matches!(step, Step::Told(Code::CommandInvalid)), "{step:?}");
+        let Some(Event::Message { data, .. }) = said(&out).pop() else { panic!("no answer") };
+        let told = String::from_utf8_lossy(&data).into_owned();
+        assert!(told.contains("\"id\":null") && told.contains("command-invalid"), "{told}");
+    }
+    let mut out = Vec::new();
+    let padded = format!("{{\"id\":1,{}\"type\":\"ping\"}}", " ".repeat(100 * 1024));
+    session.receive(&text(&padded), &judge(), 0, &mut out);
+    let Some(Event::Message { data, .. }) = said(&out).pop() else { panic!("no answer") };
+    assert!(String::from_utf8_lossy(&data).contains("\"id\":1"), "{data:?}");
+}
