@@ -59,6 +59,11 @@ h2spec:
 ci:
     .ci/run
 
+# What others say of TLS: `just tls acme` (pebble issues a certificate), `just tls testssl`.
+tls what:
+    cargo build --release
+    scripts/tls {{what}}
+
 # Instructions of each step of the hot path beside the committed table; `just instructions --write` renews it.
 instructions *flags:
     scripts/instructions {{flags}}

@@ -104,8 +104,25 @@ pub(crate) struct Settings {
 pub(crate) struct Tls {
     /// No address: nowhere.
     pub(crate) listen: Vec<SocketAddr>,
-    /// What is shown there; at least one if there is an address.
+    /// What is shown there; at least one if there is an address and no `acme`.
     pub(crate) certificates: Vec<CertificateFiles>,
+    /// Who issues another one.
+    pub(crate) acme: Option<Acme>,
+}
+
+/// Who issues a certificate, and for what.
+#[derive(Debug, Clone)]
+pub(crate) struct Acme {
+    /// At least one, in lower case.
+    pub(crate) domains: Vec<String>,
+    /// The authority's directory, an https URL.
+    pub(crate) url: String,
+    /// Whom the authority may write to.
+    pub(crate) contact: Option<String>,
+    /// Whom to believe to be the authority; none: whom the system believes.
+    pub(crate) ca: Option<PathBuf>,
+    /// Where the account and what was issued are kept.
+    pub(crate) folder: PathBuf,
 }
 
 /// Where a certificate and its key are.

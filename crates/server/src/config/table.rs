@@ -68,7 +68,7 @@ pub(crate) enum Standard {
 }
 
 /// Every key, in the order in which documents list them; keys of one table stand together.
-pub(crate) static KEYS: [&Key; 83] = [
+pub(crate) static KEYS: [&Key; 88] = [
     &LISTEN,
     &SHARDS,
     &PUBLIC_URL,
@@ -152,6 +152,11 @@ pub(crate) static KEYS: [&Key; 83] = [
     &trust::PROXIES_HEADER,
     &trust::PROXIES_PROTOCOL,
     &trust::ADMIN_LISTEN,
+    &ACME_DOMAINS,
+    &ACME_URL,
+    &ACME_CONTACT,
+    &ACME_CA,
+    &ACME_FOLDER,
 ];
 
 pub(crate) static LISTEN: Key = Key {
@@ -689,4 +694,42 @@ pub(crate) static TLS_KEY: Key = Key {
     default: Standard::Unset,
     about: "Files in PEM, each with the private key of a certificate, in the order of \
             `tls.certificate`.",
+};
+
+pub(crate) static ACME_DOMAINS: Key = Key {
+    name: "acme.domains",
+    kind: Kind::List,
+    default: Standard::Unset,
+    about: "Names for which a certificate is issued by itself and kept fresh, by an authority that \
+            speaks ACME and looks for its proof at port 443 of each (TLS-ALPN-01). Naming one agrees \
+            to the authority's terms. Watch `fanfare_acme_failures_total`.",
+};
+
+pub(crate) static ACME_URL: Key = Key {
+    name: "acme.url",
+    kind: Kind::Text,
+    default: Standard::Value("https://acme-v02.api.letsencrypt.org/directory"),
+    about: "The directory of that authority.",
+};
+
+pub(crate) static ACME_CONTACT: Key = Key {
+    name: "acme.contact",
+    kind: Kind::Text,
+    default: Standard::Unset,
+    about: "The mail address that the authority may write to.",
+};
+
+pub(crate) static ACME_CA: Key = Key {
+    name: "acme.ca",
+    kind: Kind::Text,
+    default: Standard::Unset,
+    about: "A file in PEM with whom to believe to be the authority, and nobody else; for one of your \
+            own. Without it: whom the system believes.",
+};
+
+pub(crate) static ACME_FOLDER: Key = Key {
+    name: "acme.folder",
+    kind: Kind::Text,
+    default: Standard::Computed { how: "`acme` in `log.directory`", example: "\".fanfare/acme\"" },
+    about: "Where the account at the authority and what it issued are kept, for this process alone.",
 };

@@ -1,11 +1,12 @@
 //! Builds what is set about TLS: where it is spoken, and which certificates are shown there.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
 
 use super::address;
 use super::effective::Rows;
 use super::mistake::Mistake;
-use super::settings::{CertificateFiles, Tls};
+use super::settings::{Acme, CertificateFiles, Tls};
 use super::table::{self, Key};
 
 /// The settings, and everything wrong with them beside each other.
@@ -43,11 +44,54 @@ pub(super) fn tls(top: &Rows) -> (Tls, Vec<Mistake>) {
         let change = "say where with `tls.listen`, such as `0.0.0.0:443`".into();
         mistake(&table::TLS_CERTIFICATE, "is set, and TLS is spoken nowhere".into(), change);
     }
-    if !listen.is_empty() && certificates.is_empty() && keys.is_empty() {
-        let change = "name the files with `tls.certificate` and `tls.key`".into();
+    let acme = acme(top, &mut mistake);
+    if listen.is_empty() && acme.is_some() {
+        let change = "say where with `tls.listen`; the authority looks at port 443".into();
+        mistake(&table::ACME_DOMAINS, "is set, and TLS is spoken nowhere".into(), change);
+    }
+    if !listen.is_empty() && certificates.is_empty() && keys.is_empty() && acme.is_none() {
+        let change =
+            "name the files with `tls.certificate` and `tls.key`, or have one issued with \
+                      `acme.domains`"
+                .into();
         mistake(&table::TLS_LISTEN, "is set, and there is no certificate".into(), change);
     }
-    (Tls { listen, certificates }, mistakes)
+    (Tls { listen, certificates, acme }, mistakes)
+}
+
+fn acme(top: &Rows, mistake: &mut impl FnMut(&'static Key, String, String)) -> Option<Acme> {
+    let domains = top.list(&table::ACME_DOMAINS);
+    if domains.is_empty() {
+        return None;
+    }
+    for domain in domains {
+        let name = address::host(domain).is_ok_and(|host| host.contains('.'));
+        if !name || domain.contains([':', '*']) || domain.parse::<IpAddr>().is_ok() {
+            let change = "write names such as `live.example.com`; TLS-ALPN-01 proves no others";
+            mistake(&table::ACME_DOMAINS, format!("has {domain:?}"), change.into());
+        }
+    }
+    let url = top.text(&table::ACME_URL).unwrap_or_default().trim();
+    if !url.starts_with("https://") || address::url(url).is_err() {
+        let change = "write the https URL of the authority's directory".into();
+        mistake(&table::ACME_URL, format!("is {url:?}"), change);
+    }
+    let contact = top.text(&table::ACME_CONTACT);
+    if let Some(contact) = contact.filter(|contact| !contact.contains('@')) {
+        let change = "write an address for mail, such as `ops@example.com`".into();
+        mistake(&table::ACME_CONTACT, format!("is {contact:?}"), change);
+    }
+    let folder = top.text(&table::ACME_FOLDER).map_or_else(
+        || PathBuf::from(top.text(&table::LOG_DIRECTORY).unwrap_or_default()).join("acme"),
+        PathBuf::from,
+    );
+    Some(Acme {
+        domains: domains.iter().map(|domain| domain.trim().to_ascii_lowercase()).collect(),
+        url: url.to_owned(),
+        contact: contact.map(str::to_owned),
+        ca: top.text(&table::ACME_CA).map(PathBuf::from),
+        folder,
+    })
 }
 
 /// As for `listen`.

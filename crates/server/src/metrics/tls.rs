@@ -8,7 +8,18 @@ pub(super) fn samples(certificates: Option<&Certificates>, figures: &TlsFigures)
     let named = |names: &[&str], counts: &[u64]| {
         names.iter().map(|name| (*name).to_owned()).zip(counts.iter().copied()).collect()
     };
+    let [issued, failed] = certificates.map(Certificates::issues).unwrap_or_default();
     vec![
+        Sample {
+            name: "fanfare_acme_issued",
+            help: "Certificates issued by the authority of acme.url",
+            value: Value::Counter(issued),
+        },
+        Sample {
+            name: "fanfare_acme_failures",
+            help: "Times that no certificate was issued when one was due",
+            value: Value::Counter(failed),
+        },
         Sample {
             name: "fanfare_tls_handshakes",
             help: "TLS handshakes, in full or resumed by a ticket",

@@ -23,7 +23,7 @@ use crate::edge::{self, EdgeOptions, MetricsPlace, Pages, StreamBounds};
 use crate::engine::Store;
 use crate::limit::{Each, Rate, Terms};
 use crate::shard;
-use crate::tls::{Acceptance, Certificates};
+use crate::tls::{Acceptance, Certificates, Keeper};
 
 /// Bytes of one page of history on its way to a reader.
 const PAGE_BYTES: usize = 64 * 1024;
@@ -147,6 +147,19 @@ pub(super) fn acceptance(settings: &Settings) -> Result<Option<Acceptance>> {
     }
     let certificates = Certificates::read(settings.tls.certificates.clone())?;
     Acceptance::new(certificates).map(Some)
+}
+
+/// What keeps a certificate fresh that an authority issues, if one does.
+///
+/// # Errors
+///
+/// A folder or a file that is of no use.
+pub(super) fn keeper(
+    settings: &Settings,
+    certificates: &Arc<Certificates>,
+) -> Result<Option<Keeper>> {
+    let acme = settings.tls.acme.clone();
+    acme.map(|acme| Keeper::open(acme, certificates)).transpose()
 }
 
 /// What requests are read by.

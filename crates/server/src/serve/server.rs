@@ -28,7 +28,7 @@ use crate::metrics::EdgeCells;
 use crate::metrics::scrape::Sources;
 use crate::node::{Letter, Node};
 use crate::shard::{self, Judge, Seat, ShardOptions};
-use crate::tls::{Acceptance, Certificates};
+use crate::tls::Acceptance;
 
 /// Connections on their way from shards to the edge at most.
 const HANDOFF_BOUND: usize = 1_024;
@@ -92,7 +92,10 @@ impl Server {
         if let Some(acceptance) = &acceptance {
             let certificates = Arc::clone(acceptance.certificates());
             shared.sources.certificates = Some(Arc::clone(&certificates));
-            watch(certificates, &shared);
+            if let Some(keeper) = parts::keeper(settings, &certificates)? {
+                until_drained(keeper.keep(), &shared);
+            }
+            until_drained(certificates.watch(), &shared);
         }
         if let Some(tokens) = &tokens {
             fetch::start(tokens, &shared.drain, &shared.tracker);
@@ -312,12 +315,12 @@ fn judge(settings: &Settings, shared: &edge::Shared) -> Judge {
     }
 }
 
-/// Looks after certificates until the server leaves.
-fn watch(certificates: Arc<Certificates>, shared: &edge::Shared) {
+/// Does this until the server leaves.
+fn until_drained(work: impl Future<Output = ()> + Send + 'static, shared: &edge::Shared) {
     let mut drain = shared.drain.clone();
     shared.tracker.spawn(async move {
         tokio::select! {
-            () = certificates.watch() => {}
+            () = work => {}
             () = drain.begun() => {}
         }
     });

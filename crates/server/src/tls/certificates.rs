@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::fs;
 use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -24,6 +25,8 @@ const WARN_EVERY: Duration = Duration::from_secs(24 * 3600);
 #[derive(Debug, Clone)]
 pub(crate) struct Certificate {
     pub(super) certified: Arc<CertifiedKey>,
+    /// Since when it is valid, in Unix seconds.
+    pub(super) valid_from: u64,
     /// When it expires, in Unix seconds.
     pub(super) valid_until: u64,
     /// Where it comes from, for people.
@@ -41,6 +44,8 @@ pub(crate) struct Certificates {
     challenges: ArcSwap<HashMap<String, Arc<CertifiedKey>>>,
     /// What the files looked like when they were read last.
     stamps: Mutex<Vec<Stamp>>,
+    /// What came of asking an authority: failures first.
+    issues: [AtomicU64; 2],
 }
 
 /// What tells one content of a file from another without reading it.
@@ -60,6 +65,7 @@ impl Certificates {
             issued: ArcSwapOption::empty(),
             challenges: ArcSwap::default(),
             stamps: Mutex::new(stamps),
+            issues: Default::default(),
         };
         certificates.warn_of_ends();
         Ok(Arc::new(certificates))
@@ -112,6 +118,32 @@ impl Certificates {
                 self.warn_of_ends();
             }
         }
+    }
+
+    /// Shows this one from now on, beside those from files.
+    pub(super) fn show_issued(&self, certificate: Certificate) {
+        self.issued.store(Some(Arc::new(certificate)));
+    }
+
+    /// The one that was issued and is shown.
+    pub(super) fn issued(&self) -> Option<Arc<Certificate>> {
+        self.issued.load_full()
+    }
+
+    /// Answers who asks for these names in the protocol of challenges, and for no others.
+    pub(super) fn show_challenges(&self, challenges: HashMap<String, Arc<CertifiedKey>>) {
+        self.challenges.store(Arc::new(challenges));
+    }
+
+    /// Counts what came of asking an authority.
+    pub(super) fn count_issue(&self, issued: bool) {
+        self.issues[usize::from(issued)].fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Certificates that an authority has issued since the start, and times that it did not.
+    pub(crate) fn issues(&self) -> [u64; 2] {
+        let [failed, issued] = &self.issues;
+        [issued.load(Ordering::Relaxed), failed.load(Ordering::Relaxed)]
     }
 
     /// The certificate for a challenge about this name.

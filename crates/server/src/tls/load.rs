@@ -10,7 +10,7 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::sign::CertifiedKey;
 
 use super::certificates::Certificate;
-use super::validity::valid_until;
+use super::validity::validity;
 use crate::config::settings::CertificateFiles;
 
 /// Bytes of a file at most: whoever names `/dev/zero` is told so.
@@ -34,13 +34,13 @@ pub(super) fn certificate(certificates: &[u8], key: &[u8], source: String) -> Re
         ),
         other => anyhow::Error::from(other).context("the private key cannot be read"),
     })?;
-    let Some(valid_until) = chain.first().and_then(|first| valid_until(first)) else {
+    let Some((valid_from, valid_until)) = chain.first().and_then(|first| validity(first)) else {
         bail!("the first certificate does not say when it expires, so it is none");
     };
     let provider = aws_lc_rs::default_provider();
     let certified = CertifiedKey::from_der(chain, key, &provider)
         .context("the key is not that of the first certificate, or is of no kind that TLS has")?;
-    Ok(Certificate { certified: Arc::new(certified), valid_until, source })
+    Ok(Certificate { certified: Arc::new(certified), valid_from, valid_until, source })
 }
 
 /// The certificates of a file in PEM, at least one.

@@ -4,6 +4,7 @@
 //! the edge through [`Stream`]. Knows no request, no channel and no shard.
 
 mod acceptance;
+mod acme;
 mod certificates;
 mod client;
 mod failure;
@@ -18,6 +19,7 @@ mod validity;
 mod tests;
 
 pub(crate) use acceptance::{Acceptance, Application, Entrance};
+pub(crate) use acme::Keeper;
 pub(crate) use certificates::Certificates;
 pub(crate) use client::{Connector, Trust};
 pub(crate) use failure::Failure;

@@ -1,8 +1,8 @@
-//! When a certificate expires: the one field of X.509 that rustls does not tell.
+//! How long a certificate is valid: the one field of X.509 that rustls does not tell.
 
-/// The end of a certificate's validity in Unix seconds (RFC 5280, section 4.1.2.5); none if this is
-/// no certificate.
-pub(super) fn valid_until(der: &[u8]) -> Option<u64> {
+/// The begin and the end of a certificate's validity in Unix seconds (RFC 5280, section 4.1.2.5);
+/// none if this is no certificate.
+pub(super) fn validity(der: &[u8]) -> Option<(u64, u64)> {
     let (certificate, _) = element(der, SEQUENCE)?;
     let (mut fields, _) = element(certificate, SEQUENCE)?;
     if let Some((_version, rest)) = element(fields, VERSION) {
@@ -13,18 +13,20 @@ pub(super) fn valid_until(der: &[u8]) -> Option<u64> {
         fields = element(fields, tag)?.1;
     }
     let (validity, _) = element(fields, SEQUENCE)?;
-    let begin = [UTC_TIME, GENERALIZED_TIME].iter().find_map(|tag| element(validity, *tag));
-    let (_, end) = begin?;
-    match element(end, UTC_TIME) {
-        Some((time, _)) => {
-            let (year, rest) = number(time, 2)?;
-            seconds(if year < 50 { 2000 + year } else { 1900 + year }, rest)
-        }
-        None => {
-            let (year, rest) = number(element(end, GENERALIZED_TIME)?.0, 4)?;
-            seconds(year, rest)
-        }
+    let (begin, rest) = time(validity)?;
+    let (end, _) = time(rest)?;
+    Some((begin, end))
+}
+
+/// The first time, and what is behind it.
+fn time(der: &[u8]) -> Option<(u64, &[u8])> {
+    if let Some((time, behind)) = element(der, UTC_TIME) {
+        let (year, rest) = number(time, 2)?;
+        return Some((seconds(if year < 50 { 2000 + year } else { 1900 + year }, rest)?, behind));
     }
+    let (time, behind) = element(der, GENERALIZED_TIME)?;
+    let (year, rest) = number(time, 4)?;
+    Some((seconds(year, rest)?, behind))
 }
 
 /// The content of the first element, if it has this tag, and what is behind it.
@@ -82,7 +84,7 @@ const VERSION: u8 = 0xa0;
 
 #[cfg(test)]
 mod tests {
-    use super::{seconds, valid_until};
+    use super::{seconds, validity};
 
     #[test]
     fn times_are_those_of_the_calendar() {
@@ -98,14 +100,16 @@ mod tests {
     fn certificates_say_when_they_expire_and_no_part_of_one_does() {
         for (year, expected) in [(2049, 2_493_072_000), (2050, 2_524_608_000)] {
             let mut params = rcgen::CertificateParams::new(["a.example".to_owned()]).unwrap();
+            params.not_before = rcgen::date_time_ymd(1999, 12, 31);
             params.not_after = rcgen::date_time_ymd(year, 1, 1);
             let key = rcgen::KeyPair::generate().unwrap();
             let certificate = params.self_signed(&key).unwrap();
             let der = certificate.der();
-            assert_eq!(valid_until(der), Some(expected), "{year}");
+            let begin = 946_598_400;
+            assert_eq!(validity(der), Some((begin, expected)), "{year}");
             for end in 0..der.len() {
                 // None may panic, and none may say another time.
-                assert!(valid_until(&der[..end]).is_none_or(|until| until == expected));
+                assert!(validity(&der[..end]).is_none_or(|found| found == (begin, expected)));
             }
         }
     }

@@ -6,6 +6,7 @@ mod certificates;
 mod command;
 mod ending;
 mod http2;
+mod memory;
 mod reading;
 
 use std::fs;
