@@ -10,6 +10,7 @@ mod demo;
 mod edge;
 mod engine;
 mod exit;
+mod limit;
 mod load;
 mod logging;
 mod metrics;
@@ -17,6 +18,7 @@ mod node;
 mod pipe;
 mod serve;
 mod shard;
+mod tls;
 
 use std::process::ExitCode;
 
