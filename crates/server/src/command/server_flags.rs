@@ -10,7 +10,7 @@ use crate::config::machine::raise_limits;
 use crate::config::settings::{Mode, Settings};
 use crate::config::source::Source;
 use crate::config::standing::{Reader, Standing};
-use crate::config::{Sources, table};
+use crate::config::{Sources, table, tls_keys};
 
 /// Flags of a server; each wins over the environment and the file.
 #[derive(Debug, Args)]
@@ -111,9 +111,9 @@ impl ServerFlags {
     fn source(&self) -> Source {
         let mut source = Source::default();
         source.flags(&table::LISTEN, "--listen", &self.listen);
-        source.flags(&table::TLS_LISTEN, "--tls-listen", &self.tls_listen);
-        source.flags(&table::TLS_CERTIFICATE, "--tls-certificate", &self.tls_certificate);
-        source.flags(&table::TLS_KEY, "--tls-key", &self.tls_key);
+        source.flags(&tls_keys::TLS_LISTEN, "--tls-listen", &self.tls_listen);
+        source.flags(&tls_keys::TLS_CERTIFICATE, "--tls-certificate", &self.tls_certificate);
+        source.flags(&tls_keys::TLS_KEY, "--tls-key", &self.tls_key);
         source.flag(&table::SHARDS, "--shards", self.shards.as_deref());
         source.flag(&table::PUBLIC_URL, "--public-url", self.public_url.as_deref());
         source.flags(&table::HOSTS, "--host", &self.host);

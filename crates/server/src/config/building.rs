@@ -21,6 +21,7 @@ use super::settings::{
     Machine, Mode, Namespace, Rates, Settings, SlowReader, Storage, Tls,
 };
 use super::table::{self, Key};
+use super::tls_keys;
 use super::trust;
 use crate::auth::grant::{Right, Rights};
 use crate::limit::{Each, Preface, Proxies};
@@ -145,7 +146,7 @@ impl Building<'_> {
     fn tls(&mut self, mode: Mode) -> Tls {
         let (tls, mistakes) = super::tls::tls(self.top);
         self.mistakes.extend(mistakes);
-        self.refuse_foreign(&table::TLS_LISTEN, mode, &tls.listen);
+        self.refuse_foreign(&tls_keys::TLS_LISTEN, mode, &tls.listen);
         tls
     }
 

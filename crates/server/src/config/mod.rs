@@ -24,6 +24,7 @@ pub(crate) mod source;
 pub(crate) mod standing;
 pub(crate) mod table;
 mod tls;
+pub(crate) mod tls_keys;
 pub(crate) mod trust;
 
 use std::fs;

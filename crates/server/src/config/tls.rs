@@ -8,6 +8,7 @@ use super::effective::Rows;
 use super::mistake::Mistake;
 use super::settings::{Acme, CertificateFiles, Tls};
 use super::table::{self, Key};
+use super::tls_keys;
 
 /// The settings, and everything wrong with them beside each other.
 pub(super) fn tls(top: &Rows) -> (Tls, Vec<Mistake>) {
@@ -17,21 +18,25 @@ pub(super) fn tls(top: &Rows) -> (Tls, Vec<Mistake>) {
         mistakes.push(Mistake { origin: top.origin(key), what, change });
     };
     let mut listen: Vec<SocketAddr> = Vec::new();
-    for text in top.list(&table::TLS_LISTEN) {
+    for text in top.list(&tls_keys::TLS_LISTEN) {
         match address::listen(text) {
             Ok(address) => listen.push(address),
-            Err(change) => mistake(&table::TLS_LISTEN, format!("has {text:?}"), change),
+            Err(change) => mistake(&tls_keys::TLS_LISTEN, format!("has {text:?}"), change),
         }
     }
     if listen.len() > ADDRESSES_MAX {
-        mistake(&table::TLS_LISTEN, "has more than 16 addresses".into(), "remove some".into());
+        mistake(&tls_keys::TLS_LISTEN, "has more than 16 addresses".into(), "remove some".into());
     }
-    let certificates = top.list(&table::TLS_CERTIFICATE);
-    let keys = top.list(&table::TLS_KEY);
+    let certificates = top.list(&tls_keys::TLS_CERTIFICATE);
+    let keys = top.list(&tls_keys::TLS_KEY);
     if certificates.len() != keys.len() {
         let (certificates, keys) = (certificates.len(), keys.len());
         let what = format!("has {keys} files, and `tls.certificate` has {certificates}");
-        mistake(&table::TLS_KEY, what, "name one key for each certificate, in their order".into());
+        mistake(
+            &tls_keys::TLS_KEY,
+            what,
+            "name one key for each certificate, in their order".into(),
+        );
     }
     let files = certificates.iter().zip(keys);
     let certificates: Vec<_> = files
@@ -42,25 +47,25 @@ pub(super) fn tls(top: &Rows) -> (Tls, Vec<Mistake>) {
         .collect();
     if listen.is_empty() && !certificates.is_empty() {
         let change = "say where with `tls.listen`, such as `0.0.0.0:443`".into();
-        mistake(&table::TLS_CERTIFICATE, "is set, and TLS is spoken nowhere".into(), change);
+        mistake(&tls_keys::TLS_CERTIFICATE, "is set, and TLS is spoken nowhere".into(), change);
     }
     let acme = acme(top, &mut mistake);
     if listen.is_empty() && acme.is_some() {
         let change = "say where with `tls.listen`; the authority looks at port 443".into();
-        mistake(&table::ACME_DOMAINS, "is set, and TLS is spoken nowhere".into(), change);
+        mistake(&tls_keys::ACME_DOMAINS, "is set, and TLS is spoken nowhere".into(), change);
     }
     if !listen.is_empty() && certificates.is_empty() && keys.is_empty() && acme.is_none() {
         let change =
             "name the files with `tls.certificate` and `tls.key`, or have one issued with \
                       `acme.domains`"
                 .into();
-        mistake(&table::TLS_LISTEN, "is set, and there is no certificate".into(), change);
+        mistake(&tls_keys::TLS_LISTEN, "is set, and there is no certificate".into(), change);
     }
     (Tls { listen, certificates, acme }, mistakes)
 }
 
 fn acme(top: &Rows, mistake: &mut impl FnMut(&'static Key, String, String)) -> Option<Acme> {
-    let domains = top.list(&table::ACME_DOMAINS);
+    let domains = top.list(&tls_keys::ACME_DOMAINS);
     if domains.is_empty() {
         return None;
     }
@@ -68,20 +73,20 @@ fn acme(top: &Rows, mistake: &mut impl FnMut(&'static Key, String, String)) -> O
         let name = address::host(domain).is_ok_and(|host| host.contains('.'));
         if !name || domain.contains([':', '*']) || domain.parse::<IpAddr>().is_ok() {
             let change = "write names such as `live.example.com`; TLS-ALPN-01 proves no others";
-            mistake(&table::ACME_DOMAINS, format!("has {domain:?}"), change.into());
+            mistake(&tls_keys::ACME_DOMAINS, format!("has {domain:?}"), change.into());
         }
     }
-    let url = top.text(&table::ACME_URL).unwrap_or_default().trim();
+    let url = top.text(&tls_keys::ACME_URL).unwrap_or_default().trim();
     if !url.starts_with("https://") || address::url(url).is_err() {
         let change = "write the https URL of the authority's directory".into();
-        mistake(&table::ACME_URL, format!("is {url:?}"), change);
+        mistake(&tls_keys::ACME_URL, format!("is {url:?}"), change);
     }
-    let contact = top.text(&table::ACME_CONTACT);
+    let contact = top.text(&tls_keys::ACME_CONTACT);
     if let Some(contact) = contact.filter(|contact| !contact.contains('@')) {
         let change = "write an address for mail, such as `ops@example.com`".into();
-        mistake(&table::ACME_CONTACT, format!("is {contact:?}"), change);
+        mistake(&tls_keys::ACME_CONTACT, format!("is {contact:?}"), change);
     }
-    let folder = top.text(&table::ACME_FOLDER).map_or_else(
+    let folder = top.text(&tls_keys::ACME_FOLDER).map_or_else(
         || PathBuf::from(top.text(&table::LOG_DIRECTORY).unwrap_or_default()).join("acme"),
         PathBuf::from,
     );
@@ -89,7 +94,7 @@ fn acme(top: &Rows, mistake: &mut impl FnMut(&'static Key, String, String)) -> O
         domains: domains.iter().map(|domain| domain.trim().to_ascii_lowercase()).collect(),
         url: url.to_owned(),
         contact: contact.map(str::to_owned),
-        ca: top.text(&table::ACME_CA).map(PathBuf::from),
+        ca: top.text(&tls_keys::ACME_CA).map(PathBuf::from),
         folder,
     })
 }
