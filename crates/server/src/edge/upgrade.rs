@@ -2,7 +2,7 @@
 //! a shard as one value. One over HTTP/2 stays here and has its session on a shard all the same.
 
 use bytes::{Bytes, BytesMut};
-use fanfare_core::code::{Code, Retry};
+use fanfare_core::code::Code;
 use fanfare_core::cursor::Cursor;
 use fanfare_protocol::native::cors::AllowedOrigin;
 use fanfare_protocol::native::problem::Problem;
@@ -22,14 +22,7 @@ use super::tunnel::{Place, say_goodbye};
 use crate::auth::Caller;
 use crate::limit::Sender;
 use crate::node::{Adoption, Letter};
-use crate::shard::SocketRequest;
-
-/// Close codes that say: do not come back like this.
-const CLOSE_UNAUTHORIZED: u16 = 4001;
-const CLOSE_SINCE: u16 = 4002;
-
-/// The close code that says: come back later.
-const CLOSE_LATER: u16 = 1013;
+use crate::shard::{SocketRequest, close_code_of};
 
 /// What becomes of a socket behind its 101.
 enum Behind {
@@ -109,17 +102,9 @@ impl Shared {
         (caller, sender): (Caller, Sender),
     ) -> Result<(Behind, Option<Cursor>), Problem> {
         let reads = self.access.may_open(&caller, &reading.subscriptions);
-        let goodbye = match (reads, &reading.refusal) {
-            (Err(problem), _) => Some((CLOSE_UNAUTHORIZED, problem)),
-            (Ok(()), Some(problem)) if problem.retry() == Retry::Never => {
-                Some((CLOSE_SINCE, problem.clone()))
-            }
-            (Ok(()), Some(problem)) => Some((CLOSE_LATER, problem.clone())),
-            (Ok(()), None) => None,
-        };
-        if let Some((number, problem)) = goodbye {
+        if let Some(problem) = reads.err().or_else(|| reading.refusal.take()) {
             self.cells.refused(problem.code());
-            let code = CloseCode::new(number).unwrap_or(CloseCode::POLICY_VIOLATION);
+            let code = close_code_of(problem.code());
             return Ok((Behind::Goodbye(code, problem.close_reason()), None));
         }
         let standing = self.standing(&reading).await?;

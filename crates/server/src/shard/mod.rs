@@ -46,6 +46,7 @@ pub(crate) use http::Judge;
 pub(crate) use options::ShardOptions;
 pub(crate) use request::SocketRequest;
 pub(crate) use seat::{Answerer, Parts, Seat, end_process};
+pub(crate) use websocket::close_code_of;
 
 /// The encoder that cores are given.
 pub(crate) fn encoder() -> fanfare_core::frame::Encode {

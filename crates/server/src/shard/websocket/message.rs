@@ -267,7 +267,7 @@ pub(super) fn append_error(out: &mut Vec<u8>, id: Option<&CommandId>, problem: &
 }
 
 /// The close code that a refusal is told with: those that may pass later bring a client back.
-pub(super) fn close_code_of(code: Code) -> CloseCode {
+pub(crate) fn close_code_of(code: Code) -> CloseCode {
     let number = match code {
         Code::Unauthorized => 4001,
         Code::SinceInvalid => 4002,

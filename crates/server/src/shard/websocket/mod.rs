@@ -7,6 +7,7 @@
 mod message;
 mod told;
 
+pub(crate) use message::close_code_of;
 pub(super) use told::Reply;
 
 use bytes::{Buf, Bytes};

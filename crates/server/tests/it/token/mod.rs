@@ -10,28 +10,28 @@ use crate::server::Server;
 use crate::wire::Wire;
 
 /// The secret of the issuer, as a variable.
-const SECRET: (&str, &str) =
+pub(crate) const SECRET: (&str, &str) =
     ("FANFARE_ISSUERS__APP__SECRET", "a secret of 32 bytes at the very least");
 
 /// What a command with the secret in its environment left behind.
-fn run(arguments: &[&str]) -> Outcome {
+pub(crate) fn run(arguments: &[&str]) -> Outcome {
     finish(fanfare(arguments).envs([SECRET]).spawn().unwrap())
 }
 
 /// A token of the command.
-fn token(arguments: &[&str]) -> String {
+pub(crate) fn token(arguments: &[&str]) -> String {
     let outcome = run(&[&["token", "new"], arguments].concat());
     assert_eq!(outcome.code, Some(0), "{}", outcome.stderr);
     outcome.text().trim().to_owned()
 }
 
-fn serve(variables: &[(&str, &str)]) -> Server {
+pub(crate) fn serve(variables: &[(&str, &str)]) -> Server {
     let mut command: Command = fanfare(&["serve", "--listen", "127.0.0.1:0"]);
     command.envs(variables.iter().copied());
     Server::of(command)
 }
 
-fn bearer(token: &str) -> String {
+pub(crate) fn bearer(token: &str) -> String {
     format!("Authorization: Bearer {token}")
 }
 

@@ -1,6 +1,8 @@
 //! Who is let in, over real sockets: where credentials are looked for, and how they are renewed.
 
 mod carrying;
+mod expiring;
+mod granting;
 mod refreshing;
 
 use std::fs;
