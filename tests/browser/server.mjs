@@ -24,7 +24,7 @@ export function binary() {
   throw new Error(`no fanfare binary at ${candidates.join(" or ")}: run \`cargo build\`, or set FANFARE_BIN`);
 }
 
-/** One running `fanfare dev` or `fanfare demo`. */
+/** One running `fanfare dev`, `demo` or `serve`. */
 export class Server {
   port;
   /** What it wrote to stderr, for the message of a failing test. */
@@ -36,7 +36,7 @@ export class Server {
    * Starts Fanfare and waits until it is ready.
    *
    * @param {object} options
-   * @param {"dev"|"demo"} [options.command] `dev` if none is given
+   * @param {"dev"|"demo"|"serve"} [options.command] `dev` if none is given
    * @param {number} [options.port] the port to listen on; a free one if none is given
    * @param {Record<string, string>} [options.settings] variables that configure it
    * @param {"as-told"|"by-default"} [options.listen] `by-default` leaves out the flag; `port` is then the default port
