@@ -136,6 +136,20 @@ impl Server {
         }
     }
 
+    /// Has it end, and gives every line of its log that was not asked for before.
+    pub(crate) fn last_words(&self) -> Vec<String> {
+        self.terminate();
+        let until = Instant::now() + DEADLINE;
+        let mut lines = Vec::new();
+        while let Ok(line) =
+            self.lines.recv_timeout(until.saturating_duration_since(Instant::now()))
+        {
+            lines.push(line);
+        }
+        assert!(Instant::now() < until, "the server did not leave in time");
+        lines
+    }
+
     fn signal(&self, signal: rustix::process::Signal) {
         let pid = i32::try_from(self.child.id()).ok().and_then(rustix::process::Pid::from_raw);
         rustix::process::kill_process(pid.unwrap(), signal).unwrap();

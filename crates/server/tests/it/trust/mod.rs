@@ -1,5 +1,6 @@
 //! Who is let in, over real sockets: where credentials are looked for, and how they are renewed.
 
+mod canary;
 mod carrying;
 mod expiring;
 mod granting;
