@@ -135,7 +135,7 @@ fn follow(route: Route, body: Bytes, rules: &Rules) {
 fn check_member(reading: Reading) {
     let member = match reading.attendance {
         Attendance::Named(member) => member,
-        Attendance::Unnamed { info } => Arc::new(Member::unnamed(SessionId(1), info)),
+        Attendance::Unnamed { info, .. } => Arc::new(Member::unnamed(SessionId(1), info)),
         Attendance::Absent => return,
     };
     let Some(asked) = reading.subscriptions.first() else { return };

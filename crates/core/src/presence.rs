@@ -40,6 +40,8 @@ pub struct Member {
 pub enum Attendance {
     /// As a member that is known by its connection alone.
     Unnamed {
+        /// Who is logged in there, if anyone.
+        user: Option<Arc<str>>,
         /// What it says of itself.
         info: Option<Arc<str>>,
     },
@@ -137,7 +139,24 @@ impl Member {
 
 impl Default for Attendance {
     fn default() -> Self {
-        Self::Unnamed { info: None }
+        Self::Unnamed { user: None, info: None }
+    }
+}
+
+impl Attendance {
+    /// The same where this user is logged in. Whatever id a client gives itself, it is then not the
+    /// member that another user's client is.
+    #[must_use]
+    pub fn of_user(self, user: &Arc<str>) -> Self {
+        match self {
+            Self::Unnamed { info, .. } => Self::Unnamed { user: Some(Arc::clone(user)), info },
+            Self::Named(member) => {
+                let client = Arc::clone(&member.id.client);
+                let id = MemberId { user: Some(Arc::clone(user)), client };
+                Self::Named(Arc::new(Member { id, info: member.info.clone() }))
+            }
+            Self::Absent => Self::Absent,
+        }
     }
 }
 

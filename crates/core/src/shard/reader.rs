@@ -143,9 +143,11 @@ impl Reader {
         let state = OpeningState { left: count, channels, gaps: Vec::new(), carried };
         let (attends, member) = match std::mem::take(&mut opening.attendance) {
             Attendance::Absent => (false, None),
-            Attendance::Unnamed { info } => {
-                let member = |info| Arc::new(Member::unnamed(opening.session, Some(info)));
-                (true, info.map(member))
+            Attendance::Unnamed { user: None, info: None } => (true, None),
+            Attendance::Unnamed { user, info } => {
+                let mut member = Member::unnamed(opening.session, info);
+                member.id.user = user;
+                (true, Some(Arc::new(member)))
             }
             Attendance::Named(member) => (true, Some(member)),
         };

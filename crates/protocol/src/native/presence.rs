@@ -69,7 +69,7 @@ pub(crate) fn query(after: Option<&str>, limit: Option<&str>) -> Result<Presence
 pub(crate) fn attendance(query: Query<'_>) -> Result<Attendance, Problem> {
     let info = query.parameter("info")?.map(|text| info(&text)).transpose()?;
     let Some(client) = query.parameter("client")? else {
-        return Ok(Attendance::Unnamed { info });
+        return Ok(Attendance::Unnamed { user: None, info });
     };
     if client.len() > CLIENT_BYTES_MAX || client.chars().any(char::is_control) {
         return Err(invalid(

@@ -39,7 +39,7 @@ fn a_reader_says_who_it_is() {
     ] {
         let reading = reading(&format!("/c/a{query}"), &[]);
         let (found, said) = match &reading.attendance {
-            Attendance::Unnamed { info } => (None, info.as_deref()),
+            Attendance::Unnamed { info, .. } => (None, info.as_deref()),
             Attendance::Named(member) => (Some(&*member.id.client), member.info.as_deref()),
             Attendance::Absent => panic!("{query}"),
         };

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use fanfare_core::presence::Attendance;
 use fanfare_core::publication::Publisher;
 use fanfare_core::time::UnixMillis;
 
@@ -102,6 +103,14 @@ impl Caller {
     /// the same, whoever issued their tokens.
     pub(crate) fn user(&self) -> Option<&Arc<str>> {
         self.holder()?.user.as_ref()
+    }
+
+    /// As whom they take part in the presence of channels: as the user that they are.
+    pub(crate) fn attends(&self, attendance: Attendance) -> Attendance {
+        match self.user() {
+            Some(user) => attendance.of_user(user),
+            None => attendance,
+        }
     }
 
     /// Whether limits for addresses and users do not hold for them: a key is the application's own,

@@ -221,11 +221,12 @@ impl Shared {
     /// What reads channels.
     async fn read(
         self: &Arc<Self>,
-        reading: Reading,
+        mut reading: Reading,
         (caller, sender): (Caller, Sender),
         (mut parts, from): (request::Parts, &Arc<Origin>),
         allowed: &AllowedOrigin,
     ) -> Result<Answered, Problem> {
+        reading.attendance = caller.attends(std::mem::take(&mut reading.attendance));
         if matches!(reading.transport, Transport::WebSocket(_)) {
             let Some(upgrade) = parts.extensions.remove() else {
                 return Err(Problem::of(Code::HandshakeInvalid));

@@ -57,7 +57,7 @@ impl SocketRequest {
             carried: reading.carried,
             session,
             echo: reading.echo,
-            attendance: reading.attendance,
+            attendance: caller.attends(reading.attendance),
             pace,
             heartbeat: reading.heartbeat,
             pong,

@@ -97,7 +97,7 @@ impl World {
             1..4 => {
                 let info = self.house.random.percent(30).then(|| "3".into());
                 let id = Member::unnamed(session, None).id;
-                (Attendance::Unnamed { info }, Some(id))
+                (Attendance::Unnamed { user: None, info }, Some(id))
             }
             _ => {
                 let member = self.draw_member();

@@ -258,7 +258,7 @@ impl Judge {
             carried: reading.carried,
             session: given.session,
             echo: reading.echo,
-            attendance: reading.attendance,
+            attendance: caller.attends(reading.attendance),
             pace,
         };
         Some(Becoming::Stream(stream, opening, sender))

@@ -152,3 +152,30 @@ fn a_stream_takes_on_what_its_token_covers() {
         assert_eq!(results["results"][1]["error"]["code"], "forbidden", "{answer}");
     }
 }
+
+#[test]
+fn members_are_told_by_the_user_of_their_token_whatever_they_call_themselves() {
+    let server = server();
+    let reader = |sub: &str, target: &str, wire: &mut Wire| {
+        let rights = ["--subscribe", "chat:*", "--presence", "chat:*"];
+        let token = bearer(&token(&[&["--sub", sub], &rights[..]].concat()));
+        wire.ask(&format!("GET {target} HTTP/1.1"), &[&token, "Accept: text/event-stream"]);
+        wire.until("fanfare.open");
+        token
+    };
+    let [mut shard, mut edge] = connections(&server);
+    let mut third = server.connect();
+    let token = reader("ada", "/c/chat:a?client=me", &mut shard);
+    reader("bob", "/c/chat:a?client=me", &mut edge);
+    reader("carl", "/c/chat:a", &mut third);
+    let mut wire = server.connect();
+    wire.ask("GET /c/chat:a/presence HTTP/1.1", &[&token]);
+    let answer = wire.answer();
+    let list: Value = serde_json::from_str(body(&answer)).unwrap();
+    assert_eq!(list["count"], 3, "{answer}");
+    for (user, client) in [("ada", Some("me")), ("bob", Some("me")), ("carl", None)] {
+        let members = list["members"].as_array().unwrap();
+        let found = members.iter().find(|member| member["user"] == user).unwrap();
+        assert!(client.is_none_or(|client| found["client"] == client), "{answer}");
+    }
+}
