@@ -35,12 +35,13 @@ impl Access {
         ))
     }
 
-    /// What is told who asks for something with credentials that have expired meanwhile.
-    pub(crate) fn expired(&self) -> Problem {
+    /// What is told whose credentials have expired while they were connected.
+    pub(crate) fn expired() -> Problem {
         Problem::new(
             Code::Unauthorized,
             "The credentials of this connection have expired.",
-            "Send `{\"type\":\"refresh\",\"token\":\"…\"}` with new ones.",
+            "Come back with new ones; `fanfare.v1` can `refresh` before that, a stream by \
+             `POST /sessions/{id}`.",
         )
     }
 

@@ -7,15 +7,15 @@
 use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;
 
-use fanfare_core::code::Code;
+use fanfare_core::frame::Format;
 use fanfare_core::shard::ConnectionId;
 use fanfare_core::time::UnixMillis;
-use fanfare_protocol::native::problem::Problem;
 use fanfare_protocol::native::{ndjson, sse};
 
 use super::connection::State;
 use super::event_loop::EventLoop;
 use super::step::Step;
+use crate::auth::Access;
 use crate::pipe::PipeItem;
 
 /// The leases of one shard's readers.
@@ -119,7 +119,6 @@ impl EventLoop {
     fn tell_expiring(&mut self, id: ConnectionId, left: Duration) {
         let mut words = Vec::new();
         if let Some(State::Pipe(piped)) = self.sockets.slab.find(id).map(|place| &place.state) {
-            use fanfare_core::frame::Format;
             match piped.format.plain() {
                 Format::Sse | Format::SseChannel | Format::SseEnvelope => {
                     sse::append_expiring(&mut words, left);
@@ -145,12 +144,7 @@ impl EventLoop {
     /// The reader's credentials have expired, and so has the grace. It is not the end of its
     /// channels, so a stream is broken off; an `EventSource` comes back with the cookie of then.
     fn expire(&mut self, id: ConnectionId) {
-        let problem = Problem::new(
-            Code::Unauthorized,
-            "The credentials of this connection have expired.",
-            "Come back with new ones; `fanfare.v1` can `refresh` before that, a stream by \
-             `POST /sessions/{id}`.",
-        );
+        let problem = Access::expired();
         self.sockets.figures.refusals.count(problem.code());
         self.sockets.figures.expired += 1;
         let retry = self.draw_retry(self.judge.options.retry.clone());

@@ -30,13 +30,13 @@ impl Session {
     ) -> Step {
         match (&self.language, kind) {
             (Language::Raw(raw), MessageKind::Text) if data == "ping" => match raw.pong.text() {
-                None => self.publish_raw(kind, data, judge, out),
+                None => self.publish_raw(kind, data, judge, now, out),
                 Some(pong) => {
                     append_text(out, pong.as_bytes());
                     Step::Wait
                 }
             },
-            (Language::Raw(_), _) => self.publish_raw(kind, data, judge, out),
+            (Language::Raw(_), _) => self.publish_raw(kind, data, judge, now, out),
             (Language::V1(_), MessageKind::Text) => self.command(&data, judge, now, out),
             (Language::V1(_), MessageKind::Binary) => {
                 let told = (CloseCode::UNSUPPORTED_DATA, "fanfare.v1 speaks JSON in text frames");
@@ -50,6 +50,7 @@ impl Session {
         kind: MessageKind,
         data: Bytes,
         judge: &Judge,
+        now: UnixMillis,
         out: &mut Vec<u8>,
     ) -> Step {
         let Language::Raw(raw) = &self.language else {
@@ -60,7 +61,11 @@ impl Session {
             let told = (CloseCode::POLICY_VIOLATION, reason);
             return self.close_for(Code::CommandInvalid, told, out);
         };
-        if let Err(problem) = judge.access.may_send(&self.caller, &channel, End::Open) {
+        let may = match self.caller.has_expired(now) {
+            true => Err(Access::expired()),
+            false => judge.access.may_send(&self.caller, &channel, End::Open),
+        };
+        if let Err(problem) = may {
             let told = (CloseCode::POLICY_VIOLATION, &*problem.close_reason());
             return self.close_for(problem.code(), told, out);
         }
@@ -211,7 +216,7 @@ impl Session {
         match ask {
             // Whoever has subscribed may leave.
             Ask::Unsubscribe(_) | Ask::Ping | Ask::Refresh(_) => Ok(()),
-            _ if self.caller.has_expired(now) => Err(access.expired()),
+            _ if self.caller.has_expired(now) => Err(Access::expired()),
             Ask::Subscribe { channel, notices, .. } => {
                 access.may_attach(&self.caller, channel, *notices)
             }

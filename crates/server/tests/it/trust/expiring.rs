@@ -9,13 +9,13 @@ use crate::server::Server;
 use crate::token::{SECRET, bearer, serve, token};
 use crate::wire::{End, Wire, body, frame, header};
 
-/// A server whose readers are told two seconds before and go one second after.
+/// A server whose readers are told two seconds before and go two seconds after.
 fn strict() -> Server {
     serve(&[
         SECRET,
         ("FANFARE_ISSUERS__APP__LEEWAY", "0s"),
         ("FANFARE_AUTH__EXPIRY_NOTICE", "2s"),
-        ("FANFARE_AUTH__EXPIRY_GRACE", "1s"),
+        ("FANFARE_AUTH__EXPIRY_GRACE", "2s"),
         ("FANFARE_AUTH__COOKIE", "sid"),
     ])
 }
@@ -71,6 +71,29 @@ fn a_websocket_is_told_and_goes_after_the_grace_unless_it_shows_a_new_token() {
     assert_eq!(ping["id"], 2);
     let mut operator = server.connect();
     operator.wait_for_figure("fanfare_connections_expired_total", 1);
+}
+
+#[test]
+fn in_the_grace_a_token_that_has_expired_publishes_no_more() {
+    let server = strict();
+    let spent = ada("1s", "chat:*");
+    let open = |language: &str| {
+        let mut wire = server.connect();
+        let offer = format!("Sec-WebSocket-Protocol: {language}, bearer.{spent}");
+        wire.open_websocket("/c/chat:a", &[&offer]);
+        wire
+    };
+    let (mut raw, mut v1) = (open("fanfare.raw"), open("fanfare.v1"));
+    assert_eq!(told(&mut v1)["type"], "open");
+    assert_eq!(told(&mut v1)["type"], "expiring");
+    // There is no event for a token that expires within its grace.
+    std::thread::sleep(Duration::from_millis(1_000));
+    let publish = json!({"id": 1, "type": "publish", "channel": "chat:a", "data": "late"});
+    assert_eq!(command(&mut v1, &publish)["code"], "unauthorized");
+    raw.send(frame(0x81, b"late"));
+    let (head, payload) = raw.frame();
+    assert_eq!((head, &payload[..2]), (0x88, &1008_u16.to_be_bytes()[..]));
+    assert!(String::from_utf8_lossy(&payload[2..]).contains("expired"));
 }
 
 #[test]
