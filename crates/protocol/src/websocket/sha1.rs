@@ -32,33 +32,45 @@ pub(super) fn digest(data: &[u8]) -> [u8; 20] {
 }
 
 fn mix(state: &mut [u32; 5], block: &[u8; 64]) {
-    // The last sixteen words of the schedule, oldest first.
-    let mut words = [0; 16];
+    // Every word of the schedule has its place, so that the rounds below move none.
+    let mut words = [0; 80];
     for (word, bytes) in words.iter_mut().zip(block.as_chunks::<4>().0) {
         *word = u32::from_be_bytes(*bytes);
     }
-    let [mut a, mut b, mut c, mut d, mut e] = *state;
-    for round in 0..80 {
-        let (chosen, constant) = match round {
-            0..20 => ((b & c) | (!b & d), 0x5a82_7999),
-            20..40 => (b ^ c ^ d, 0x6ed9_eba1),
-            40..60 => ((b & c) | (b & d) | (c & d), 0x8f1b_bcdc),
-            _ => (b ^ c ^ d, 0xca62_c1d6_u32),
-        };
-        let [word, _, third, .., ninth, _, _, _, _, fourteenth, _, _] = words;
-        let next = a
-            .rotate_left(5)
-            .wrapping_add(chosen)
-            .wrapping_add(e)
-            .wrapping_add(constant)
-            .wrapping_add(word);
-        words.rotate_left(1);
-        words[15] = (fourteenth ^ ninth ^ third ^ word).rotate_left(1);
-        (e, d, c, b, a) = (d, c, b.rotate_left(30), a, next);
+    for at in 16..80 {
+        words[at] =
+            (words[at - 3] ^ words[at - 8] ^ words[at - 14] ^ words[at - 16]).rotate_left(1);
     }
-    for (word, more) in state.iter_mut().zip([a, b, c, d, e]) {
+    let [first, second, third, fourth] =
+        [&words[..20], &words[20..40], &words[40..60], &words[60..]];
+    let mut mixed = *state;
+    rounds(&mut mixed, first, 0x5a82_7999, |b, c, d| (b & c) | (!b & d));
+    rounds(&mut mixed, second, 0x6ed9_eba1, |b, c, d| b ^ c ^ d);
+    rounds(&mut mixed, third, 0x8f1b_bcdc, |b, c, d| (b & c) | (b & d) | (c & d));
+    rounds(&mut mixed, fourth, 0xca62_c1d6, |b, c, d| b ^ c ^ d);
+    for (word, more) in state.iter_mut().zip(mixed) {
         *word = word.wrapping_add(more);
     }
+}
+
+#[inline(always)]
+fn rounds(
+    state: &mut [u32; 5],
+    words: &[u32],
+    constant: u32,
+    choose: impl Fn(u32, u32, u32) -> u32,
+) {
+    let [mut a, mut b, mut c, mut d, mut e] = *state;
+    for word in words {
+        let next = a
+            .rotate_left(5)
+            .wrapping_add(choose(b, c, d))
+            .wrapping_add(e)
+            .wrapping_add(constant)
+            .wrapping_add(*word);
+        (e, d, c, b, a) = (d, c, b.rotate_left(30), a, next);
+    }
+    *state = [a, b, c, d, e];
 }
 
 const START: [u32; 5] = [0x6745_2301, 0xefcd_ab89, 0x98ba_dcfe, 0x1032_5476, 0xc3d2_e1f0];
