@@ -7,7 +7,7 @@ use fanfare_core::name::{ChannelName, NAME_BYTES_MAX};
 
 use super::table::{
     ANONYMOUS_PUBLISH, ANONYMOUS_SUBSCRIBE, CLIENT_PUBLISH, DURABILITY, HISTORY_AGE, HISTORY_BYTES,
-    HISTORY_COUNT, Key, Kind, PRESENCE, SLOW_READER, Standard, USERS,
+    HISTORY_COUNT, Key, Kind, PRESENCE, SLOW_READER, Standard, Takes, USERS,
 };
 
 /// Namespaces of one configuration at most.
@@ -35,6 +35,7 @@ pub(crate) static PREFIX: Key = Key {
     name: "prefix",
     kind: Kind::Text,
     default: Standard::NameAnd(":"),
+    takes: Takes::Restart,
     about: "What the names of its channels begin with, 1 to 255 bytes. A channel belongs to the \
             namespace with the longest prefix that its name begins with; no two namespaces have \
             the same.",
@@ -44,6 +45,7 @@ pub(crate) static OWN_HISTORY_COUNT: Key = Key {
     name: "history_count",
     kind: HISTORY_COUNT.kind,
     default: Standard::Inherited(&HISTORY_COUNT),
+    takes: HISTORY_COUNT.takes,
     about: "Publications kept of each of its channels.",
 };
 
@@ -51,6 +53,7 @@ pub(crate) static OWN_HISTORY_BYTES: Key = Key {
     name: "history_bytes",
     kind: HISTORY_BYTES.kind,
     default: Standard::Inherited(&HISTORY_BYTES),
+    takes: HISTORY_BYTES.takes,
     about: "Bytes kept of each of its channels; the newest publication is always kept, whatever \
             its size.",
 };
@@ -59,6 +62,7 @@ pub(crate) static OWN_HISTORY_AGE: Key = Key {
     name: "history_age",
     kind: HISTORY_AGE.kind,
     default: Standard::Inherited(&HISTORY_AGE),
+    takes: HISTORY_AGE.takes,
     about: "How long a publication is kept.",
 };
 
@@ -66,6 +70,7 @@ pub(crate) static OWN_DURABILITY: Key = Key {
     name: "durability",
     kind: DURABILITY.kind,
     default: Standard::Inherited(&DURABILITY),
+    takes: DURABILITY.takes,
     about: "When a publish to its channels is acknowledged and seen.",
 };
 
@@ -73,6 +78,7 @@ pub(crate) static OWN_SLOW_READER: Key = Key {
     name: "slow_reader",
     kind: SLOW_READER.kind,
     default: Standard::Inherited(&SLOW_READER),
+    takes: SLOW_READER.takes,
     about: "What happens to a reader of its channels that is too slow.",
 };
 
@@ -80,6 +86,7 @@ pub(crate) static OWN_PRESENCE: Key = Key {
     name: "presence",
     kind: PRESENCE.kind,
     default: Standard::Inherited(&PRESENCE),
+    takes: PRESENCE.takes,
     about: "Whether it is known who reads its channels.",
 };
 
@@ -87,6 +94,7 @@ pub(crate) static OWN_ANONYMOUS_SUBSCRIBE: Key = Key {
     name: "anonymous_subscribe",
     kind: ANONYMOUS_SUBSCRIBE.kind,
     default: Standard::Inherited(&ANONYMOUS_SUBSCRIBE),
+    takes: ANONYMOUS_SUBSCRIBE.takes,
     about: "Whether anyone may read its channels.",
 };
 
@@ -94,6 +102,7 @@ pub(crate) static OWN_ANONYMOUS_PUBLISH: Key = Key {
     name: "anonymous_publish",
     kind: ANONYMOUS_PUBLISH.kind,
     default: Standard::Inherited(&ANONYMOUS_PUBLISH),
+    takes: ANONYMOUS_PUBLISH.takes,
     about: "Whether anyone may publish to its channels.",
 };
 
@@ -101,6 +110,7 @@ pub(crate) static OWN_CLIENT_PUBLISH: Key = Key {
     name: "client_publish",
     kind: CLIENT_PUBLISH.kind,
     default: Standard::Inherited(&CLIENT_PUBLISH),
+    takes: CLIENT_PUBLISH.takes,
     about: "Whether the frames of a WebSocket may publish to its channels.",
 };
 
@@ -108,6 +118,7 @@ pub(crate) static OWN_USERS: Key = Key {
     name: "users",
     kind: USERS.kind,
     default: Standard::Inherited(&USERS),
+    takes: USERS.takes,
     about: "What the holder of any valid token may do with its channels.",
 };
 

@@ -10,8 +10,7 @@ use super::namespace::NAMESPACE_KEYS;
 use super::place::{ISSUERS, NAMESPACES, PUBLISHER_KEYS, name_of_route};
 use super::quantity::{show_bytes, show_duration, show_rate};
 use super::route::ROUTE_KEYS;
-use super::standing::is_exchanged;
-use super::table::{KEYS, Key, Kind, Standard};
+use super::table::{KEYS, Key, Kind, Standard, Takes};
 
 /// What the example of a namespace is called.
 const NAMESPACE_EXAMPLE: &str = "chat";
@@ -113,7 +112,7 @@ fn append_comment(text: &mut String, words: &str) {
     }
 }
 
-/// What a key accepts and its default, in words, with code in backticks.
+/// What a key accepts, its default and what a new value takes, in words, with code in backticks.
 pub(crate) fn accepted(key: &Key) -> String {
     let default = match key.default {
         Standard::Value(text) => format!("`{text}`"),
@@ -125,8 +124,11 @@ pub(crate) fn accepted(key: &Key) -> String {
     let wanted = wanted(key.kind);
     let mut letters = wanted.chars();
     let first = letters.next().map(|letter| letter.to_ascii_uppercase());
-    let again = if is_exchanged(key) { " Read again on SIGHUP." } else { "" };
-    format!("{}{}; default: {default}.{again}", first.unwrap_or_default(), letters.as_str())
+    let takes = match key.takes {
+        Takes::Reload => "Read again on SIGHUP.",
+        Takes::Restart => "A new value takes a restart.",
+    };
+    format!("{}{}; default: {default}. {takes}", first.unwrap_or_default(), letters.as_str())
 }
 
 fn example(key: &Key) -> String {

@@ -11,77 +11,12 @@ use std::path::PathBuf;
 use anyhow::{Context, Result};
 
 use super::Sources;
-use super::credential::{ISSUER_KEYS, PUBLISHER_KEY_KEYS};
 use super::effective::{Effective, RouteRows, Row, Rows};
 use super::mistake::{Mistakes, Origin};
-use super::namespace::{
-    OWN_ANONYMOUS_PUBLISH, OWN_ANONYMOUS_SUBSCRIBE, OWN_CLIENT_PUBLISH, OWN_USERS,
-};
 use super::place::{ISSUERS, NAMESPACES, PUBLISHER_KEYS, name_of_route};
-use super::route::ROUTE_KEYS;
 use super::settings::{Machine, Mode, Settings};
 use super::source::Source;
-use super::table::{self, Key};
-use super::trust;
-
-/// Keys that are exchanged while the server runs; those of routes, publishers' keys and issuers are
-/// too, and every other one takes a restart.
-static EXCHANGED: [&Key; 47] = [
-    &table::PUBLIC_URL,
-    &table::HOSTS,
-    &table::ORIGINS,
-    &table::HEARTBEAT,
-    &table::RETRY_MIN,
-    &table::RETRY_MAX,
-    &table::COMPRESS_WEBSOCKET,
-    &table::COMPRESS_STREAMS,
-    &table::PUBLISHER_KEYS,
-    &table::ANONYMOUS_SUBSCRIBE,
-    &table::ANONYMOUS_PUBLISH,
-    &table::CLIENT_PUBLISH,
-    &table::USERS,
-    &table::TOKEN_BYTES_MAX,
-    &table::TOKENS_REMEMBERED_MAX,
-    &table::PAYLOAD_BYTES_MAX,
-    &table::CONNECTIONS_MAX,
-    &table::HANDSHAKES_MAX,
-    &table::REQUEST_HEAD_BYTES_MAX,
-    &table::REQUEST_HEAD_TIMEOUT,
-    &table::REQUEST_BODY_PROGRESS_BYTES,
-    &table::REQUEST_BODY_PROGRESS_TIMEOUT,
-    &table::STREAMS_PER_CONNECTION_MAX,
-    &table::LARGE_REQUESTS_PER_CONNECTION_MAX,
-    &table::STREAM_RESETS_MAX,
-    &table::DRAIN_WINDOW,
-    &table::DRAIN_RETRY_MIN,
-    &table::DRAIN_RETRY_MAX,
-    &table::LOG_LEVEL,
-    &trust::CONNECTIONS_PER_ADDRESS_MAX,
-    &trust::CONNECTIONS_PER_USER_MAX,
-    &trust::CONNECT_RATE_PER_ADDRESS,
-    &trust::CONNECT_RATE_PER_USER,
-    &trust::SUBSCRIBE_RATE_PER_ADDRESS,
-    &trust::SUBSCRIBE_RATE_PER_USER,
-    &trust::SUBSCRIBE_RATE_PER_CHANNEL,
-    &trust::PUBLISH_RATE_PER_ADDRESS,
-    &trust::PUBLISH_RATE_PER_USER,
-    &trust::PUBLISH_RATE_PER_CHANNEL,
-    &trust::RATE_BURST,
-    &trust::IDLE_TIMEOUT,
-    &trust::PROXIES_TRUSTED,
-    &trust::PROXIES_HEADER,
-    // Those of a namespace.
-    &OWN_ANONYMOUS_SUBSCRIBE,
-    &OWN_ANONYMOUS_PUBLISH,
-    &OWN_CLIENT_PUBLISH,
-    &OWN_USERS,
-];
-
-/// Whether a new value of the key holds without a restart.
-pub(crate) fn is_exchanged(key: &Key) -> bool {
-    let tables = ROUTE_KEYS.iter().chain(&PUBLISHER_KEY_KEYS).chain(&ISSUER_KEYS);
-    EXCHANGED.iter().chain(tables).any(|known| std::ptr::eq(*known, key))
-}
+use super::table::Takes;
 
 /// Where a configuration is read from, time and again.
 #[derive(Debug)]
@@ -196,15 +131,17 @@ impl Changes {
             let Some(before) = old.row(row.key).filter(|before| before.value != row.value) else {
                 return row;
             };
-            let exchanged = is_exchanged(row.key);
             // What is inherited is told where it stands.
             let told = !matches!(row.origin, Origin::Inherited(..))
                 || !matches!(before.origin, Origin::Inherited(..));
+            let (list, holds) = match row.key.takes {
+                Takes::Reload => (&mut self.exchanged, &row),
+                Takes::Restart => (&mut self.restart, before),
+            };
             if told {
-                let list = if exchanged { &mut self.exchanged } else { &mut self.restart };
                 list.push(row.name.clone());
             }
-            if exchanged { row } else { before.clone() }
+            holds.clone()
         };
         new.map(row)
     }

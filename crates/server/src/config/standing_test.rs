@@ -1,9 +1,11 @@
 //! What is exchanged while a server runs and what is not, in every kind of place.
 
-use super::{Changes, is_exchanged};
+use super::Changes;
 use crate::config::effective::Effective;
+use crate::config::namespace::NAMESPACE_KEYS;
 use crate::config::settings::{Machine, Mode, Settings};
-use crate::config::{FILE, file, table};
+use crate::config::table::Standard;
+use crate::config::{FILE, file};
 
 fn effective(text: &str) -> Effective {
     Effective::of(&[file::read(FILE.as_ref(), text).unwrap()]).unwrap()
@@ -87,11 +89,10 @@ fn routes_come_change_and_go() {
 }
 
 #[test]
-fn what_sockets_and_storage_are_made_of_takes_a_restart() {
-    for key in [&table::LISTEN, &table::SHARDS, &table::ENGINE, &table::LOG_FORMAT] {
-        assert!(!is_exchanged(key), "{}", key.name);
-    }
-    for key in [&table::ORIGINS, &table::PUBLISHER_KEYS, &table::LOG_LEVEL] {
-        assert!(is_exchanged(key), "{}", key.name);
+fn what_a_namespace_inherits_takes_what_it_takes_above() {
+    for key in NAMESPACE_KEYS {
+        if let Standard::Inherited(from) = key.default {
+            assert_eq!(key.takes, from.takes, "{}", key.name);
+        }
     }
 }

@@ -18,6 +18,8 @@ pub(crate) struct Key {
     pub(crate) kind: Kind,
     /// What holds when no source sets it.
     pub(crate) default: Standard,
+    /// What a new value takes before it holds in a running server.
+    pub(crate) takes: Takes,
     /// One or two sentences for people, with the unit.
     pub(crate) about: &'static str,
 }
@@ -65,6 +67,15 @@ pub(crate) enum Standard {
     NameAnd(&'static str),
     /// Not set, or an empty list.
     Unset,
+}
+
+/// What a new value of a key takes before it holds in a running server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Takes {
+    /// That the configuration is read again: `Server::prepare` makes anew what the key is used for.
+    Reload,
+    /// That the server is started again: threads, sockets, history or channels are made of it.
+    Restart,
 }
 
 /// Every key, in the order in which documents list them; keys of one table stand together.
@@ -167,6 +178,7 @@ pub(crate) static LISTEN: Key = Key {
               `tls.listen` is set",
         example: "[\"127.0.0.1:8300\"]",
     },
+    takes: Takes::Restart,
     about: "The addresses to listen on, each `address:port`, at most 16. `dev` refuses any that \
             is not loopback.",
 };
@@ -175,6 +187,7 @@ pub(crate) static SHARDS: Key = Key {
     name: "shards",
     kind: Kind::Count { min: 1, max: 256 },
     default: Standard::Computed { how: "the number of cores", example: "4" },
+    takes: Takes::Restart,
     about: "Threads that own connections and channels.",
 };
 
@@ -182,6 +195,7 @@ pub(crate) static PUBLIC_URL: Key = Key {
     name: "public_url",
     kind: Kind::Text,
     default: Standard::Unset,
+    takes: Takes::Reload,
     about: "The URL under which browsers reach this server, such as `https://live.example.com`; \
             its origin is then the server's own. Without it the own origin is the one whose host \
             equals the request's `Host`.",
@@ -191,6 +205,7 @@ pub(crate) static HOSTS: Key = Key {
     name: "hosts",
     kind: Kind::List,
     default: Standard::Unset,
+    takes: Takes::Reload,
     about: "The `Host` values that are answered, each a name or `name:port`; others get 403 \
             `host-refused`. Empty: `serve` answers any, `dev` loopback names only.",
 };
@@ -199,6 +214,7 @@ pub(crate) static ORIGINS: Key = Key {
     name: "origins",
     kind: Kind::List,
     default: Standard::Unset,
+    takes: Takes::Reload,
     about: "Origins of web pages that may read and publish besides the server's own, each \
             `https://name` or `https://name:port`. `dev` allows every loopback origin as well.",
 };
@@ -207,6 +223,7 @@ pub(crate) static HEARTBEAT: Key = Key {
     name: "heartbeat",
     kind: Kind::Duration { min: Duration::from_secs(5), max: Duration::from_secs(60) },
     default: Standard::Value("15s"),
+    takes: Takes::Reload,
     about: "How often a silent stream carries a sign of life, and a WebSocket a ping. A client \
             may choose its own with `?heartbeat=`.",
 };
@@ -215,6 +232,7 @@ pub(crate) static RETRY_MIN: Key = Key {
     name: "retry_min",
     kind: Kind::Duration { min: Duration::from_millis(100), max: Duration::from_mins(10) },
     default: Standard::Value("2s"),
+    takes: Takes::Reload,
     about: "The shortest `retry:` that an event stream starts with; each stream is told a random \
             one between this and `retry_max`, so that clients do not come back all at once.",
 };
@@ -223,6 +241,7 @@ pub(crate) static RETRY_MAX: Key = Key {
     name: "retry_max",
     kind: Kind::Duration { min: Duration::from_millis(100), max: Duration::from_mins(10) },
     default: Standard::Value("3s"),
+    takes: Takes::Reload,
     about: "The longest such `retry:`; not below `retry_min`.",
 };
 
@@ -230,6 +249,7 @@ pub(crate) static SLOW_READER: Key = Key {
     name: "slow_reader",
     kind: Kind::Choice(&["recover", "latest", "disconnect"]),
     default: Standard::Value("recover"),
+    takes: Takes::Restart,
     about: "What happens to a reader that is too slow: `recover` pages it from history and tells \
             it what is gone, `latest` skips to the newest, which the opening of its stream \
             declares, `disconnect` closes its connection.",
@@ -239,6 +259,7 @@ pub(crate) static PRESENCE: Key = Key {
     name: "presence",
     kind: Kind::Switch,
     default: Standard::Computed { how: "`true` in `dev`, `false` in `serve`", example: "true" },
+    takes: Takes::Restart,
     about: "Whether it is known who reads a channel: whoever may read it may then list its \
             members, and be told who comes and goes.",
 };
@@ -247,6 +268,7 @@ pub(crate) static PRESENCE_TOLD_MAX: Key = Key {
     name: "presence_told_max",
     kind: Kind::Count { min: 0, max: 1_000_000 },
     default: Standard::Value("100"),
+    takes: Takes::Restart,
     about: "Members of a channel up to which its readers are told who comes and goes; with more \
             they are told the number, once a second. Not above `limits.presence_members_max`.",
 };
@@ -255,6 +277,7 @@ pub(crate) static COMPRESS_WEBSOCKET: Key = Key {
     name: "compression.websocket",
     kind: Kind::Switch,
     default: Standard::Value("false"),
+    takes: Takes::Reload,
     about: "Whether WebSockets whose clients offer it, as browsers do, have messages of 256 bytes \
             and more deflated (permessage-deflate): once for each publication, for all readers. It \
             saves bytes where networks are slow or dear, and costs a publication several times the \
@@ -265,6 +288,7 @@ pub(crate) static COMPRESS_STREAMS: Key = Key {
     name: "compression.streams",
     kind: Kind::Switch,
     default: Standard::Value("false"),
+    takes: Takes::Reload,
     about: "Whether streams (Server-Sent Events, NDJSON, `as=raw`) are compressed for clients whose \
             `Accept-Encoding` names `gzip` or `zstd`, as that of browsers does: each publication \
             once, for all readers, and passed on at once. What it saves and costs is as for \
@@ -275,6 +299,7 @@ pub(crate) static PUBLISHER_KEYS: Key = Key {
     name: "auth.publisher_keys",
     kind: Kind::SecretList,
     default: Standard::Unset,
+    takes: Takes::Reload,
     about: "Keys that may publish, sent as `Authorization: Bearer <key>`; several allow changing \
             them one by one. Each 1 to 255 visible ASCII characters without a comma. `serve` \
             needs one, or a key with a name, or an issuer, unless anyone may publish and read \
@@ -285,6 +310,7 @@ pub(crate) static ANONYMOUS_SUBSCRIBE: Key = Key {
     name: "auth.anonymous_subscribe",
     kind: Kind::Switch,
     default: Standard::Value("false"),
+    takes: Takes::Reload,
     about: "Whether anyone may read channels. `serve` does not start unless it is true here or in \
             a namespace, or there is an issuer of tokens or a key that may; in `dev` anyone may.",
 };
@@ -293,6 +319,7 @@ pub(crate) static ANONYMOUS_PUBLISH: Key = Key {
     name: "auth.anonymous_publish",
     kind: Kind::Switch,
     default: Standard::Value("false"),
+    takes: Takes::Reload,
     about: "Whether anyone may publish. To end or remove a channel takes a key all the same. In \
             `dev` anyone may do everything.",
 };
@@ -301,6 +328,7 @@ pub(crate) static CLIENT_PUBLISH: Key = Key {
     name: "auth.client_publish",
     kind: Kind::Switch,
     default: Standard::Value("true"),
+    takes: Takes::Reload,
     about: "Whether the frames of a WebSocket may publish, raw or `fanfare.v1`, whatever key it \
             has shown; if not, they are refused, 403 `forbidden`. It does not concern who \
             publishes by POST.",
@@ -310,6 +338,7 @@ pub(crate) static USERS: Key = Key {
     name: "auth.users",
     kind: Kind::Choices(&["subscribe", "publish", "presence", "history", "manage"]),
     default: Standard::Unset,
+    takes: Takes::Reload,
     about: "What the holder of any valid token may do with every channel, beside what the token \
             grants: `subscribe`, `publish`, `presence` (list members), `history`, `manage` (remove and \
             end channels).",
@@ -319,6 +348,7 @@ pub(crate) static TOKEN_BYTES_MAX: Key = Key {
     name: "auth.token_bytes_max",
     kind: Kind::Bytes { min: 256, max: 64 << 10 },
     default: Standard::Value("8 KiB"),
+    takes: Takes::Reload,
     about: "The longest token that is looked at. Beyond it: 401 `unauthorized`. Watch \
             `fanfare_tokens_refused_total` with the reason `too-long`.",
 };
@@ -327,6 +357,7 @@ pub(crate) static TOKENS_REMEMBERED_MAX: Key = Key {
     name: "auth.tokens_remembered_max",
     kind: Kind::Count { min: 0, max: 10_000_000 },
     default: Standard::Value("100000"),
+    takes: Takes::Reload,
     about: "Tokens that are remembered once their signature has been checked, so that who comes back \
             with one costs no second check. Beyond it: the older ones are forgotten. Watch \
             `fanfare_tokens_remembered_total`.",
@@ -336,6 +367,7 @@ pub(crate) static COOKIE: Key = Key {
     name: "auth.cookie",
     kind: Kind::Text,
     default: Standard::Computed { how: "no cookie", example: "\"fanfare_token\"" },
+    takes: Takes::Restart,
     about: "The name of a cookie whose value is a token, for pages that can send no header, such as \
             those with an `EventSource`. It counts where the page's origin is allowed, and without an \
             `Origin` only for a GET that is no upgrade.",
@@ -345,6 +377,7 @@ pub(crate) static QUERY_TOKEN: Key = Key {
     name: "auth.query_token",
     kind: Kind::Switch,
     default: Standard::Value("false"),
+    takes: Takes::Restart,
     about: "Whether a request may bring its token as `?token=`. URLs end up in the logs of proxies, \
             so switch it on only for clients that have no other way, and with tokens that live for \
             minutes. It never stands in this server's own log.",
@@ -354,6 +387,7 @@ pub(crate) static EXPIRY_NOTICE: Key = Key {
     name: "auth.expiry_notice",
     kind: Kind::Duration { min: Duration::from_secs(1), max: Duration::from_hours(1) },
     default: Standard::Value("30s"),
+    takes: Takes::Restart,
     about: "How long before its token expires a reader is told, so that it can show a new one; at \
             most half of what is left when it comes.",
 };
@@ -362,6 +396,7 @@ pub(crate) static EXPIRY_GRACE: Key = Key {
     name: "auth.expiry_grace",
     kind: Kind::Duration { min: Duration::ZERO, max: Duration::from_mins(10) },
     default: Standard::Value("10s"),
+    takes: Takes::Restart,
     about: "How long a reader may stay after its token has expired. Then a WebSocket is closed with \
             4001, and a stream is broken off. Watch `fanfare_connections_expired`.",
 };
@@ -370,6 +405,7 @@ pub(crate) static PAYLOAD_BYTES_MAX: Key = Key {
     name: "limits.payload_bytes_max",
     kind: Kind::Bytes { min: 1 << 10, max: 32 << 20 },
     default: Standard::Value("1 MiB"),
+    takes: Takes::Reload,
     about: "The largest payload of one publication, on every way in. Beyond it: 413 \
             `payload-too-large`, on a WebSocket 1009. Watch `fanfare_refusals_total` with \
             the reason `payload-too-large`.",
@@ -379,6 +415,7 @@ pub(crate) static CONNECTIONS_MAX: Key = Key {
     name: "limits.connections_max",
     kind: Kind::Count { min: 1, max: 100_000_000 },
     default: Standard::Computed { how: "the open-file limit less 512", example: "10000" },
+    takes: Takes::Reload,
     about: "Connections at one time, those in their handshake included. Beyond it: 503 \
             `connections-full`; an event stream is told when to come back and cut. Watch \
             `fanfare_connections_open`.",
@@ -388,6 +425,7 @@ pub(crate) static HANDSHAKES_MAX: Key = Key {
     name: "limits.handshakes_max",
     kind: Kind::Count { min: 1, max: 1_000_000 },
     default: Standard::Value("4096"),
+    takes: Takes::Reload,
     about: "Connections that have not yet sent their first request, counted among the \
             connections. Beyond it: as for `limits.connections_max`. Watch \
             `fanfare_handshakes_pending`.",
@@ -397,6 +435,7 @@ pub(crate) static REQUEST_HEAD_BYTES_MAX: Key = Key {
     name: "limits.request_head_bytes_max",
     kind: Kind::Bytes { min: 1 << 10, max: 1 << 20 },
     default: Standard::Value("16 KiB"),
+    takes: Takes::Reload,
     about: "The largest request line with its headers. Beyond it: 431 `head-too-large`. \
             Watch `fanfare_refusals_total` with the reason `head-too-large`.",
 };
@@ -405,6 +444,7 @@ pub(crate) static REQUEST_HEAD_TIMEOUT: Key = Key {
     name: "limits.request_head_timeout",
     kind: Kind::Duration { min: Duration::from_secs(1), max: Duration::from_mins(10) },
     default: Standard::Value("10s"),
+    takes: Takes::Reload,
     about: "How long a request head may take from its first byte to its last. Beyond it: \
             408 `request-timeout`; a connection that has sent nothing is just closed. \
             Watch `fanfare_refusals_total` with the reason `request-timeout`.",
@@ -414,6 +454,7 @@ pub(crate) static REQUEST_BODY_PROGRESS_BYTES: Key = Key {
     name: "limits.request_body_progress_bytes",
     kind: Kind::Bytes { min: 1, max: 32 << 20 },
     default: Standard::Value("64 KiB"),
+    takes: Takes::Reload,
     about: "How much of a request body, or of a WebSocket's message, must arrive, unless it \
             ends before, in every `limits.request_body_progress_timeout`. Beyond it: 408 \
             `request-timeout`, on a WebSocket 1008 with the next heartbeat. Watch `fanfare_refusals_total` with the reason `request-timeout`.",
@@ -423,6 +464,7 @@ pub(crate) static REQUEST_BODY_PROGRESS_TIMEOUT: Key = Key {
     name: "limits.request_body_progress_timeout",
     kind: Kind::Duration { min: Duration::from_secs(1), max: Duration::from_mins(10) },
     default: Standard::Value("30s"),
+    takes: Takes::Reload,
     about: "The time in which `limits.request_body_progress_bytes` must arrive. Beyond it: \
             408 `request-timeout`, on a WebSocket 1008 with the next heartbeat. Watch `fanfare_refusals_total` with the reason \
             `request-timeout`.",
@@ -432,6 +474,7 @@ pub(crate) static CHANNELS_MAX: Key = Key {
     name: "limits.channels_max",
     kind: Kind::Count { min: 1, max: 100_000_000 },
     default: Standard::Value("1000000"),
+    takes: Takes::Restart,
     about: "Channels that exist at one time on this node. Beyond it: the channel that has \
             been idle longest and has no readers is forgotten; if there is none, a new one \
             is refused, 507 `channels-full`. Watch `fanfare_channels`.",
@@ -441,6 +484,7 @@ pub(crate) static CHANNELS_PER_CONNECTION_MAX: Key = Key {
     name: "limits.channels_per_connection_max",
     kind: Kind::Count { min: 1, max: 64 },
     default: Standard::Value("64"),
+    takes: Takes::Restart,
     about: "Channels that one connection may read. Beyond it: 400 `too-many-channels`. \
             Watch `fanfare_refusals_total` with the reason `too-many-channels`.",
 };
@@ -449,6 +493,7 @@ pub(crate) static PUBLISHES_IN_FLIGHT_MAX: Key = Key {
     name: "limits.publishes_in_flight_max",
     kind: Kind::Count { min: 1, max: 100_000_000 },
     default: Standard::Value("65536"),
+    takes: Takes::Restart,
     about: "Publications that have been accepted and have not yet reached every shard. \
             Beyond it: 503 `overloaded`. Watch `fanfare_publishes_in_flight`.",
 };
@@ -457,6 +502,7 @@ pub(crate) static PUBLISHES_IN_FLIGHT_BYTES_MAX: Key = Key {
     name: "limits.publishes_in_flight_bytes_max",
     kind: Kind::Bytes { min: 1 << 20, max: 64 << 30 },
     default: Standard::Value("256 MiB"),
+    takes: Takes::Restart,
     about: "The same in bytes of payload; not below `limits.payload_bytes_max`. Beyond it: \
             503 `overloaded`. Watch `fanfare_publishes_in_flight_bytes`.",
 };
@@ -465,6 +511,7 @@ pub(crate) static PAGES_BYTES_MAX: Key = Key {
     name: "limits.pages_bytes_max",
     kind: Kind::Bytes { min: 64 << 10, max: 4 << 30 },
     default: Standard::Value("16 MiB"),
+    takes: Takes::Restart,
     about: "History pages on their way to readers who catch up, in bytes per shard. Beyond \
             it: such readers wait for their turn; no client is refused. Watch \
             `fanfare_page_bytes`.",
@@ -474,6 +521,7 @@ pub(crate) static IDEMPOTENCY_KEYS_MAX: Key = Key {
     name: "limits.idempotency_keys_max",
     kind: Kind::Count { min: 1, max: 100_000_000 },
     default: Standard::Value("1000000"),
+    takes: Takes::Restart,
     about: "Idempotency keys remembered at one time on this node; each is kept for \
             `history.idempotency_window`, because forgetting one earlier could publish \
             twice. Beyond it: a publish with a new key is refused, 503 `overloaded`. Watch \
@@ -484,6 +532,7 @@ pub(crate) static PRESENCE_MEMBERS_MAX: Key = Key {
     name: "limits.presence_members_max",
     kind: Kind::Count { min: 1, max: 1_000_000 },
     default: Standard::Value("10000"),
+    takes: Takes::Restart,
     about: "Members of one channel that are listed. Beyond it: further ones are counted and not \
             listed; no client is refused. Watch `fanfare_members`.",
 };
@@ -492,6 +541,7 @@ pub(crate) static STREAMS_PER_CONNECTION_MAX: Key = Key {
     name: "limits.streams_per_connection_max",
     kind: Kind::Count { min: 1, max: 10_000 },
     default: Standard::Value("128"),
+    takes: Takes::Reload,
     about: "Requests that one connection of HTTP/2 may have at once, streams among them; each \
             stream, poll and WebSocket counts in `limits.connections_max` too. Beyond it: a \
             client, which is told of it, waits; the request of one that does not is reset with \
@@ -502,6 +552,7 @@ pub(crate) static LARGE_REQUESTS_PER_CONNECTION_MAX: Key = Key {
     name: "limits.large_requests_per_connection_max",
     kind: Kind::Count { min: 1, max: 10_000 },
     default: Standard::Value("4"),
+    takes: Takes::Reload,
     about: "Requests of one connection of HTTP/2 that are worked on at once; streams, polls while \
             they wait and publishes of up to 64 KiB are not among them. Beyond it: they wait for \
             their turn. Watch `fanfare_http2_waits_total`.",
@@ -511,6 +562,7 @@ pub(crate) static STREAM_RESETS_MAX: Key = Key {
     name: "limits.stream_resets_max",
     kind: Kind::Count { min: 1, max: 100_000_000 },
     default: Standard::Value("500"),
+    takes: Takes::Reload,
     about: "Requests and streams that the client of one connection of HTTP/2 may take back in ten \
             seconds. Beyond it: the connection is ended. Watch `fanfare_http2_resets_total` and \
             `fanfare_http2_ended_total` with the reason `resets`.",
@@ -520,6 +572,7 @@ pub(crate) static HISTORY_COUNT: Key = Key {
     name: "history.count",
     kind: Kind::Count { min: 1, max: 1_000_000 },
     default: Standard::Value("100"),
+    takes: Takes::Restart,
     about: "Publications kept per channel.",
 };
 
@@ -527,6 +580,7 @@ pub(crate) static HISTORY_BYTES: Key = Key {
     name: "history.bytes",
     kind: Kind::Bytes { min: 1, max: 4 << 30 },
     default: Standard::Value("1 MiB"),
+    takes: Takes::Restart,
     about: "Bytes kept per channel; the newest publication is always kept, whatever its size.",
 };
 
@@ -534,6 +588,7 @@ pub(crate) static HISTORY_AGE: Key = Key {
     name: "history.age",
     kind: Kind::Duration { min: Duration::from_secs(1), max: Duration::from_hours(24 * 365) },
     default: Standard::Value("24h"),
+    takes: Takes::Restart,
     about: "How long a publication is kept.",
 };
 
@@ -541,6 +596,7 @@ pub(crate) static IDEMPOTENCY_WINDOW: Key = Key {
     name: "history.idempotency_window",
     kind: Kind::Duration { min: Duration::from_secs(1), max: Duration::from_hours(24) },
     default: Standard::Value("2m"),
+    takes: Takes::Restart,
     about: "How long an idempotency key is remembered.",
 };
 
@@ -548,6 +604,7 @@ pub(crate) static DRAIN_WINDOW: Key = Key {
     name: "drain.window",
     kind: Kind::Duration { min: Duration::ZERO, max: Duration::from_hours(1) },
     default: Standard::Value("10s"),
+    takes: Takes::Reload,
     about: "After SIGTERM or Ctrl-C, the time over which connections are asked to leave.",
 };
 
@@ -555,6 +612,7 @@ pub(crate) static DRAIN_RETRY_MIN: Key = Key {
     name: "drain.retry_min",
     kind: Kind::Duration { min: Duration::from_millis(100), max: Duration::from_mins(10) },
     default: Standard::Value("1s"),
+    takes: Takes::Reload,
     about: "The shortest `retry:` that a draining server tells its event streams.",
 };
 
@@ -562,6 +620,7 @@ pub(crate) static DRAIN_RETRY_MAX: Key = Key {
     name: "drain.retry_max",
     kind: Kind::Duration { min: Duration::from_millis(100), max: Duration::from_mins(10) },
     default: Standard::Value("10s"),
+    takes: Takes::Reload,
     about: "The longest such `retry:`; not below `drain.retry_min`.",
 };
 
@@ -569,6 +628,7 @@ pub(crate) static LOG_FORMAT: Key = Key {
     name: "log.format",
     kind: Kind::Choice(&["auto", "pretty", "json"]),
     default: Standard::Value("auto"),
+    takes: Takes::Restart,
     about: "How log lines look: `auto` is `pretty` on a terminal and `json` elsewhere.",
 };
 
@@ -576,6 +636,7 @@ pub(crate) static LOG_LEVEL: Key = Key {
     name: "log.level",
     kind: Kind::Choice(&["error", "warn", "info", "debug", "trace"]),
     default: Standard::Value("info"),
+    takes: Takes::Reload,
     about: "The least important level that is logged.",
 };
 
@@ -586,6 +647,7 @@ pub(crate) static ENGINE: Key = Key {
         how: "`log` in `dev` and `serve`, `memory` in `demo`",
         example: "\"log\"",
     },
+    takes: Takes::Restart,
     about: "Where history is kept: `log` keeps it in `log.directory`, from where it comes back after \
             a restart; with `memory` it ends with the process.",
 };
@@ -594,6 +656,7 @@ pub(crate) static DURABILITY: Key = Key {
     name: "durability",
     kind: Kind::Choice(&["sync", "os", "none"]),
     default: Standard::Value("sync"),
+    takes: Takes::Restart,
     about: "When a publish is acknowledged and seen, with the engine `log`: `sync` when the disk has \
             it, which a power cut does not undo; `os` when the operating system has it, which the \
             end of the process does not undo; `none` at once.",
@@ -603,6 +666,7 @@ pub(crate) static HISTORY_MEMORY_COUNT: Key = Key {
     name: "history.memory_count",
     kind: Kind::Count { min: 1, max: 1_000_000 },
     default: Standard::Value("1000"),
+    takes: Takes::Restart,
     about: "Of the publications kept per channel, those that are kept in memory as well, with the \
             engine `log`: what is read from there costs no disk.",
 };
@@ -611,6 +675,7 @@ pub(crate) static HISTORY_MEMORY_BYTES: Key = Key {
     name: "history.memory_bytes",
     kind: Kind::Bytes { min: 1, max: 4 << 30 },
     default: Standard::Value("1 MiB"),
+    takes: Takes::Restart,
     about: "The same in bytes.",
 };
 
@@ -618,6 +683,7 @@ pub(crate) static HISTORY_MEMORY_BYTES_MAX: Key = Key {
     name: "limits.history_memory_bytes_max",
     kind: Kind::Bytes { min: 1 << 20, max: 1 << 40 },
     default: Standard::Value("256 MiB"),
+    takes: Takes::Restart,
     about: "Publications that are kept in memory on this node, with the engine `log`. Beyond it: the \
             channels that were idle longest are read from the disk. Watch `fanfare_history_bytes`.",
 };
@@ -626,6 +692,7 @@ pub(crate) static LOG_DIRECTORY: Key = Key {
     name: "log.directory",
     kind: Kind::Text,
     default: Standard::Value(".fanfare"),
+    takes: Takes::Restart,
     about: "Where the engine `log` keeps history; made if it is not there. One process at a time has \
             it.",
 };
@@ -634,6 +701,7 @@ pub(crate) static LOG_SEGMENT_BYTES: Key = Key {
     name: "log.segment_bytes",
     kind: Kind::Bytes { min: 1 << 20, max: 256 << 20 },
     default: Standard::Value("64 MiB"),
+    takes: Takes::Restart,
     about: "How large one file of the log is; it is allocated when it is begun. At least twice \
             `limits.payload_bytes_max`.",
 };
@@ -642,6 +710,7 @@ pub(crate) static LOG_BYTES_MAX: Key = Key {
     name: "log.bytes_max",
     kind: Kind::Bytes { min: 8 << 20, max: 1 << 50 },
     default: Standard::Value("8 GiB"),
+    takes: Takes::Restart,
     about: "The log's directory at most; at least eight times `log.segment_bytes`. At the bound the \
             oldest publications go, whatever retention says, and who reads from there is told a \
             gap. Watch `fanfare_log_bytes`.",
@@ -651,6 +720,7 @@ pub(crate) static LOG_COPY_BYTES_PER_SECOND: Key = Key {
     name: "log.copy_bytes_per_second",
     kind: Kind::Bytes { min: 64 << 10, max: 1 << 40 },
     default: Standard::Value("16 MiB"),
+    takes: Takes::Restart,
     about: "How fast what is still kept in old files is copied to new ones, so that the old ones can \
             go.",
 };
@@ -659,6 +729,7 @@ pub(crate) static LOG_READERS: Key = Key {
     name: "log.readers",
     kind: Kind::Count { min: 1, max: 64 },
     default: Standard::Value("2"),
+    takes: Takes::Restart,
     about: "Threads that read history from the disk.",
 };
 
@@ -666,6 +737,7 @@ pub(crate) static LOG_ON_CORRUPTION: Key = Key {
     name: "log.on_corruption",
     kind: Kind::Choice(&["quarantine", "refuse"]),
     default: Standard::Value("quarantine"),
+    takes: Takes::Restart,
     about: "What happens at the start when a part of the log is damaged: `quarantine` sets it aside \
             and tells the readers of what it held a gap, `refuse` does not start. A tail that a \
             crash tore off is not damage.",
