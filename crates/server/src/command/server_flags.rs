@@ -10,7 +10,7 @@ use crate::config::machine::raise_limits;
 use crate::config::settings::{Mode, Settings};
 use crate::config::source::Source;
 use crate::config::standing::{Reader, Standing};
-use crate::config::{Sources, table, tls_keys};
+use crate::config::{Sources, storage_keys, table, tls_keys};
 
 /// Flags of a server; each wins over the environment and the file.
 #[derive(Debug, Args)]
@@ -121,8 +121,8 @@ impl ServerFlags {
         source.flags(&table::PUBLISHER_KEYS, "--publisher-key", &self.publisher_key);
         let anonymous = self.anonymous_subscribe.then_some("true");
         source.flag(&table::ANONYMOUS_SUBSCRIBE, "--anonymous-subscribe", anonymous);
-        source.flag(&table::ENGINE, "--memory", self.memory.then_some("memory"));
-        source.flag(&table::LOG_DIRECTORY, "--data", self.data.as_deref());
+        source.flag(&storage_keys::ENGINE, "--memory", self.memory.then_some("memory"));
+        source.flag(&storage_keys::LOG_DIRECTORY, "--data", self.data.as_deref());
         source.flag(&table::LOG_FORMAT, "--log-format", self.log_format.as_deref());
         source.flag(&table::LOG_LEVEL, "--log-level", self.log_level.as_deref());
         source

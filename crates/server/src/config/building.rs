@@ -20,6 +20,7 @@ use super::settings::{
     Auth, ChannelRules, Drain, Durability, Engine, History, Jitter, Limits, Log, LogFormat,
     Machine, Mode, Namespace, Rates, Settings, SlowReader, Storage, Tls,
 };
+use super::storage_keys;
 use super::table::{self, Key};
 use super::tls_keys;
 use super::trust;
@@ -74,7 +75,7 @@ impl Building<'_> {
             rest: channel_rules(&self.effective.rest(), mode),
             namespaces: self.namespaces(mode),
             presence_told_max: self.presence_told_max(),
-            idempotency_window: self.duration(&table::IDEMPOTENCY_WINDOW),
+            idempotency_window: self.duration(&storage_keys::IDEMPOTENCY_WINDOW),
             heartbeat: self.duration(&table::HEARTBEAT),
             retry: self.jitter(&table::RETRY_MIN, &table::RETRY_MAX),
             compression: self.compression(),
@@ -282,7 +283,7 @@ impl Building<'_> {
             pages_bytes_max: self.number(&table::PAGES_BYTES_MAX),
             idempotency_keys_max: self.number(&table::IDEMPOTENCY_KEYS_MAX),
             presence_members_max: self.number(&table::PRESENCE_MEMBERS_MAX),
-            history_memory_bytes_max: self.number(&table::HISTORY_MEMORY_BYTES_MAX),
+            history_memory_bytes_max: self.number(&storage_keys::HISTORY_MEMORY_BYTES_MAX),
             streams_per_connection_max: self.number(&table::STREAMS_PER_CONNECTION_MAX),
             large_requests_per_connection_max: self
                 .number(&table::LARGE_REQUESTS_PER_CONNECTION_MAX),
@@ -307,7 +308,7 @@ impl Building<'_> {
     }
 
     fn engine(&self, mode: Mode) -> Engine {
-        match self.top.text(&table::ENGINE) {
+        match self.top.text(&storage_keys::ENGINE) {
             Some("memory") => Engine::Memory,
             None if mode == Mode::Demo => Engine::Memory,
             _ => Engine::Log,
@@ -317,25 +318,25 @@ impl Building<'_> {
     fn storage(&mut self, limits: &Limits) -> Storage {
         let bytes = |key| self.top.number(key).unwrap_or(u64::MAX);
         let storage = Storage {
-            directory: self.top.text(&table::LOG_DIRECTORY).unwrap_or_default().into(),
-            segment_bytes: bytes(&table::LOG_SEGMENT_BYTES),
-            bytes_max: bytes(&table::LOG_BYTES_MAX),
-            copy_bytes_per_second: bytes(&table::LOG_COPY_BYTES_PER_SECOND),
-            readers: self.number(&table::LOG_READERS),
-            refuses_corruption: self.top.text(&table::LOG_ON_CORRUPTION) == Some("refuse"),
+            directory: self.top.text(&storage_keys::LOG_DIRECTORY).unwrap_or_default().into(),
+            segment_bytes: bytes(&storage_keys::LOG_SEGMENT_BYTES),
+            bytes_max: bytes(&storage_keys::LOG_BYTES_MAX),
+            copy_bytes_per_second: bytes(&storage_keys::LOG_COPY_BYTES_PER_SECOND),
+            readers: self.number(&storage_keys::LOG_READERS),
+            refuses_corruption: self.top.text(&storage_keys::LOG_ON_CORRUPTION) == Some("refuse"),
             memory: History {
-                count: self.number(&table::HISTORY_MEMORY_COUNT),
-                bytes: self.number(&table::HISTORY_MEMORY_BYTES),
+                count: self.number(&storage_keys::HISTORY_MEMORY_COUNT),
+                bytes: self.number(&storage_keys::HISTORY_MEMORY_BYTES),
                 age: Duration::MAX,
             },
         };
         if storage.segment_bytes < (limits.payload_bytes_max as u64).saturating_mul(2) {
             let what = "is less than twice `limits.payload_bytes_max`";
-            self.mistake(&table::LOG_SEGMENT_BYTES, what, "raise it, or lower the other");
+            self.mistake(&storage_keys::LOG_SEGMENT_BYTES, what, "raise it, or lower the other");
         }
         if storage.bytes_max < storage.segment_bytes.saturating_mul(8) {
             let what = "is less than eight times `log.segment_bytes`";
-            self.mistake(&table::LOG_BYTES_MAX, what, "raise it, or lower the other");
+            self.mistake(&storage_keys::LOG_BYTES_MAX, what, "raise it, or lower the other");
         }
         storage
     }

@@ -22,6 +22,7 @@ pub(crate) mod route;
 pub(crate) mod settings;
 pub(crate) mod source;
 pub(crate) mod standing;
+pub(crate) mod storage_keys;
 pub(crate) mod table;
 mod tls;
 pub(crate) mod tls_keys;

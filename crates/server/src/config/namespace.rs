@@ -5,9 +5,10 @@
 
 use fanfare_core::name::{ChannelName, NAME_BYTES_MAX};
 
+use super::storage_keys::{DURABILITY, HISTORY_AGE, HISTORY_BYTES, HISTORY_COUNT};
 use super::table::{
-    ANONYMOUS_PUBLISH, ANONYMOUS_SUBSCRIBE, CLIENT_PUBLISH, DURABILITY, HISTORY_AGE, HISTORY_BYTES,
-    HISTORY_COUNT, Key, Kind, PRESENCE, SLOW_READER, Standard, Takes, USERS,
+    ANONYMOUS_PUBLISH, ANONYMOUS_SUBSCRIBE, CLIENT_PUBLISH, Key, Kind, PRESENCE, SLOW_READER,
+    Standard, Takes, USERS,
 };
 
 /// Namespaces of one configuration at most.

@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use super::{tls_keys, trust};
+use super::{storage_keys, tls_keys, trust};
 
 /// One configuration key.
 #[derive(Debug)]
@@ -89,8 +89,8 @@ pub(crate) static KEYS: [&Key; 88] = [
     &RETRY_MIN,
     &RETRY_MAX,
     &SLOW_READER,
-    &ENGINE,
-    &DURABILITY,
+    &storage_keys::ENGINE,
+    &storage_keys::DURABILITY,
     &PRESENCE,
     &PRESENCE_TOLD_MAX,
     &COMPRESS_WEBSOCKET,
@@ -120,7 +120,7 @@ pub(crate) static KEYS: [&Key; 88] = [
     &PAGES_BYTES_MAX,
     &IDEMPOTENCY_KEYS_MAX,
     &PRESENCE_MEMBERS_MAX,
-    &HISTORY_MEMORY_BYTES_MAX,
+    &storage_keys::HISTORY_MEMORY_BYTES_MAX,
     &STREAMS_PER_CONNECTION_MAX,
     &LARGE_REQUESTS_PER_CONNECTION_MAX,
     &STREAM_RESETS_MAX,
@@ -139,23 +139,23 @@ pub(crate) static KEYS: [&Key; 88] = [
     &trust::IDLE_TIMEOUT,
     &trust::WRITE_TIMEOUT,
     &trust::READER_LAG_BYTES_MAX,
-    &HISTORY_COUNT,
-    &HISTORY_BYTES,
-    &HISTORY_AGE,
-    &HISTORY_MEMORY_COUNT,
-    &HISTORY_MEMORY_BYTES,
-    &IDEMPOTENCY_WINDOW,
+    &storage_keys::HISTORY_COUNT,
+    &storage_keys::HISTORY_BYTES,
+    &storage_keys::HISTORY_AGE,
+    &storage_keys::HISTORY_MEMORY_COUNT,
+    &storage_keys::HISTORY_MEMORY_BYTES,
+    &storage_keys::IDEMPOTENCY_WINDOW,
     &DRAIN_WINDOW,
     &DRAIN_RETRY_MIN,
     &DRAIN_RETRY_MAX,
     &LOG_FORMAT,
     &LOG_LEVEL,
-    &LOG_DIRECTORY,
-    &LOG_SEGMENT_BYTES,
-    &LOG_BYTES_MAX,
-    &LOG_COPY_BYTES_PER_SECOND,
-    &LOG_READERS,
-    &LOG_ON_CORRUPTION,
+    &storage_keys::LOG_DIRECTORY,
+    &storage_keys::LOG_SEGMENT_BYTES,
+    &storage_keys::LOG_BYTES_MAX,
+    &storage_keys::LOG_COPY_BYTES_PER_SECOND,
+    &storage_keys::LOG_READERS,
+    &storage_keys::LOG_ON_CORRUPTION,
     &tls_keys::TLS_LISTEN,
     &tls_keys::TLS_CERTIFICATE,
     &tls_keys::TLS_KEY,
@@ -568,38 +568,6 @@ pub(crate) static STREAM_RESETS_MAX: Key = Key {
             `fanfare_http2_ended_total` with the reason `resets`.",
 };
 
-pub(crate) static HISTORY_COUNT: Key = Key {
-    name: "history.count",
-    kind: Kind::Count { min: 1, max: 1_000_000 },
-    default: Standard::Value("100"),
-    takes: Takes::Restart,
-    about: "Publications kept per channel.",
-};
-
-pub(crate) static HISTORY_BYTES: Key = Key {
-    name: "history.bytes",
-    kind: Kind::Bytes { min: 1, max: 4 << 30 },
-    default: Standard::Value("1 MiB"),
-    takes: Takes::Restart,
-    about: "Bytes kept per channel; the newest publication is always kept, whatever its size.",
-};
-
-pub(crate) static HISTORY_AGE: Key = Key {
-    name: "history.age",
-    kind: Kind::Duration { min: Duration::from_secs(1), max: Duration::from_hours(24 * 365) },
-    default: Standard::Value("24h"),
-    takes: Takes::Restart,
-    about: "How long a publication is kept.",
-};
-
-pub(crate) static IDEMPOTENCY_WINDOW: Key = Key {
-    name: "history.idempotency_window",
-    kind: Kind::Duration { min: Duration::from_secs(1), max: Duration::from_hours(24) },
-    default: Standard::Value("2m"),
-    takes: Takes::Restart,
-    about: "How long an idempotency key is remembered.",
-};
-
 pub(crate) static DRAIN_WINDOW: Key = Key {
     name: "drain.window",
     kind: Kind::Duration { min: Duration::ZERO, max: Duration::from_hours(1) },
@@ -638,107 +606,4 @@ pub(crate) static LOG_LEVEL: Key = Key {
     default: Standard::Value("info"),
     takes: Takes::Reload,
     about: "The least important level that is logged.",
-};
-
-pub(crate) static ENGINE: Key = Key {
-    name: "engine",
-    kind: Kind::Choice(&["log", "memory"]),
-    default: Standard::Computed {
-        how: "`log` in `dev` and `serve`, `memory` in `demo`",
-        example: "\"log\"",
-    },
-    takes: Takes::Restart,
-    about: "Where history is kept: `log` keeps it in `log.directory`, from where it comes back after \
-            a restart; with `memory` it ends with the process.",
-};
-
-pub(crate) static DURABILITY: Key = Key {
-    name: "durability",
-    kind: Kind::Choice(&["sync", "os", "none"]),
-    default: Standard::Value("sync"),
-    takes: Takes::Restart,
-    about: "When a publish is acknowledged and seen, with the engine `log`: `sync` when the disk has \
-            it, which a power cut does not undo; `os` when the operating system has it, which the \
-            end of the process does not undo; `none` at once.",
-};
-
-pub(crate) static HISTORY_MEMORY_COUNT: Key = Key {
-    name: "history.memory_count",
-    kind: Kind::Count { min: 1, max: 1_000_000 },
-    default: Standard::Value("1000"),
-    takes: Takes::Restart,
-    about: "Of the publications kept per channel, those that are kept in memory as well, with the \
-            engine `log`: what is read from there costs no disk.",
-};
-
-pub(crate) static HISTORY_MEMORY_BYTES: Key = Key {
-    name: "history.memory_bytes",
-    kind: Kind::Bytes { min: 1, max: 4 << 30 },
-    default: Standard::Value("1 MiB"),
-    takes: Takes::Restart,
-    about: "The same in bytes.",
-};
-
-pub(crate) static HISTORY_MEMORY_BYTES_MAX: Key = Key {
-    name: "limits.history_memory_bytes_max",
-    kind: Kind::Bytes { min: 1 << 20, max: 1 << 40 },
-    default: Standard::Value("256 MiB"),
-    takes: Takes::Restart,
-    about: "Publications that are kept in memory on this node, with the engine `log`. Beyond it: the \
-            channels that were idle longest are read from the disk. Watch `fanfare_history_bytes`.",
-};
-
-pub(crate) static LOG_DIRECTORY: Key = Key {
-    name: "log.directory",
-    kind: Kind::Text,
-    default: Standard::Value(".fanfare"),
-    takes: Takes::Restart,
-    about: "Where the engine `log` keeps history; made if it is not there. One process at a time has \
-            it.",
-};
-
-pub(crate) static LOG_SEGMENT_BYTES: Key = Key {
-    name: "log.segment_bytes",
-    kind: Kind::Bytes { min: 1 << 20, max: 256 << 20 },
-    default: Standard::Value("64 MiB"),
-    takes: Takes::Restart,
-    about: "How large one file of the log is; it is allocated when it is begun. At least twice \
-            `limits.payload_bytes_max`.",
-};
-
-pub(crate) static LOG_BYTES_MAX: Key = Key {
-    name: "log.bytes_max",
-    kind: Kind::Bytes { min: 8 << 20, max: 1 << 50 },
-    default: Standard::Value("8 GiB"),
-    takes: Takes::Restart,
-    about: "The log's directory at most; at least eight times `log.segment_bytes`. At the bound the \
-            oldest publications go, whatever retention says, and who reads from there is told a \
-            gap. Watch `fanfare_log_bytes`.",
-};
-
-pub(crate) static LOG_COPY_BYTES_PER_SECOND: Key = Key {
-    name: "log.copy_bytes_per_second",
-    kind: Kind::Bytes { min: 64 << 10, max: 1 << 40 },
-    default: Standard::Value("16 MiB"),
-    takes: Takes::Restart,
-    about: "How fast what is still kept in old files is copied to new ones, so that the old ones can \
-            go.",
-};
-
-pub(crate) static LOG_READERS: Key = Key {
-    name: "log.readers",
-    kind: Kind::Count { min: 1, max: 64 },
-    default: Standard::Value("2"),
-    takes: Takes::Restart,
-    about: "Threads that read history from the disk.",
-};
-
-pub(crate) static LOG_ON_CORRUPTION: Key = Key {
-    name: "log.on_corruption",
-    kind: Kind::Choice(&["quarantine", "refuse"]),
-    default: Standard::Value("quarantine"),
-    takes: Takes::Restart,
-    about: "What happens at the start when a part of the log is damaged: `quarantine` sets it aside \
-            and tells the readers of what it held a gap, `refuse` does not start. A tail that a \
-            crash tore off is not damage.",
 };

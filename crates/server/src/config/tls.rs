@@ -7,7 +7,8 @@ use super::address;
 use super::effective::Rows;
 use super::mistake::Mistake;
 use super::settings::{Acme, CertificateFiles, Tls};
-use super::table::{self, Key};
+use super::storage_keys;
+use super::table::Key;
 use super::tls_keys;
 
 /// The settings, and everything wrong with them beside each other.
@@ -87,7 +88,7 @@ fn acme(top: &Rows, mistake: &mut impl FnMut(&'static Key, String, String)) -> O
         mistake(&tls_keys::ACME_CONTACT, format!("is {contact:?}"), change);
     }
     let folder = top.text(&tls_keys::ACME_FOLDER).map_or_else(
-        || PathBuf::from(top.text(&table::LOG_DIRECTORY).unwrap_or_default()).join("acme"),
+        || PathBuf::from(top.text(&storage_keys::LOG_DIRECTORY).unwrap_or_default()).join("acme"),
         PathBuf::from,
     );
     Some(Acme {
