@@ -17,7 +17,7 @@ use super::namespace::{self, PREFIX};
 use super::place::{NAMESPACES, name_of_route};
 use super::route::{GREETING, POST, TO};
 use super::settings::{
-    Auth, ChannelRules, Drain, Durability, Engine, History, Jitter, Limits, Log, LogFormat,
+    Auth, ChannelRules, Drain, Durability, Engine, History, Hooks, Jitter, Limits, Log, LogFormat,
     Machine, Mode, Namespace, Rates, Settings, SlowReader, Storage, Tls,
 };
 use super::storage_keys;
@@ -71,6 +71,7 @@ impl Building<'_> {
             origins: self.each(&table::ORIGINS, address::origin),
             routes: self.routes(),
             auth: self.auth(),
+            hooks: self.hooks(),
             limits,
             rest: channel_rules(&self.effective.rest(), mode),
             namespaces: self.namespaces(mode),
@@ -200,6 +201,12 @@ impl Building<'_> {
         let (auth, mistakes) = admitting::auth(self.effective);
         self.mistakes.extend(mistakes);
         auth
+    }
+
+    fn hooks(&mut self) -> Hooks {
+        let (hooks, mistakes) = super::hooks::hooks(self.top);
+        self.mistakes.extend(mistakes);
+        hooks
     }
 
     fn namespaces(&mut self, mode: Mode) -> Vec<Namespace> {
@@ -459,6 +466,8 @@ fn channel_rules(rows: &Rows, mode: Mode) -> ChannelRules {
         anonymous_publish: open || is_on(rows, &namespace::OWN_ANONYMOUS_PUBLISH),
         client_publish: is_on(rows, &namespace::OWN_CLIENT_PUBLISH),
         users: rights(rows.list(&namespace::OWN_USERS)),
+        ask_subscribe: is_on(rows, &namespace::OWN_ASK_SUBSCRIBE),
+        ask_publish: is_on(rows, &namespace::OWN_ASK_PUBLISH),
     }
 }
 

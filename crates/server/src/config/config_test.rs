@@ -15,6 +15,8 @@ use super::{environment, file, reference, table};
 
 #[path = "config_test/credentials.rs"]
 mod credentials;
+#[path = "config_test/hooks.rs"]
+mod hooks;
 #[path = "config_test/namespaces.rs"]
 mod namespaces;
 #[path = "config_test/routes.rs"]

@@ -12,6 +12,8 @@ pub(crate) mod credential;
 pub(crate) mod effective;
 pub(crate) mod environment;
 pub(crate) mod file;
+pub(crate) mod hook_keys;
+mod hooks;
 pub(crate) mod machine;
 pub(crate) mod mistake;
 pub(crate) mod namespace;

@@ -5,6 +5,7 @@
 
 use fanfare_core::name::{ChannelName, NAME_BYTES_MAX};
 
+use super::hook_keys::{ASK_PUBLISH, ASK_SUBSCRIBE};
 use super::storage_keys::{DURABILITY, HISTORY_AGE, HISTORY_BYTES, HISTORY_COUNT};
 use super::table::{
     ANONYMOUS_PUBLISH, ANONYMOUS_SUBSCRIBE, CLIENT_PUBLISH, Key, Kind, PRESENCE, SLOW_READER,
@@ -18,7 +19,7 @@ pub(crate) const NAMESPACES_MAX: usize = 1_000;
 const NAMESPACE_BYTES_MAX: usize = 64;
 
 /// Every key of a namespace, in the order in which documents list them.
-pub(crate) static NAMESPACE_KEYS: [&Key; 11] = [
+pub(crate) static NAMESPACE_KEYS: [&Key; 13] = [
     &PREFIX,
     &OWN_HISTORY_COUNT,
     &OWN_HISTORY_BYTES,
@@ -30,6 +31,8 @@ pub(crate) static NAMESPACE_KEYS: [&Key; 11] = [
     &OWN_ANONYMOUS_PUBLISH,
     &OWN_CLIENT_PUBLISH,
     &OWN_USERS,
+    &OWN_ASK_SUBSCRIBE,
+    &OWN_ASK_PUBLISH,
 ];
 
 pub(crate) static PREFIX: Key = Key {
@@ -121,6 +124,22 @@ pub(crate) static OWN_USERS: Key = Key {
     default: Standard::Inherited(&USERS),
     takes: USERS.takes,
     about: "What the holder of any valid token may do with its channels.",
+};
+
+pub(crate) static OWN_ASK_SUBSCRIBE: Key = Key {
+    name: "ask_subscribe",
+    kind: ASK_SUBSCRIBE.kind,
+    default: Standard::Inherited(&ASK_SUBSCRIBE),
+    takes: Takes::Reload,
+    about: "Whether the backend is asked who may read its channels.",
+};
+
+pub(crate) static OWN_ASK_PUBLISH: Key = Key {
+    name: "ask_publish",
+    kind: ASK_PUBLISH.kind,
+    default: Standard::Inherited(&ASK_PUBLISH),
+    takes: Takes::Reload,
+    about: "Whether the backend is asked what becomes of publications to its channels.",
 };
 
 /// Checks what a namespace is called; the error is the order that puts it right.

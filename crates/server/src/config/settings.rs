@@ -12,6 +12,7 @@ use super::quantity::Rate;
 use crate::auth::grant::{Grants, Rights};
 use crate::auth::key::KeyHash;
 use crate::auth::token::Algorithms;
+use crate::hooks::{Endpoint, Secret};
 use crate::limit::{Each, Proxies};
 
 /// The ways to run a server.
@@ -66,6 +67,9 @@ pub(crate) struct Settings {
     pub(crate) routes: Vec<Alias>,
     /// Who may publish.
     pub(crate) auth: Auth,
+    /// What the application's backend is asked and told.
+    #[allow(dead_code, reason = "questions and events use it")]
+    pub(crate) hooks: Hooks,
     /// Bounds on everything a client can make grow.
     pub(crate) limits: Limits,
     /// What holds for the channels of no namespace.
@@ -235,6 +239,51 @@ impl std::fmt::Debug for Auth {
     }
 }
 
+/// What the application's backend is asked and told.
+#[allow(dead_code, reason = "questions and events use all of it")]
+#[derive(Debug, Clone)]
+pub(crate) struct Hooks {
+    /// What requests are signed with; at least one if there is a hook.
+    pub(crate) secrets: Vec<Secret>,
+    /// Whom to believe to be the backend; none: whom the system believes.
+    pub(crate) ca: Option<PathBuf>,
+    /// Who somebody is that shows nothing.
+    pub(crate) connect: Option<Asking>,
+    /// Whether somebody may read a channel.
+    pub(crate) subscribe: Option<Asking>,
+    /// What becomes of a publication.
+    pub(crate) publish: Option<Asking>,
+    /// Whether somebody may stay whom `connect` let in.
+    pub(crate) refresh: Option<Asking>,
+    /// Where it is told what has happened.
+    pub(crate) events: Option<Endpoint>,
+    /// How long an answer may take.
+    pub(crate) timeout: Duration,
+    /// Headers of a client's request that the backend is shown, in lower case.
+    pub(crate) forward_headers: Vec<String>,
+    /// Questions that are on their way at one time.
+    pub(crate) questions_max: usize,
+}
+
+/// A question that is asked.
+#[allow(dead_code, reason = "questions use all of it")]
+#[derive(Debug, Clone)]
+pub(crate) struct Asking {
+    /// Where.
+    pub(crate) endpoint: Endpoint,
+    /// What holds when there is no answer.
+    pub(crate) on_failure: OnFailure,
+}
+
+/// What holds when there is no answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum OnFailure {
+    /// Who asks is sent away to come back.
+    Refuse,
+    /// It goes on as if nobody had been to be asked.
+    Allow,
+}
+
 /// The channels with one prefix and what holds for them.
 #[derive(Debug, Clone)]
 pub(crate) struct Namespace {
@@ -265,6 +314,12 @@ pub(crate) struct ChannelRules {
     pub(crate) client_publish: bool,
     /// What every user may do with them.
     pub(crate) users: Rights,
+    /// Whether the backend is asked who may read them, if it is asked that at all.
+    #[allow(dead_code, reason = "questions use it")]
+    pub(crate) ask_subscribe: bool,
+    /// The same of publications to them.
+    #[allow(dead_code, reason = "questions use it")]
+    pub(crate) ask_publish: bool,
 }
 
 /// Bounds on everything a client can make grow; sizes in bytes.

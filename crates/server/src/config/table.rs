@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use super::{storage_keys, tls_keys, trust};
+use super::{hook_keys, storage_keys, tls_keys, trust};
 
 /// One configuration key.
 #[derive(Debug)]
@@ -79,7 +79,7 @@ pub(crate) enum Takes {
 }
 
 /// Every key, in the order in which documents list them; keys of one table stand together.
-pub(crate) static KEYS: [&Key; 88] = [
+pub(crate) static KEYS: [&Key; 104] = [
     &LISTEN,
     &SHARDS,
     &PUBLIC_URL,
@@ -168,6 +168,22 @@ pub(crate) static KEYS: [&Key; 88] = [
     &tls_keys::ACME_CONTACT,
     &tls_keys::ACME_CA,
     &tls_keys::ACME_FOLDER,
+    &hook_keys::HOOK_SECRETS,
+    &hook_keys::HOOK_CA,
+    &hook_keys::CONNECT_URL,
+    &hook_keys::CONNECT_ON_FAILURE,
+    &hook_keys::SUBSCRIBE_URL,
+    &hook_keys::SUBSCRIBE_ON_FAILURE,
+    &hook_keys::ASK_SUBSCRIBE,
+    &hook_keys::PUBLISH_URL,
+    &hook_keys::PUBLISH_ON_FAILURE,
+    &hook_keys::ASK_PUBLISH,
+    &hook_keys::REFRESH_URL,
+    &hook_keys::REFRESH_ON_FAILURE,
+    &hook_keys::FORWARD_HEADERS,
+    &hook_keys::HOOK_TIMEOUT,
+    &hook_keys::QUESTIONS_MAX,
+    &hook_keys::EVENTS_URL,
 ];
 
 pub(crate) static LISTEN: Key = Key {

@@ -105,6 +105,8 @@ fn what_holds_is_shown_with_where_it_came_from() {
         "anonymous_publish = true # from auth.anonymous_publish (fanfare.toml:6)",
         "client_publish = false # fanfare.toml:14",
         "users = (not set) # from auth.users (default)",
+        "ask_subscribe = true # from hooks.ask_subscribe (default)",
+        "ask_publish = true # from hooks.ask_publish (default)",
     ];
     assert_eq!(shown, expected.map(|line| format!("namespaces.stock-prices.{line}")));
     let chat = &effective.namespaces["chat"];
