@@ -62,7 +62,7 @@ impl Reading {
     }
 
     /// The channels, in the order in which they were asked for.
-    pub fn channels(&self) -> impl Iterator<Item = &ChannelName> {
+    pub fn channels(&self) -> impl Iterator<Item = &ChannelName> + Clone {
         self.subscriptions.iter().map(|subscription| &subscription.channel)
     }
 }

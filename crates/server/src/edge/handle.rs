@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use fanfare_core::code::Code;
+use fanfare_core::name::ChannelName;
 use fanfare_core::shard::Answer;
 use fanfare_core::time::UnixMillis;
 use fanfare_protocol::native::cors::{self, AllowedOrigin};
@@ -153,9 +154,13 @@ impl Shared {
     ) -> Answered {
         let may = match &route {
             Route::Publish(publishing) => {
-                let channels = || publishing.channels.iter().flatten();
-                let may = self.access.may_publish_to_any(caller, channels(), publishing.end());
-                may.and_then(|()| self.limiter.take(&self.terms, What::Publish, sender, channels()))
+                let (channels, end) = (publishing.channels.iter().flatten(), publishing.end());
+                let may = self.access.may_publish_to_any(caller, channels.clone(), end);
+                // Who may not publish to a channel uses up nothing of what others may.
+                let theirs =
+                    |channel: &&ChannelName| self.access.may_publish(caller, channel, end).is_ok();
+                let theirs = channels.filter(theirs);
+                may.and_then(|()| self.limiter.take(&self.terms, What::Publish, sender, theirs))
             }
             Route::Remove(channels) => {
                 self.access.may_remove_any(caller, channels.iter().flatten())

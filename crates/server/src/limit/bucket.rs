@@ -6,7 +6,7 @@
 //! will be full first goes, which forgives the least.
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use super::tally::Key;
@@ -49,15 +49,9 @@ impl Buckets {
         tokens: usize,
         now: Duration,
     ) -> Result<(), Duration> {
-        let per_token = nanos(rate.per) / u64::from(rate.count.max(1));
-        let depth = nanos(burst).max(per_token);
-        let cost = per_token.saturating_mul(tokens as u64).min(depth);
+        let (cost, depth) = cost(rate, burst, tokens);
         let now = nanos(now).max(1);
-        let sets = self.sets.len() as u64;
-        let Some(set) = self.sets.get(usize::try_from(key.bits() % sets).unwrap_or(0)) else {
-            return Ok(());
-        };
-        let mut set = set.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(mut set) = self.set(key) else { return Ok(()) };
         let Some(bucket) = self.find(&mut set, key.bits(), now) else {
             return Ok(());
         };
@@ -68,6 +62,22 @@ impl Buckets {
         }
         bucket.full_at = full_at;
         Ok(())
+    }
+
+    /// Gives back what was taken at this rate, unless the bucket has been forgotten since.
+    pub(super) fn give_back(&self, key: Key, (rate, burst): (Rate, Duration), tokens: usize) {
+        let (cost, _) = cost(rate, burst, tokens);
+        let Some(mut set) = self.set(key) else { return };
+        let known = set.iter_mut().find(|bucket| bucket.key == key.bits() && bucket.full_at > 0);
+        if let Some(bucket) = known {
+            bucket.full_at = bucket.full_at.saturating_sub(cost).max(1);
+        }
+    }
+
+    /// The places that a key may have.
+    fn set(&self, key: Key) -> Option<MutexGuard<'_, [Bucket; WAYS]>> {
+        let place = usize::try_from(key.bits() % self.sets.len() as u64).unwrap_or(0);
+        Some(self.sets.get(place)?.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Buckets that were not full when another took their place.
@@ -87,6 +97,14 @@ impl Buckets {
         *fullest = Bucket { key, full_at: now };
         Some(fullest)
     }
+}
+
+/// How much later so many tokens make a bucket full, and how much later it can be full at most, in
+/// nanoseconds.
+fn cost(rate: Rate, burst: Duration, tokens: usize) -> (u64, u64) {
+    let per_token = nanos(rate.per) / u64::from(rate.count.max(1));
+    let depth = nanos(burst).max(per_token);
+    (per_token.saturating_mul(tokens as u64).min(depth), depth)
 }
 
 fn nanos(duration: Duration) -> u64 {
@@ -157,6 +175,22 @@ mod tests {
             }
             assert!((100..4_900).contains(&refused), "{refused}");
         }
+    }
+
+    #[test]
+    fn what_is_given_back_was_never_taken() {
+        let buckets = Buckets::new(64);
+        let key = Key::of_test(1);
+        buckets.take(key, (FIVE, BURST), 9, at(0)).unwrap();
+        for _ in 0..100 {
+            buckets.take(key, (FIVE, BURST), 1, at(0)).unwrap();
+            buckets.give_back(key, (FIVE, BURST), 1);
+        }
+        assert_eq!(buckets.take(key, (FIVE, BURST), 1, at(0)), Ok(()));
+        assert!(buckets.take(key, (FIVE, BURST), 1, at(0)).is_err());
+        buckets.give_back(Key::of_test(2), (FIVE, BURST), 5);
+        assert_eq!(buckets.take(Key::of_test(2), (FIVE, BURST), 10, at(0)), Ok(()), "no more");
+        assert!(buckets.take(Key::of_test(2), (FIVE, BURST), 1, at(0)).is_err());
     }
 
     #[test]

@@ -54,6 +54,41 @@ impl Sender {
     }
 }
 
+/// What is asked of one limit.
+#[derive(Debug, Clone, Copy)]
+struct Share {
+    limit: LimitKey,
+    /// None where it is not limited.
+    rate: Option<Rate>,
+    /// Whose; nobody's for who has no limits.
+    key: Option<Key>,
+    count: usize,
+}
+
+impl Share {
+    /// What somebody asks for as a user and from an address.
+    fn own(terms: &Terms, what: What, sender: &Sender, count: usize) -> [Self; 2] {
+        let (Each { address, user, .. }, limits) = (*terms.rates(what), what.limits());
+        let share = |limit, rate, key: Option<Key>| {
+            let key = key.map(|key| key.with(what as u8));
+            Self { limit, rate, key, count }
+        };
+        [share(limits.user, user, sender.user), share(limits.address, address, sender.address)]
+    }
+
+    /// One of what a channel allows; none if that is not limited.
+    fn of_channel(terms: &Terms, what: What, channel: &ChannelName) -> Option<Self> {
+        let (rate, limit) = (terms.rates(what).channel?, what.limits().channel?);
+        let key = Key::of(CHANNELS, channel.as_str()).with(what as u8);
+        Some(Self { limit, rate: Some(rate), key: Some(key), count: 1 })
+    }
+
+    /// What is told to who has to wait so long for it.
+    fn refused(&self, wait: Duration) -> Problem {
+        too_often(self.limit, self.rate, wait)
+    }
+}
+
 impl Limiter {
     /// With room for so many rates; `tally` is what connections are counted in.
     pub(crate) fn new(tracked_max: usize, tally: Arc<Tally>) -> Arc<Self> {
@@ -91,8 +126,9 @@ impl Limiter {
             return Ok(None);
         };
         self.has_room(terms.connections.address, LimitKey::AddressConnections, Some(key))?;
-        self.take_of(terms, What::Connect, terms.connect.address, (Some(key), 1))
-            .map_err(|_wait| self.count(LimitKey::AddressConnects))?;
+        let [_, share] =
+            Share::own(terms, What::Connect, &Sender { address: Some(key), user: None }, 1);
+        self.spend(terms, &share).map_err(|_wait| share.limit)?;
         Ok(Some(key))
     }
 
@@ -100,13 +136,17 @@ impl Limiter {
     ///
     /// # Errors
     /// What to tell them.
-    pub(crate) fn open<'a>(
+    pub(crate) fn open<'a, C>(
         &self,
         terms: &Terms,
         sender: &Sender,
         counted: bool,
-        channels: impl IntoIterator<Item = &'a ChannelName>,
-    ) -> Result<(), Problem> {
+        channels: C,
+    ) -> Result<(), Problem>
+    where
+        C: IntoIterator<Item = &'a ChannelName>,
+        C::IntoIter: Clone,
+    {
         // The connection itself was one more when it was accepted.
         let address = if counted { None } else { sender.address };
         let connecting = Sender { address, user: sender.user };
@@ -115,52 +155,55 @@ impl Limiter {
             .and_then(|()| self.has_room(of_user, LimitKey::UserConnections, sender.user))
             .map_err(full)?;
         self.take(terms, What::Connect, &connecting, [])?;
-        self.take(terms, What::Subscribe, sender, channels)
+        let taken = self.take(terms, What::Subscribe, sender, channels);
+        if taken.is_err() {
+            let spent = Share::own(terms, What::Connect, &connecting, 1);
+            spent.iter().for_each(|spent| self.give_back(terms, spent));
+        }
+        taken
     }
 
-    /// Whether somebody may do this to each of these channels.
+    /// Whether somebody may do this to each of these channels. Who is refused has spent nothing:
+    /// neither of their own, nor of a channel's that others want to use.
     ///
     /// # Errors
     /// What to tell them, with the time after which they may.
-    pub(crate) fn take<'a>(
+    pub(crate) fn take<'a, C>(
         &self,
         terms: &Terms,
         what: What,
         sender: &Sender,
-        channels: impl IntoIterator<Item = &'a ChannelName>,
-    ) -> Result<(), Problem> {
-        let rates = terms.rates(what);
-        let keys = what.keys();
-        let asks = rates.address.is_some() && sender.address.is_some()
-            || rates.user.is_some() && sender.user.is_some()
-            || rates.channel.is_some() && *sender != Sender::default();
-        if !asks {
-            return Ok(());
-        }
-        let limited = |key: Option<LimitKey>, rate: Option<Rate>, wait| {
-            let key = self.count(key.unwrap_or(LimitKey::AddressConnects));
-            too_often(key, rate, wait)
-        };
-        let mut count = 0;
-        for channel in channels {
-            count += 1;
-            if rates.channel.is_some() {
-                let key = Key::of(CHANNELS, channel.as_str());
-                self.take_of(terms, what, rates.channel, (Some(key), 1)).map_err(|wait| {
-                    limited(keys.channel, rates.channel, wait).about(channel, None)
-                })?;
-            }
-        }
-        if what == What::Connect {
-            count = 1;
-        }
+        channels: C,
+    ) -> Result<(), Problem>
+    where
+        C: IntoIterator<Item = &'a ChannelName>,
+        C::IntoIter: Clone,
+    {
+        let channels = channels.into_iter();
+        let count = if what == What::Connect { 1 } else { channels.clone().count() };
         if count == 0 {
             return Ok(());
         }
-        self.take_of(terms, what, rates.user, (sender.user, count))
-            .map_err(|wait| limited(keys.user, rates.user, wait))?;
-        self.take_of(terms, what, rates.address, (sender.address, count))
-            .map_err(|wait| limited(keys.address, rates.address, wait))
+        let [user, address] = Share::own(terms, what, sender, count);
+        self.spend(terms, &user).map_err(|wait| user.refused(wait))?;
+        if let Err(wait) = self.spend(terms, &address) {
+            self.give_back(terms, &user);
+            return Err(address.refused(wait));
+        }
+        // A channel has no limit for those who have none.
+        if *sender == Sender::default() {
+            return Ok(());
+        }
+        let share = |channel| Share::of_channel(terms, what, channel);
+        for (place, channel) in channels.clone().enumerate() {
+            let Some(of_channel) = share(channel) else { return Ok(()) };
+            if let Err(wait) = self.spend(terms, &of_channel) {
+                let spent = channels.take(place).filter_map(share).chain([user, address]);
+                spent.for_each(|spent| self.give_back(terms, &spent));
+                return Err(of_channel.refused(wait).about(channel, None));
+            }
+        }
+        Ok(())
     }
 
     /// How often each limit was reached.
@@ -174,18 +217,24 @@ impl Limiter {
         self.buckets.forgotten()
     }
 
-    fn take_of(
-        &self,
-        terms: &Terms,
-        what: What,
-        rate: Option<Rate>,
-        (key, count): (Option<Key>, usize),
-    ) -> Result<(), Duration> {
-        let Some((rate, key)) = rate.zip(key) else {
+    /// Spends what somebody asks for.
+    ///
+    /// # Errors
+    /// There is not so much. Says how long it takes until there is.
+    fn spend(&self, terms: &Terms, share: &Share) -> Result<(), Duration> {
+        let Some((rate, key)) = share.rate.zip(share.key) else {
             return Ok(());
         };
-        let key = key.with(what as u8);
-        self.buckets.take(key, (rate, terms.burst), count, self.began.elapsed())
+        let now = self.began.elapsed();
+        let taken = self.buckets.take(key, (rate, terms.burst), share.count, now);
+        taken.inspect_err(|_wait| self.count(share.limit))
+    }
+
+    /// Gives back what has just been spent.
+    fn give_back(&self, terms: &Terms, share: &Share) {
+        if let Some((rate, key)) = share.rate.zip(share.key) {
+            self.buckets.give_back(key, (rate, terms.burst), share.count);
+        }
     }
 
     fn has_room(
@@ -195,13 +244,16 @@ impl Limiter {
         key: Option<Key>,
     ) -> Result<(), LimitKey> {
         match max.zip(key) {
-            Some((max, key)) if self.tally.count(key) >= max => Err(self.count(limit)),
+            Some((max, key)) if self.tally.count(key) >= max => {
+                self.count(limit);
+                Err(limit)
+            }
             _ => Ok(()),
         }
     }
 
     /// Counts that a limit was reached, and says so in the log once a minute.
-    fn count(&self, limit: LimitKey) -> LimitKey {
+    fn count(&self, limit: LimitKey) {
         self.limited[limit as usize].fetch_add(1, Ordering::Relaxed);
         let told = &self.told[limit as usize];
         let now = self.began.elapsed().as_secs() + TELL_EVERY_SECONDS;
@@ -210,7 +262,6 @@ impl Limiter {
         if due && told.compare_exchange(before, now, Ordering::Relaxed, Ordering::Relaxed).is_ok() {
             tracing::warn!(key = limit.name(), "a limit was reached: who is over it is refused");
         }
-        limit
     }
 }
 

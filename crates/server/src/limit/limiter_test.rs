@@ -109,11 +109,39 @@ fn rates_hold_for_address_user_and_channel() {
     assert_eq!(take(What::Subscribe, &anna, &["x", "y", "z"]), Ok(()));
     assert_eq!(take(What::Subscribe, &bert, &["x"]), Ok(()));
     let full = limited("subscribe_rate_per_channel", Some("x"));
-    assert_eq!(take(What::Subscribe, &bert, &["x"]), full);
+    assert_eq!(take(What::Subscribe, &bert, &["x"]), full.clone());
     assert_eq!(take(What::Subscribe, &anna, &["v", "w"]), limited("subscribe_rate_per_user", None));
+    for _ in 0..100 {
+        // What is refused costs nothing: not the channels before the one that is full, nor whoever
+        // asked.
+        assert_eq!(take(What::Subscribe, &bert, &["u", "x"]), full.clone());
+    }
+    assert_eq!(take(What::Subscribe, &bert, &["t", "u"]), Ok(()));
     for _ in 0..100 {
         assert_eq!(take(What::Subscribe, &Sender::default(), &["x"]), Ok(()), "nobody is limited");
         let unlimited = limiter.take(&Terms::default(), What::Publish, &anna, &channels(&["a"]));
         assert_eq!(unlimited, Ok(()));
+    }
+}
+
+#[test]
+fn a_stranger_over_their_own_limit_takes_nothing_of_a_channel() {
+    let (limiter, _tally) = limiter();
+    let terms = Terms {
+        publish: Each {
+            address: terms().publish.user,
+            user: None,
+            channel: terms().publish.address,
+        },
+        ..terms()
+    };
+    let news = channels(&["news"]);
+    let publish =
+        |address: &str| limiter.take(&terms, What::Publish, &sender(address, None), &news);
+    for turn in 0..50 {
+        assert_eq!(publish("192.0.2.1").is_ok(), turn < 2);
+    }
+    for address in ["192.0.2.2", "192.0.2.3", "192.0.2.4"] {
+        assert_eq!(publish(address), Ok(()), "two of five are taken");
     }
 }

@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use super::address::Proxies;
 pub(crate) use crate::config::quantity::Rate;
+use crate::config::table::Key;
+use crate::config::trust;
 
 /// Limits for an address, a user and a channel; none where nothing is limited.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,28 +49,28 @@ pub(crate) enum What {
     Publish,
 }
 
-/// A limit that can be reached, by its key in the configuration.
+/// A limit that can be reached; each has a key in the configuration.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum LimitKey {
-    /// `limits.connections_per_address_max`
+    /// Connections of an address at one time.
     AddressConnections,
-    /// `limits.connections_per_user_max`
+    /// Connections of a user at one time.
     UserConnections,
-    /// `limits.connect_rate_per_address`
+    /// New connections of an address.
     AddressConnects,
-    /// `limits.connect_rate_per_user`
+    /// New connections of a user.
     UserConnects,
-    /// `limits.subscribe_rate_per_address`
+    /// Channels that an address begins to read.
     AddressSubscribes,
-    /// `limits.subscribe_rate_per_user`
+    /// Channels that a user begins to read.
     UserSubscribes,
-    /// `limits.subscribe_rate_per_channel`
+    /// Readers that a channel gets.
     ChannelSubscribes,
-    /// `limits.publish_rate_per_address`
+    /// Publications of an address.
     AddressPublishes,
-    /// `limits.publish_rate_per_user`
+    /// Publications of a user.
     UserPublishes,
-    /// `limits.publish_rate_per_channel`
+    /// Publications to a channel.
     ChannelPublishes,
 }
 
@@ -87,20 +89,21 @@ impl LimitKey {
         Self::ChannelPublishes,
     ];
 
-    /// The key.
+    /// What the configuration calls it.
     pub(crate) fn name(self) -> &'static str {
-        match self {
-            Self::AddressConnections => "limits.connections_per_address_max",
-            Self::UserConnections => "limits.connections_per_user_max",
-            Self::AddressConnects => "limits.connect_rate_per_address",
-            Self::UserConnects => "limits.connect_rate_per_user",
-            Self::AddressSubscribes => "limits.subscribe_rate_per_address",
-            Self::UserSubscribes => "limits.subscribe_rate_per_user",
-            Self::ChannelSubscribes => "limits.subscribe_rate_per_channel",
-            Self::AddressPublishes => "limits.publish_rate_per_address",
-            Self::UserPublishes => "limits.publish_rate_per_user",
-            Self::ChannelPublishes => "limits.publish_rate_per_channel",
-        }
+        let key: &Key = match self {
+            Self::AddressConnections => &trust::CONNECTIONS_PER_ADDRESS_MAX,
+            Self::UserConnections => &trust::CONNECTIONS_PER_USER_MAX,
+            Self::AddressConnects => &trust::CONNECT_RATE_PER_ADDRESS,
+            Self::UserConnects => &trust::CONNECT_RATE_PER_USER,
+            Self::AddressSubscribes => &trust::SUBSCRIBE_RATE_PER_ADDRESS,
+            Self::UserSubscribes => &trust::SUBSCRIBE_RATE_PER_USER,
+            Self::ChannelSubscribes => &trust::SUBSCRIBE_RATE_PER_CHANNEL,
+            Self::AddressPublishes => &trust::PUBLISH_RATE_PER_ADDRESS,
+            Self::UserPublishes => &trust::PUBLISH_RATE_PER_USER,
+            Self::ChannelPublishes => &trust::PUBLISH_RATE_PER_CHANNEL,
+        };
+        key.name
     }
 
     /// Whether it counts for an address.
@@ -115,23 +118,35 @@ impl LimitKey {
     }
 }
 
+/// The limits that something limited by rate can reach.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Limits {
+    pub(super) address: LimitKey,
+    pub(super) user: LimitKey,
+    /// None for what is done to no channel.
+    pub(super) channel: Option<LimitKey>,
+}
+
 impl What {
     /// The limits that it can reach.
-    pub(super) fn keys(self) -> Each<LimitKey> {
-        let (address, user, channel) = match self {
-            Self::Connect => (LimitKey::AddressConnects, LimitKey::UserConnects, None),
-            Self::Subscribe => (
-                LimitKey::AddressSubscribes,
-                LimitKey::UserSubscribes,
-                Some(LimitKey::ChannelSubscribes),
-            ),
-            Self::Publish => (
-                LimitKey::AddressPublishes,
-                LimitKey::UserPublishes,
-                Some(LimitKey::ChannelPublishes),
-            ),
-        };
-        Each { address: Some(address), user: Some(user), channel }
+    pub(super) fn limits(self) -> Limits {
+        match self {
+            Self::Connect => Limits {
+                address: LimitKey::AddressConnects,
+                user: LimitKey::UserConnects,
+                channel: None,
+            },
+            Self::Subscribe => Limits {
+                address: LimitKey::AddressSubscribes,
+                user: LimitKey::UserSubscribes,
+                channel: Some(LimitKey::ChannelSubscribes),
+            },
+            Self::Publish => Limits {
+                address: LimitKey::AddressPublishes,
+                user: LimitKey::UserPublishes,
+                channel: Some(LimitKey::ChannelPublishes),
+            },
+        }
     }
 }
 
