@@ -28,8 +28,15 @@ mod tunnel_tests;
 
 pub(crate) use tunnel::{Outward, Tunnel, TunnelEnd, tunnel};
 
-/// Bytes of frames that a pipe holds before it is full; one frame always fits into an empty pipe.
+/// Bytes of frames, with their places in the pipe, that it holds before it is full; one frame always
+/// fits into an empty pipe.
 pub(crate) const PIPE_BYTES: usize = 32 * 1024;
+
+/// Bytes that an item takes beside its frame: of small frames, most of it.
+const ITEM_BYTES: usize = size_of::<PipeItem>();
+
+/// Items that a pipe has room for while it is empty, however many it once held.
+const ITEMS_KEPT: usize = 16;
 
 /// What a reader on the edge gets, in the order of its stream.
 #[derive(Debug)]
@@ -141,11 +148,12 @@ impl PipeWriter {
         after: Option<CursorEntry>,
     ) -> Result<(), Bytes> {
         let mut state = self.shared.lock();
-        if state.bytes > 0 && state.bytes + body.len() > PIPE_BYTES {
+        let bytes = ITEM_BYTES + body.len();
+        if state.bytes > 0 && state.bytes + bytes > PIPE_BYTES {
             state.wants_room = true;
             return Err(body);
         }
-        state.bytes += body.len();
+        state.bytes += bytes;
         state.items.push_back(PipeItem::Frame { body, sum, after });
         drop(state);
         self.shared.filled.notify_one();
@@ -205,8 +213,11 @@ impl PipeReader {
             return if state.writer_gone { Ok(None) } else { Err(Empty) };
         };
         match &item {
-            PipeItem::Frame { body, .. } => state.taken += body.len(),
+            PipeItem::Frame { body, .. } => state.taken += ITEM_BYTES + body.len(),
             _ => state.words -= 1,
+        }
+        if state.items.is_empty() {
+            state.items.shrink_to(ITEMS_KEPT);
         }
         Ok(Some(item))
     }

@@ -9,7 +9,7 @@ use fanfare_core::shard::ConnectionId;
 use fanfare_protocol::native::packing::GzipSum;
 use tokio::time::timeout;
 
-use super::{PIPE_BYTES, PipeItem, PipeReader, PipeWriter, pipe};
+use super::{ITEM_BYTES, ITEMS_KEPT, PIPE_BYTES, PipeItem, PipeReader, PipeWriter, pipe};
 use crate::node::{Letter, Mailbox, ShardWaker};
 
 const DEADLINE: Duration = Duration::from_secs(5);
@@ -45,7 +45,7 @@ async fn frame(reader: &PipeReader) -> Bytes {
 async fn a_full_pipe_hands_back_and_says_when_there_is_room() {
     let (bench, writer, reader) = bench();
     assert!(writer.bind(CONNECTION));
-    let half = Bytes::from(vec![1; PIPE_BYTES / 2]);
+    let half = Bytes::from(vec![1; PIPE_BYTES / 2 - ITEM_BYTES]);
     writer.push_frame(half.clone(), GzipSum::default(), None).unwrap();
     writer.push_frame(half.clone(), GzipSum::default(), None).unwrap();
     let back = writer.push_frame(Bytes::from_static(b"x"), GzipSum::default(), None);
@@ -85,6 +85,25 @@ async fn one_frame_of_any_size_goes_through_an_empty_pipe() {
     writer.push_frame(large.clone(), GzipSum::default(), None).unwrap();
     assert!(writer.push_frame(Bytes::from_static(b"x"), GzipSum::default(), None).is_err());
     assert_eq!(frame(&reader).await.len(), large.len());
+}
+
+#[tokio::test]
+async fn many_small_frames_hold_no_more_than_a_few_large_ones() {
+    let (_bench, writer, reader) = bench();
+    let frame = |body| writer.push_frame(Bytes::from_static(body), GzipSum::default(), None);
+    let mut count = 0;
+    while frame(b"x").is_ok() {
+        count += 1;
+    }
+    assert!(count * ITEM_BYTES <= PIPE_BYTES, "{count}");
+    assert!(count > PIPE_BYTES / ITEM_BYTES / 2, "{count}");
+    for _ in 0..count {
+        next(&reader).await.unwrap();
+    }
+    assert!(
+        reader.shared.lock().items.capacity() <= 2 * ITEMS_KEPT,
+        "room for a flood is not kept"
+    );
 }
 
 #[tokio::test]

@@ -5,7 +5,6 @@
 //! over HTTP/1.1 and HTTP/2. Each direction holds [`TUNNEL_BYTES`] at most, and of each kind of
 //! letter at most one is on its way.
 
-use std::collections::VecDeque;
 use std::io::{self, Read, Write};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -60,8 +59,7 @@ struct State {
     wants_room: bool,
     /// Nothing more will be sent.
     shut: bool,
-    inward: VecDeque<Bytes>,
-    inward_bytes: usize,
+    inward: BytesMut,
     /// The shard knows that there is something to read.
     told: bool,
     /// Nothing more will come.
@@ -132,28 +130,18 @@ impl Write for Tunnel {
 impl Read for Tunnel {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let mut state = self.shared.lock();
-        let mut filled = 0;
-        while let Some(rest) = buffer.get_mut(filled..).filter(|rest| !rest.is_empty())
-            && let Some(part) = state.inward.front_mut()
-        {
-            let length = part.len().min(rest.len());
-            part.copy_to_slice(rest.get_mut(..length).unwrap_or_default());
-            if part.is_empty() {
-                state.inward.pop_front();
-            }
-            filled += length;
-        }
-        state.inward_bytes = state.inward_bytes.saturating_sub(filled);
+        let length = state.inward.len().min(buffer.len());
+        state.inward.copy_to_slice(buffer.get_mut(..length).unwrap_or_default());
         if state.inward.is_empty() {
             state.told = false;
-            // What a crowd has sent at once is not kept for ever.
-            state.inward = VecDeque::new();
+            // What a client has sent at once is not room that is kept for ever.
+            state.inward = BytesMut::new();
         }
         let (ended, empty) = (state.ended, state.inward.is_empty());
         drop(state);
-        if filled > 0 {
+        if length > 0 {
             self.shared.emptied.notify_one();
-            return Ok(filled);
+            return Ok(length);
         }
         if ended && empty { Ok(0) } else { Err(io::ErrorKind::WouldBlock.into()) }
     }
@@ -229,17 +217,17 @@ impl TunnelEnd {
     }
 
     /// Says whether the shard took it; none if there is no room for it now.
-    fn put(&self, bytes: &[u8]) -> Option<bool> {
+    pub(super) fn put(&self, bytes: &[u8]) -> Option<bool> {
         let mut state = self.shared.lock();
         if state.shard_gone {
             return Some(false);
         }
-        let room = TUNNEL_BYTES.saturating_sub(state.inward_bytes);
+        let room = TUNNEL_BYTES.saturating_sub(state.inward.len());
         if room < bytes.len() && !state.inward.is_empty() {
             return None;
         }
-        state.inward_bytes += bytes.len();
-        state.inward.push_back(Bytes::copy_from_slice(bytes));
+        // Together, since a client may send a byte at a time.
+        state.inward.extend_from_slice(bytes);
         if !std::mem::replace(&mut state.told, true) {
             self.tell(state.connection);
         }

@@ -91,6 +91,20 @@ async fn who_sends_more_than_is_read_waits() {
 }
 
 #[tokio::test]
+async fn what_comes_a_byte_at_a_time_holds_no_more_than_what_comes_at_once() {
+    let (mut shard, edge, _letters, _poll) = bound();
+    let counted = allocation_counter::measure(|| {
+        for _ in 0..TUNNEL_BYTES {
+            assert_eq!(edge.put(b"x"), Some(true));
+        }
+    });
+    assert!(counted.bytes_current <= 2 * TUNNEL_BYTES as i64, "{counted:?}");
+    assert_eq!(edge.put(b"x"), None, "it is full");
+    let mut all = vec![0; 2 * TUNNEL_BYTES];
+    assert_eq!(shard.read(&mut all).unwrap(), TUNNEL_BYTES);
+}
+
+#[tokio::test]
 async fn a_shard_is_told_when_the_edge_is_gone() {
     let (mut shard, edge, letters, _poll) = bound();
     drop(edge);
