@@ -102,16 +102,17 @@ impl EventLoop {
     }
 
     /// A change that can begin; none if nobody waits for it any more, or its stream has not taken
-    /// what it was told before: a reader that does not read could be told gaps without end.
+    /// what it was told before: a reader that does not read could be told gaps without end, and that
+    /// its credentials expire as often as it renews them.
     fn ready(&mut self, change: Change) -> Option<Changing> {
-        let Change { connection, wanted, outcome, .. } = self.renewed(change)?;
-        if outcome.is_closed() {
+        if change.outcome.is_closed() {
             return None;
         }
-        if self.sockets.slab.find(connection).is_none_or(Connection::holds_words) {
-            refuse(outcome, Code::Overloaded);
+        if self.sockets.slab.find(change.connection).is_none_or(Connection::holds_words) {
+            refuse(change.outcome, Code::Overloaded);
             return None;
         }
+        let Change { wanted, outcome, .. } = self.renewed(change)?;
         Some(Changing {
             results: Vec::with_capacity(wanted.len()),
             left: wanted.into_iter(),

@@ -17,7 +17,8 @@ use fanfare_protocol::native::problem::Problem;
 use tokio::sync::oneshot;
 
 use super::{PATIENCE, Running, Wishes};
-use crate::auth::{Credentials, Identity};
+use crate::auth::tests::Rules;
+use crate::auth::{Caller, Credentials, Identity};
 use crate::node::Letter;
 use crate::pipe::{PipeItem, PipeReader, pipe};
 use crate::shard::{Alteration, Answerer, Change};
@@ -91,12 +92,24 @@ impl<'a> Stream<'a> {
     }
 
     fn change(&self, wanted: Vec<Alteration>) -> Told {
+        self.ask(None, wanted)
+    }
+
+    /// Shows credentials that are none of the server's.
+    fn renew(&self) -> Told {
+        let authorization = Some(&b"Bearer wrong"[..]);
+        let credentials = Credentials { authorization, ..Credentials::default() };
+        let guarded = crate::auth::tests::keyed(Rules::default(), []);
+        self.ask(Some(guarded.caller(credentials, 0)), Vec::new())
+    }
+
+    fn ask(&self, renewed: Option<Caller>, wanted: Vec<Alteration>) -> Told {
         let (outcome, told) = oneshot::channel();
         let change = Change {
             connection: self.connection,
             secret: SECRET,
             asker: nobody(),
-            renewed: None,
+            renewed,
             wanted,
             outcome,
         };
@@ -127,6 +140,16 @@ fn a_stream_that_is_still_opening_has_no_session_yet() {
     assert_eq!(words(stream.change(vec![add("b")])), Err(Code::SessionGone));
     let stream = stream.opened();
     assert_eq!(words(stream.change(Vec::new())), Ok(Vec::new()));
+}
+
+#[test]
+fn who_does_not_read_renews_nothing() {
+    let running = Running::start(&asking());
+    let mut stream = Stream::open(&running);
+    stream.answer(Verdict::Allowed);
+    assert_eq!(words(stream.renew()), Err(Code::Overloaded), "its opening waits to be taken");
+    assert!(matches!(wait(stream.pipe.next()), Some(PipeItem::Opened { .. })));
+    assert_eq!(words(stream.renew()), Err(Code::Unauthorized), "they are looked at now");
 }
 
 #[test]
