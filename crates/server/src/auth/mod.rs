@@ -33,7 +33,7 @@ pub(crate) use key::PublisherKey;
 use caller::{Mistake, Standing};
 use grant::{Right, Rights};
 use key::Keys;
-use token::{Tokens, is_token};
+use token::{KEYS_WITHIN, Tokens, is_token};
 
 #[cfg(test)]
 pub(crate) mod tests;
@@ -177,8 +177,8 @@ impl Access {
         Caller { standing }
     }
 
-    /// The same, for who can wait: while the keys of a token's issuer are being fetched, it is waited
-    /// for them once.
+    /// Who sent a request with this head, for who can wait: while the keys of the token's issuer are
+    /// being fetched, it is waited for them.
     pub(crate) async fn sender_in_time(
         &self,
         head: &Head<'_>,
@@ -188,12 +188,15 @@ impl Access {
         let Some(tokens) = &self.tokens else { return self.caller(credentials, now()) };
         // Before the first look, so that no round is missed in between.
         let mut rounds = tokens.rounds();
-        let caller = self.caller(credentials, now());
-        if !caller.may_pass_soon() {
-            return caller;
-        }
-        tokens.keys_fetched(&mut rounds).await;
-        self.caller(credentials, now())
+        let mut caller = self.caller(credentials, now());
+        let waiting = async {
+            // A round may have been another issuer's.
+            while caller.may_pass_soon() && rounds.changed().await.is_ok() {
+                caller = self.caller(credentials, now());
+            }
+        };
+        let _late = tokio::time::timeout(KEYS_WITHIN, waiting).await;
+        caller
     }
 
     /// Whether the caller may read a channel, from the past on as well.

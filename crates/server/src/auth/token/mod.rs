@@ -200,11 +200,6 @@ impl Tokens {
         })
     }
 
-    /// Waits until keys have been fetched again, or as long as is worth it.
-    pub(crate) async fn keys_fetched(&self, rounds: &mut watch::Receiver<u64>) {
-        let _late = tokio::time::timeout(KEYS_WITHIN, rounds.changed()).await;
-    }
-
     /// The rounds of fetching from now on.
     pub(crate) fn rounds(&self) -> watch::Receiver<u64> {
         self.rounds.subscribe()
@@ -251,4 +246,4 @@ fn hash(token: &[u8]) -> TokenHash {
 }
 
 /// How long somebody whose token names an unknown key waits for keys to be fetched.
-const KEYS_WITHIN: Duration = Duration::from_secs(3);
+pub(super) const KEYS_WITHIN: Duration = Duration::from_secs(3);

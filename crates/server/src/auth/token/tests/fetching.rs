@@ -4,15 +4,18 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use fanfare_protocol::native::head::{Head, Version};
 use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
+use tokio::sync::Notify;
 use tokio::time::timeout;
 use tokio_util::task::TaskTracker;
 
 use super::super::algorithm::{Algorithm, KeyKind};
 use super::super::{Tokens, fetch};
 use super::{NOW_SECONDS, Pair, issuer, taking};
+use crate::auth::tests::Rules;
 use crate::edge::{drain, unix_millis};
 
 /// Answers one request after the other, with what `answer` says for its number; counts them.
@@ -31,6 +34,21 @@ async fn serve(answer: impl Fn(usize) -> String + Send + 'static) -> (String, Ar
         }
     });
     (url, count)
+}
+
+/// Answers one request, when it is told to.
+async fn serve_once(ready: &Arc<Notify>, answer: String) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/keys", listener.local_addr().unwrap());
+    let ready = Arc::clone(ready);
+    TaskTracker::new().spawn(async move {
+        let (mut socket, _) = listener.accept().await.unwrap();
+        let _read = socket.read(&mut [0; 4096]).await;
+        ready.notified().await;
+        socket.write_all(answer.as_bytes()).await.unwrap();
+        let _gone = socket.shutdown().await;
+    });
+    url
 }
 
 fn answer(status: &str, headers: &str, body: &str) -> String {
@@ -99,6 +117,39 @@ async fn a_new_key_is_fetched_when_it_is_first_used_and_old_ones_stay_when_that_
     let (name, age, outcomes) = tokens.fetched(unix_millis()).next().unwrap();
     assert_eq!((name, outcomes), ("app", [2, 1]));
     assert!(age.unwrap() < 60);
+}
+
+#[tokio::test]
+async fn who_waits_for_the_keys_of_one_issuer_is_not_refused_when_those_of_another_have_come() {
+    let (quick, slow) = (Pair::new(KeyKind::P256), Pair::new(KeyKind::P256));
+    let (theirs, ours) = (keys(&[(&quick, "k")]), keys(&[(&slow, "k")]));
+    let (quick_url, _) = serve(move |_| answer("200 OK", "", &theirs)).await;
+    let ready = Arc::new(Notify::new());
+    let slow_url = serve_once(&ready, answer("200 OK", "", &ours)).await;
+    let fetched = |name: &str, url: String| super::IssuerParts {
+        name: name.to_owned(),
+        issuer: Some(name.to_owned()),
+        url: Some(url),
+        ..issuer(super::KeySet::default())
+    };
+    let tokens = Arc::new(taking([fetched("quick", quick_url), fetched("slow", slow_url)]));
+    let access = crate::auth::tests::keyed(Rules::default(), []);
+    let access = access.with_tokens(Some(Arc::clone(&tokens)));
+    let claims = json!({"iss": "slow", "sub": "ada", "exp": NOW_SECONDS * 2}).to_string();
+    let token = slow.signing.token(Algorithm::Es256, Some("k"), &claims).unwrap();
+    let authorization = format!("Bearer {token}");
+    let headers = [("authorization", authorization.as_bytes())];
+    let head = Head::new("GET", "/c/a", Version::Http11, &headers);
+    let mut rounds = tokens.rounds();
+    let (_switch, drain) = drain();
+    fetch::start(&tokens, &drain, &TaskTracker::new());
+    let asking = access.sender_in_time(&head, unix_millis);
+    let helping = async {
+        round(&mut rounds).await;
+        ready.notify_one();
+    };
+    let (caller, ()) = tokio::join!(asking, helping);
+    assert_eq!(caller.user().map(|user| &**user), Some("slow:ada"));
 }
 
 #[tokio::test]
