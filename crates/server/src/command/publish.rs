@@ -15,7 +15,6 @@ use super::client::frame;
 use super::client::http::{Connection, Question, whole};
 use super::client::target::{Target, TargetFlags};
 use super::{duration, output, runtime};
-use crate::config::environment;
 use crate::exit::Exit;
 
 /// What stands for the running number, which begins at 1.
@@ -63,9 +62,6 @@ pub(crate) struct Flags {
     /// The payload is JSON: short for --content-type application/json.
     #[arg(long)]
     json: bool,
-    /// The publisher's key [default: $FANFARE_KEY].
-    #[arg(long, value_name = "KEY")]
-    publisher_key: Option<String>,
     #[command(flatten)]
     target: TargetFlags,
 }
@@ -93,7 +89,7 @@ pub(crate) fn run(flags: &Flags) -> Result<Exit> {
 }
 
 async fn publish_all(flags: &Flags, target: Target) -> Result<Exit> {
-    let mut publisher = Publisher::new(flags, target);
+    let mut publisher = Publisher { flags, target, connection: None };
     match repeated(flags)? {
         Some(payload) => publish_repeatedly(flags, &mut publisher, payload).await?,
         None => publish_lines(flags, &mut publisher).await?,
@@ -171,7 +167,6 @@ fn numbered(text: &str, number: u64) -> String {
 struct Publisher<'a> {
     flags: &'a Flags,
     target: Target,
-    publisher_key: Option<String>,
     connection: Option<Connection>,
 }
 
@@ -184,14 +179,7 @@ struct Published {
     duplicate: bool,
 }
 
-impl<'a> Publisher<'a> {
-    fn new(flags: &'a Flags, target: Target) -> Self {
-        let publisher_key = flags.publisher_key.clone();
-        let publisher_key =
-            publisher_key.or_else(|| environment::client_variable(environment::KEY));
-        Self { flags, target, publisher_key, connection: None }
-    }
-
+impl Publisher<'_> {
     /// Publishes one message. With an idempotency key, a connection that breaks before the answer
     /// is no failure: the same is sent once more, and counts once.
     async fn publish(&mut self, payload: Bytes, number: u64) -> Result<()> {
@@ -224,7 +212,6 @@ impl<'a> Publisher<'a> {
             method: Method::POST,
             path: self.target.path(channel, &[("end", "1".to_owned())]),
             headers: Vec::new(),
-            key: self.publisher_key.clone(),
             body: Bytes::new(),
             patience: Duration::ZERO,
         };
@@ -275,7 +262,6 @@ impl<'a> Publisher<'a> {
             method: Method::POST,
             path: self.target.path(std::slice::from_ref(&flags.channel), &query),
             headers: content_type.map(|value| ("content-type", value)).into_iter().collect(),
-            key: self.publisher_key.clone(),
             body: payload,
             patience: Duration::ZERO,
         }

@@ -82,6 +82,7 @@ fn flags_win_over_the_environment_and_that_over_the_file() {
         ("FANFARE_LIMITS__HANDSHAKES_MAX", ""),
         ("FANFARE_ORIGINS", "https://a, https://b"),
         ("FANFARE_URL", "http://x"),
+        ("FANFARE_TOKEN", "t"),
         ("FANFARE_KEY", "k"),
     ]))
     .unwrap();

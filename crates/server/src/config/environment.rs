@@ -10,7 +10,9 @@ use super::table::{Key, Kind};
 
 /// The server that client commands talk to, when no `--url` says otherwise.
 pub(crate) const URL: &str = "FANFARE_URL";
-/// The publisher key of client commands, when no `--publisher-key` says otherwise.
+/// The token that client commands show, when no `--token` or `--token-file` says otherwise.
+pub(crate) const TOKEN: &str = "FANFARE_TOKEN";
+/// The key that they show, when there is no token either.
 pub(crate) const KEY: &str = "FANFARE_KEY";
 
 /// The variables of this process whose names start with `FANFARE_`, by name. Bytes that are not
@@ -26,7 +28,7 @@ pub(crate) fn variables() -> Vec<(String, String)> {
     variables
 }
 
-/// The value of [`URL`] or [`KEY`], if it is set and not empty.
+/// The value of [`URL`], [`TOKEN`] or [`KEY`], if it is set and not empty.
 pub(crate) fn client_variable(name: &str) -> Option<String> {
     let (_, value) = variables().into_iter().find(|(known, _)| known == name)?;
     (!value.is_empty()).then_some(value)
@@ -36,13 +38,13 @@ pub(crate) fn client_variable(name: &str) -> Option<String> {
 ///
 /// # Errors
 ///
-/// Every variable that is no key and neither [`URL`] nor [`KEY`], and every namespace that cannot be
+/// Every variable that is no key and none of those for client commands, and every namespace that cannot be
 /// called that.
 pub(crate) fn read(variables: &[(String, String)]) -> Result<Source, Mistakes> {
     let mut source = Source::default();
     let mut mistakes = Vec::new();
     for (name, value) in variables {
-        if name == URL || name == KEY {
+        if [URL, TOKEN, KEY].contains(&name.as_str()) {
             continue;
         }
         match find(name) {

@@ -21,6 +21,7 @@ use tokio::time::timeout;
 use tokio_io_timeout::TimeoutStream;
 use tokio_rustls::client::TlsStream;
 
+use super::credential::Credential;
 use super::failure::Failure;
 use super::target::Target;
 use crate::tls::Connector;
@@ -37,6 +38,8 @@ const ANSWER_BYTES_MAX: usize = 256 << 20;
 #[derive(Debug)]
 pub(crate) struct Connection {
     authority: String,
+    /// What is shown with each question.
+    credential: Option<Credential>,
     sender: SendRequest<Full<Bytes>>,
     /// Owns the task that moves bytes; dropping it closes the connection.
     _driver: JoinSet<()>,
@@ -71,7 +74,8 @@ impl Connection {
             // Whoever waits for the answer is told of the same error.
             let _told = connection.with_upgrades().await;
         });
-        Ok(Self { authority: target.authority.clone(), sender, _driver: driver })
+        let (authority, credential) = (target.authority.clone(), target.credential.clone());
+        Ok(Self { authority, credential, sender, _driver: driver })
     }
 
     /// Whether another question can be asked on this connection.
@@ -86,7 +90,7 @@ impl Connection {
     /// [`Failure::Lost`], or [`Failure::Refused`] with the server's own words for every status but
     /// 2xx and 101.
     pub(crate) async fn ask(&mut self, question: Question) -> Result<Response<Incoming>, Failure> {
-        let request = question.request(&self.authority)?;
+        let request = question.request(&self.authority, self.credential.as_ref())?;
         let answer = timeout(ANSWER_TIMEOUT + question.patience, self.sender.send_request(request))
             .await
             .map_err(|_elapsed| Failure::Lost("no answer in time".to_owned()))?
@@ -109,8 +113,6 @@ pub(crate) struct Question {
     pub(crate) path: String,
     /// Headers beside `Host`.
     pub(crate) headers: Vec<(&'static str, String)>,
-    /// The publisher's key.
-    pub(crate) key: Option<String>,
     /// Body.
     pub(crate) body: Bytes,
     /// How much longer than usual the answer may take.
@@ -124,20 +126,23 @@ impl Question {
             method: Method::GET,
             path,
             headers: Vec::new(),
-            key: None,
             body: Bytes::new(),
             patience: Duration::ZERO,
         }
     }
 
-    fn request(&self, authority: &str) -> Result<Request<Full<Bytes>>, Failure> {
+    fn request(
+        &self,
+        authority: &str,
+        credential: Option<&Credential>,
+    ) -> Result<Request<Full<Bytes>>, Failure> {
         let mut builder: Builder =
             Request::builder().method(&self.method).uri(&self.path).header(HOST, authority);
         for (name, value) in &self.headers {
             builder = builder.header(*name, value);
         }
-        if let Some(key) = &self.key {
-            builder = builder.header(AUTHORIZATION, bearer(key)?);
+        if let Some(credential) = credential {
+            builder = builder.header(AUTHORIZATION, credential.header()?);
         }
         builder
             .body(Full::new(self.body.clone()))
@@ -242,13 +247,6 @@ async fn refusal(answer: Response<Incoming>) -> Failure {
 fn seconds(header: Option<&HeaderValue>) -> Option<Duration> {
     let seconds: u64 = header?.to_str().ok()?.trim().parse().ok()?;
     Some(Duration::from_secs(seconds.min(60)))
-}
-
-fn bearer(key: &str) -> Result<HeaderValue, Failure> {
-    let mut value = HeaderValue::from_str(&format!("Bearer {key}"))
-        .map_err(|_unsendable| Failure::Usage("the key cannot be sent in a header".to_owned()))?;
-    value.set_sensitive(true);
-    Ok(value)
 }
 
 /// A broken connection in the words of whatever broke it.

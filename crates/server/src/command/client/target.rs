@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use hyper::Uri;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
+use super::credential::{Credential, CredentialFlags};
 use super::failure::Failure;
 use crate::config::environment;
 use crate::tls::Trust;
@@ -14,7 +15,7 @@ const URL_DEFAULT: &str = "http://127.0.0.1:8300";
 /// What stands unescaped in a query value.
 const QUERY: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
 
-/// The flag of every command that talks to a server.
+/// The flags of every command that talks to a server.
 #[derive(Debug, clap::Args)]
 pub(crate) struct TargetFlags {
     /// The server [default: $FANFARE_URL, else http://127.0.0.1:8300].
@@ -24,6 +25,8 @@ pub(crate) struct TargetFlags {
     /// [default: those that the system believes].
     #[arg(long, value_name = "FILE")]
     ca: Option<PathBuf>,
+    #[command(flatten)]
+    credential: CredentialFlags,
 }
 
 /// A server.
@@ -40,6 +43,8 @@ pub(crate) struct Target {
     prefix: String,
     /// For `https`: whose certificates are believed.
     pub(crate) trust: Option<Trust>,
+    /// What shows who asks.
+    pub(crate) credential: Option<Credential>,
 }
 
 impl TargetFlags {
@@ -51,6 +56,7 @@ impl TargetFlags {
     pub(crate) fn target(&self) -> Result<Target, Failure> {
         let url = self.url.clone().or_else(|| environment::client_variable(environment::URL));
         let mut target = Target::read(url.as_deref().unwrap_or(URL_DEFAULT))?;
+        target.credential = self.credential.credential();
         match (&self.ca, &mut target.trust) {
             (None, _) => {}
             (Some(file), Some(trust)) => *trust = Trust::File(file.clone()),
@@ -89,6 +95,7 @@ impl Target {
             authority: authority.as_str().to_owned(),
             prefix: uri.path().trim_end_matches('/').to_owned(),
             trust,
+            credential: None,
         })
     }
 

@@ -1,5 +1,6 @@
 //! Tokens and keys as their holders meet them: made by the command, shown to a server, explained.
 
+mod commands;
 mod keys;
 mod rotation;
 
