@@ -7,10 +7,12 @@ use anyhow::Result;
 use super::output;
 use super::serve::Lacks;
 use crate::config::machine;
+use crate::config::mistake::Mistakes;
 use crate::config::settings::{Mode, Settings};
 use crate::config::source::Source;
 use crate::config::{FILE, Sources};
 use crate::exit::Exit;
+use crate::serve;
 
 /// What `check` takes.
 #[derive(Debug, clap::Args)]
@@ -23,8 +25,8 @@ pub(crate) struct Flags {
     config: Option<PathBuf>,
 }
 
-/// Prints `OK` and the file's name; the environment is checked with it. The limit on open files is
-/// not, since the server may run elsewhere.
+/// Prints `OK` and the file's name; the environment and the files that are named are checked with it.
+/// The limit on open files is not, since the server may run elsewhere.
 ///
 /// # Errors
 ///
@@ -34,6 +36,10 @@ pub(crate) fn run(flags: &Flags) -> Result<Exit> {
     let path = sources.path.clone();
     let effective = sources.overlay(Source::default())?;
     let settings = Settings::build(&effective, Mode::Serve, machine::any())?;
+    let mistakes = serve::mistakes(&settings, &effective);
+    if !mistakes.is_empty() {
+        return Err(Mistakes(mistakes).into());
+    }
     match path {
         Some(path) => output::line(&format!("OK: {}", path.display()))?,
         None => output::line(&format!("OK: there is no {FILE} here, defaults hold"))?,

@@ -1,6 +1,7 @@
 //! The composition root: builds a server from settings and runs it until it is told to leave.
 
 mod banner;
+mod files;
 mod leave;
 mod listen;
 mod parts;
@@ -15,6 +16,7 @@ use crate::config::settings::Settings;
 use crate::exit::Exit;
 use crate::logging;
 use crate::metrics::PanicCount;
+pub(crate) use files::mistakes;
 pub(crate) use parts::{access, tokens};
 pub(crate) use reload::Reload;
 use server::Server;

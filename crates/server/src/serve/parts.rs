@@ -12,8 +12,9 @@ use fanfare_core::settings::{
 use fanfare_protocol::native::cors::{Hosts, OriginPolicy, Origins};
 use fanfare_protocol::native::route::Rules;
 
+use super::files;
 use crate::acceptor::AcceptorOptions;
-use crate::auth::token::{Algorithms, IssuerParts, KeySet, Tokens};
+use crate::auth::token::{IssuerParts, KeySet, Tokens};
 use crate::auth::{Access, ChannelAccess, Places, PublisherKey};
 use crate::coding;
 use crate::config::settings::{
@@ -76,25 +77,11 @@ pub(crate) fn tokens(auth: &Auth) -> Result<Option<Arc<Tokens>>> {
 }
 
 fn issuer(issuer: &Issuer) -> Result<IssuerParts> {
-    let name = &issuer.name;
     let allowed = issuer.algorithms;
-    let mut keys = KeySet::default();
-    for secret in &issuer.secrets {
-        keys = keys.with(KeySet::of_secret(secret, allowed));
-    }
-    let files = [
-        ("public_key", issuer.public_key.as_ref(), KeySet::of_pem as ReadKeys),
-        ("jwks", issuer.jwks.as_ref().and_then(KeysAt::file), KeySet::of_jwks),
-    ];
-    for (key, path, read) in files {
-        let Some(path) = path else { continue };
-        let wrong = || format!("`issuers.{name}.{key}` ({})", path.display());
-        let bytes = std::fs::read(path).with_context(|| format!("{} cannot be read", wrong()))?;
-        let read = read(&bytes, allowed);
-        keys = keys.with(read.map_err(|why| anyhow::anyhow!("{} has no keys: {why}", wrong()))?);
-    }
+    let secrets = issuer.secrets.iter().map(|secret| KeySet::of_secret(secret, allowed));
+    let keys = secrets.fold(KeySet::default(), KeySet::with).with(files::keys(issuer)?);
     Ok(IssuerParts {
-        name: name.clone(),
+        name: issuer.name.clone(),
         issuer: issuer.issuer.clone(),
         audience: issuer.audience.clone(),
         algorithms: allowed,
@@ -104,9 +91,6 @@ fn issuer(issuer: &Issuer) -> Result<IssuerParts> {
         url: issuer.jwks.as_ref().and_then(KeysAt::url).map(str::to_owned),
     })
 }
-
-/// Reads the keys of a file, for these algorithms.
-type ReadKeys = fn(&[u8], Algorithms) -> Result<KeySet, String>;
 
 fn channel_access(namespace: Option<Box<str>>, rules: &ChannelRules) -> ChannelAccess {
     ChannelAccess {

@@ -24,5 +24,6 @@ pub(crate) use certificates::Certificates;
 pub(crate) use client::{Connector, Trust};
 pub(crate) use failure::Failure;
 pub(crate) use figures::TlsFigures;
+pub(crate) use load::{look, read_file};
 pub(crate) use session::{Handshake, RECORD_BYTES, Session};
 pub(crate) use stream::Stream;

@@ -3,6 +3,7 @@
 
 mod asking;
 mod certificates;
+mod checking;
 mod command;
 mod ending;
 mod http2;
