@@ -18,11 +18,10 @@ use fanfare_core::settings::ShardId;
 use fanfare_core::shard::{
     Answer, Completion, ConnectionId, Figures, Message, Opening, Origin, Request, Verdict,
 };
-use fanfare_core::time::UnixMillis;
 use fanfare_protocol::native::head::HTTP2_PREFACE;
 use tokio::sync::oneshot;
 
-use crate::auth::Identity;
+use crate::auth::Caller;
 use crate::load::Counted;
 use crate::pipe::{PipeWriter, Tunnel};
 use crate::shard::{Change, Judge};
@@ -69,10 +68,10 @@ pub(crate) enum Letter {
     Subscriber {
         /// What it reads.
         opening: Box<Opening>,
-        /// Who may change it; nobody, if it is no stream that can be.
-        opener: Option<Identity>,
-        /// When the credentials of who reads it expire, in Unix milliseconds.
-        expires: Option<UnixMillis>,
+        /// Who reads it.
+        caller: Caller,
+        /// Whether they may change it.
+        changes: Changes,
         /// Where its frames go; learns the connection's id from the shard.
         pipe: PipeWriter,
     },
@@ -102,6 +101,17 @@ pub(crate) enum Letter {
     Drain(std::time::Duration),
     /// End the loop.
     Stop,
+}
+
+/// Whether the channels of a subscriber of the edge can be changed while it reads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Changes {
+    /// They can, and it is told when its credentials expire: it is a stream.
+    Taken,
+    /// They cannot: its payloads do not say of which channel they are.
+    Refused,
+    /// It is a poll, which is over before long.
+    Brief,
 }
 
 /// Publishes that travel to their owner, and are answered, together.

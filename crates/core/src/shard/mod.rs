@@ -39,6 +39,7 @@ use crate::feed::{FeedId, Run};
 use crate::hash::NameHash;
 use crate::name::ChannelName;
 use crate::owner::{Attaching, Outlet, Owner};
+use crate::presence::Notices;
 use crate::settings::{ShardId, ShardSettings};
 use crate::shard::attach::Ticket;
 use crate::shard::authorise::Parked;
@@ -207,8 +208,11 @@ impl Shard {
         self.settle(now, effects);
     }
 
-    /// The channels that a connection reads.
-    pub fn channels_of(&self, connection: ConnectionId) -> impl Iterator<Item = &ChannelName> {
+    /// The channels that a connection reads, and whether it is told who comes and goes there.
+    pub fn channels_of(
+        &self,
+        connection: ConnectionId,
+    ) -> impl Iterator<Item = (&ChannelName, Notices)> {
         let reader = self
             .readers
             .get(connection.index)
@@ -216,8 +220,12 @@ impl Shard {
         let slots = reader.map_or(&[][..], |reader| reader.slots.as_slice());
         slots.iter().filter_map(|slot| match slot {
             Slot::Free => None,
-            Slot::Live { feed, .. } => Some(&self.feeds.get(*feed)?.channel),
-            Slot::Away(away) => Some(&away.channel),
+            Slot::Live { feed, place } => {
+                let feed = self.feeds.get(*feed)?;
+                let notices = feed.readers.get(*place as usize).map(|reader| reader.notices);
+                Some((&feed.channel, notices.unwrap_or_default()))
+            }
+            Slot::Away(away) => Some((&away.channel, away.notices)),
         })
     }
 

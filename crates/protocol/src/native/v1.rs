@@ -229,6 +229,16 @@ pub fn append_end(out: &mut Vec<u8>, channel: &ChannelName, entry: CursorEntry) 
     envelope::append_own_tail(out, Some(entry));
 }
 
+/// Appends that a channel is read no more because its reader may not; `problem` is about the channel.
+/// It says of no publication that it was read, so it has no cursor.
+pub fn append_loss(out: &mut Vec<u8>, problem: &Problem) {
+    out.extend_from_slice(b"{\"type\":\"end\",\"code\":\"");
+    out.extend_from_slice(problem.code().name().as_bytes());
+    out.push(b'"');
+    problem.append_words(out);
+    out.push(b'}');
+}
+
 fn ask(
     members: &Members<'_>,
     speaker: Speaker<'_>,

@@ -7,8 +7,10 @@ use fanfare_core::presence::Attendance;
 use fanfare_core::publication::Publisher;
 use fanfare_core::time::UnixMillis;
 
+use super::again::Ground;
 use super::grant::Grants;
-use super::token::Failure;
+use super::key::KeyHash;
+use super::token::{Failure, Signed};
 
 /// Who sent a request.
 #[derive(Debug, Clone)]
@@ -49,6 +51,8 @@ pub(crate) struct Holder {
     user: Option<Arc<str>>,
     expires: Option<UnixMillis>,
     pub(super) grants: Arc<Grants>,
+    /// Why they were found good.
+    pub(super) ground: Ground,
 }
 
 #[derive(Debug, PartialEq, Eq)]
@@ -60,19 +64,26 @@ pub(super) enum HolderKind {
 }
 
 impl Holder {
-    pub(super) fn of_key(publisher: Arc<str>, name: Option<Box<str>>, grants: Grants) -> Self {
-        let kind = HolderKind::Key(name);
-        let grants = Arc::new(grants);
-        Self { publisher: Some(publisher), kind, user: None, expires: None, grants }
+    pub(super) fn of_key(
+        publisher: Arc<str>,
+        name: Option<Box<str>>,
+        hash: KeyHash,
+        grants: Grants,
+    ) -> Self {
+        let (publisher, kind) = (Some(publisher), HolderKind::Key(name));
+        let (grants, ground) = (Arc::new(grants), Ground::Key(Box::new(hash)));
+        Self { publisher, kind, user: None, expires: None, grants, ground }
     }
 
     pub(super) fn of_token(
         publisher: Arc<str>,
         user: Option<Arc<str>>,
-        expires: Option<UnixMillis>,
+        (expires, signed): (Option<UnixMillis>, Signed),
         grants: Arc<Grants>,
     ) -> Self {
-        Self { publisher: Some(publisher), kind: HolderKind::Token, user, expires, grants }
+        let (publisher, kind, ground) =
+            (Some(publisher), HolderKind::Token, Ground::Token(signed));
+        Self { publisher, kind, user, expires, grants, ground }
     }
 
     /// Until when they are taken, in Unix milliseconds; none: for good.

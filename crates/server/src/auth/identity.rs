@@ -14,4 +14,9 @@ impl Caller {
     pub(crate) fn identity(&self) -> Identity {
         Identity(self.publisher().clone())
     }
+
+    /// Whether they are this one.
+    pub(crate) fn is(&self, identity: &Identity) -> bool {
+        *self.publisher() == identity.0
+    }
 }

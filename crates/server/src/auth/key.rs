@@ -59,13 +59,15 @@ impl PublisherKey {
     /// so that it stays the same when keys are reordered and gives nothing away.
     pub(crate) fn new(secret: &str) -> Self {
         let publisher = format!("key:{:?}", ChannelHash::of(secret));
-        let holder = Holder::of_key(publisher.into(), None, Grants::everything());
-        Self { hash: KeyHash::of(secret.as_bytes()), holder: Arc::new(holder) }
+        let hash = KeyHash::of(secret.as_bytes());
+        let holder = Holder::of_key(publisher.into(), None, hash, Grants::everything());
+        Self { hash, holder: Arc::new(holder) }
     }
 
     /// The key of this name and hash.
     pub(crate) fn named(name: &str, hash: KeyHash, grants: Grants) -> Self {
-        let holder = Holder::of_key(format!("key:{name}").into(), Some(name.into()), grants);
+        let publisher = format!("key:{name}");
+        let holder = Holder::of_key(publisher.into(), Some(name.into()), hash, grants);
         Self { hash, holder: Arc::new(holder) }
     }
 }
@@ -87,8 +89,12 @@ impl Keys {
         if self.0.is_empty() {
             return None;
         }
-        let hash = KeyHash::of(secret);
+        self.of_hash(KeyHash::of(secret)).map(Arc::clone)
+    }
+
+    /// Who holds the secret of this hash.
+    pub(super) fn of_hash(&self, hash: KeyHash) -> Option<&Arc<Holder>> {
         let place = self.0.binary_search_by_key(&hash, |key| key.hash).ok()?;
-        self.0.get(place).map(|key| Arc::clone(&key.holder))
+        self.0.get(place).map(|key| &key.holder)
     }
 }

@@ -4,6 +4,7 @@
 //! handled: first who sent it, once, then for each channel whether they may. Credentials are never
 //! logged.
 
+mod again;
 mod caller;
 mod carried;
 pub(crate) mod grant;
@@ -25,6 +26,7 @@ use fanfare_core::time::UnixMillis;
 use fanfare_protocol::native::head::Head;
 use fanfare_protocol::native::problem::Problem;
 
+pub(crate) use again::Again;
 pub(crate) use caller::{Caller, Holder};
 pub(crate) use carried::Places;
 pub(crate) use identity::Identity;

@@ -2,6 +2,7 @@
 
 use fanfare_core::code::Code;
 use fanfare_core::name::ChannelName;
+use fanfare_core::presence::Notices;
 use fanfare_core::time::UnixMillis;
 use fanfare_protocol::native::problem::Problem;
 
@@ -52,8 +53,9 @@ impl Access {
     pub(crate) fn may_go_on<'a>(
         &self,
         caller: &Caller,
-        channels: impl IntoIterator<Item = &'a ChannelName>,
+        channels: impl IntoIterator<Item = (&'a ChannelName, Notices)>,
     ) -> Result<(), Problem> {
-        channels.into_iter().try_for_each(|channel| self.may_subscribe(caller, channel))
+        let mut channels = channels.into_iter();
+        channels.try_for_each(|(channel, notices)| self.may_attach(caller, channel, notices))
     }
 }

@@ -214,6 +214,13 @@ impl Reading {
             }
             Frame::News(news) => output::note(&presence::told(&news)),
             Frame::End(channel) => return Ok(self.ended(&channel)),
+            Frame::Lost(channel, why) => {
+                self.flags.channels.retain(|reading| *reading != channel);
+                if self.flags.channels.is_empty() {
+                    return Err(why.into());
+                }
+                output::note(&format!("{channel}: {why}"));
+            }
             Frame::Current => say_resumed(self.resumption.current()),
             Frame::Alive => say_resumed(self.resumption.alive(Instant::now().into_std())),
             Frame::Retry(wait) => self.backoff.told(wait),

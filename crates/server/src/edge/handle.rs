@@ -248,7 +248,7 @@ impl Shared {
             Err(problem) => return Ok(self.refuse_reader(&problem, &reading, from, allowed)),
         };
         if let Transport::Poll { wait } = reading.transport {
-            let answered = self.poll(reading, wait, from, allowed).await;
+            let answered = self.poll(reading, (wait, &caller), from, allowed).await;
             // It has had what it was counted for.
             drop(place);
             return answered;

@@ -8,7 +8,6 @@ use fanfare_core::publication::SessionId;
 use fanfare_core::rate::Rate;
 use fanfare_core::settings::ShardId;
 use fanfare_core::shard::{Answer, Opened, Opening, Request};
-use fanfare_core::time::UnixMillis;
 use fanfare_protocol::native::cors::AllowedOrigin;
 use fanfare_protocol::native::head::Version;
 use fanfare_protocol::native::history::{self, HistoryRequest};
@@ -28,18 +27,17 @@ use super::ask;
 use super::connection::Origin;
 use super::rewound::Ending;
 use super::stream::{Cut, Streaming, Words};
-use crate::auth::{Caller, Identity};
-use crate::node::Letter;
+use crate::auth::Caller;
+use crate::node::{Changes, Letter};
 use crate::pipe::{PipeItem, PipeReader, pipe};
 
 impl Shared {
-    /// Makes a subscriber on the shard with the fewest connections, which `opener` may change, and
-    /// which stays until its credentials expire.
+    /// Makes a subscriber on the shard with the fewest connections.
     pub(super) fn subscribe(
         &self,
         reading: Reading,
-        opener: Option<Identity>,
-        expires: Option<UnixMillis>,
+        caller: Caller,
+        changes: Changes,
     ) -> Result<Subscriber, Problem> {
         let secret = super::random::session()?;
         let shard = self.load.lightest();
@@ -60,8 +58,8 @@ impl Shared {
                 attendance: reading.attendance,
                 pace,
             }),
-            opener,
-            expires,
+            caller,
+            changes,
             pipe: writer,
         });
         Ok(Subscriber { pipe: reader, secret, shard })
@@ -100,9 +98,9 @@ impl Shared {
         }
         let from = std::mem::take(&mut reading.from);
         // Bare payloads do not say which channel they are of.
-        let changes = reading.format.plain() != Format::Text;
-        let opener = changes.then(|| caller.identity());
-        let subscriber = self.subscribe(reading, opener, caller.expires())?;
+        let text = reading.format.plain() == Format::Text;
+        let changes = if text { Changes::Refused } else { Changes::Taken };
+        let subscriber = self.subscribe(reading, caller.clone(), changes)?;
         match subscriber.pipe.next().await {
             Some(PipeItem::Opened { channels, cursor }) => {
                 let session = subscriber.session()?;

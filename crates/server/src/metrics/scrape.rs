@@ -179,6 +179,7 @@ struct Total {
     changes: [u64; 2],
     unanswered: u64,
     expired: u64,
+    revoked: [u64; 2],
     stuck: u64,
     coding: CodingFigures,
     tls: TlsFigures,
@@ -225,6 +226,8 @@ impl Total {
         self.publishes += sockets.publishes;
         self.unanswered += sockets.silent;
         self.expired += sockets.expired;
+        let revoked = [sockets.revoked, sockets.channels_revoked];
+        self.revoked.iter_mut().zip(revoked).for_each(|(sum, more)| *sum += more);
         self.stuck += sockets.stuck;
         let changes = [sockets.changes_made, sockets.changes_refused];
         self.changes.iter_mut().zip(changes).for_each(|(sum, more)| *sum += more);
@@ -396,6 +399,16 @@ impl Total {
                 "fanfare_connections_expired",
                 "Readers sent away because their credentials had expired",
                 self.expired,
+            ),
+            counter(
+                "fanfare_connections_revoked",
+                "Readers sent away because the rules were changed",
+                self.revoked[0],
+            ),
+            counter(
+                "fanfare_subscriptions_revoked",
+                "Channels taken from readers because the rules were changed",
+                self.revoked[1],
             ),
             counter(
                 "fanfare_connections_stuck",

@@ -19,10 +19,11 @@ use super::secure::{Sealing, Secure};
 use super::stream::Stream;
 use super::websocket::Session;
 use super::wheel::Tick;
-use crate::auth::Identity;
+use crate::auth::{Caller, Identity};
 use crate::limit::Peer;
 use crate::load::Counted;
 use crate::metrics::Transport;
+use crate::node::Changes;
 use crate::pipe::{PipeWriter, Tunnel};
 
 /// One connection of a shard: a client's socket, the tunnel to a WebSocket over HTTP/2, or the pipe
@@ -126,8 +127,10 @@ pub(super) enum State {
 pub(super) struct Piped {
     pub format: Format,
     pub session: SessionId,
-    /// Who may change it; nobody, if it is no stream.
-    pub opener: Option<Identity>,
+    /// Who reads it.
+    pub caller: Caller,
+    /// Whether they may change it.
+    pub changes: Changes,
     /// Whether it has been told where its channels stand.
     pub open: bool,
 }
@@ -208,8 +211,8 @@ impl Connection {
         match &self.state {
             State::Stream(stream) => stream.is_changed_by(secret, asker),
             State::Pipe(piped) => {
-                let owned = piped.session.matches(secret) && piped.opener.as_ref() == Some(asker);
-                owned && piped.open
+                let owned = piped.session.matches(secret) && piped.caller.is(asker);
+                owned && piped.open && piped.changes == Changes::Taken
             }
             State::Proxied(_) | State::Http(_) | State::Socket(_) | State::Closing => false,
         }

@@ -17,6 +17,7 @@ use super::connection::id_of;
 use super::http::Judge;
 use super::lease::Leases;
 use super::options::ShardOptions;
+use super::review::Review;
 use super::seat::{Answerer, Parts, Seat, WAKER};
 use super::session::Sessions;
 use super::sockets::{Flushed, Sockets};
@@ -52,6 +53,8 @@ pub(super) struct EventLoop {
     pub(super) changes: std::collections::HashMap<ConnectionId, Changing>,
     /// How long readers may stay whose credentials expire.
     pub(super) leases: Leases,
+    /// Who is asked again since the rules have changed.
+    pub(super) review: Review,
     /// The connection whose visit is under way.
     pub(super) visiting: Option<ConnectionId>,
     pub(super) course: Course,
@@ -109,6 +112,7 @@ impl EventLoop {
             batches: Batches::default(),
             changes: std::collections::HashMap::new(),
             leases: Leases::default(),
+            review: Review::default(),
             visiting: None,
             course: Course::Running,
             drain_ends: 0,
@@ -162,6 +166,7 @@ impl EventLoop {
         let letters = self.open_letters();
         self.lapse_due();
         self.look_at_leases();
+        let reviewed = self.look_again();
         self.visit_ready();
         let now = self.sockets.now;
         if self.core.tick_at().is_some_and(|at| at <= now.millis) {
@@ -172,7 +177,7 @@ impl EventLoop {
         let read_back = self.take_read_back();
         self.bury_gone();
         self.engine.hand_over();
-        let more = backlog == Backlog::More || read_back == Idle::No;
+        let more = backlog == Backlog::More || read_back == Idle::No || reviewed == Idle::No;
         Ok(if more { Idle::No } else { letters })
     }
 

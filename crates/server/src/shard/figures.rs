@@ -37,6 +37,10 @@ pub(crate) struct SocketFigures {
     pub tls: TlsFigures,
     /// Readers sent away because their credentials had expired.
     pub expired: u64,
+    /// Readers sent away because the rules have changed.
+    pub revoked: u64,
+    /// Channels taken from readers for the same reason.
+    pub channels_revoked: u64,
     /// Readers ended because they took nothing of what waited for them.
     pub stuck: u64,
     /// What was compressed and inflated; filled in for a snapshot.

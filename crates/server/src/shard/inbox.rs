@@ -5,7 +5,6 @@ use std::sync::mpsc::TryRecvError;
 
 use bytes::Bytes;
 use fanfare_core::shard::{Completion, ConnectionId, Input, Opening, Verdict};
-use fanfare_core::time::UnixMillis;
 
 use super::connection::{Connection, Link, Piped, State};
 use super::event_loop::{Course, EventLoop, Idle};
@@ -15,11 +14,11 @@ use super::proxied::Proxied;
 use super::request::SocketRequest;
 use super::secure::Secure;
 use super::websocket;
-use crate::auth::Identity;
+use crate::auth::Caller;
 use crate::coding;
 use crate::limit::Preface;
 use crate::load::Counted;
-use crate::node::{Adoption, Letter, Protocol, ShardSnapshot, Tunnelling};
+use crate::node::{Adoption, Changes, Letter, Protocol, ShardSnapshot, Tunnelling};
 use crate::pipe::{PipeItem, PipeWriter};
 use crate::tls::{Application, Entrance, Session};
 
@@ -80,8 +79,8 @@ impl EventLoop {
                 }
             }
             Letter::TunnelHasRoom(id) => self.make_room(id),
-            Letter::Subscriber { opening, opener, expires, pipe } => {
-                self.subscribe_pipe(opening, (opener, expires), pipe);
+            Letter::Subscriber { opening, caller, changes, pipe } => {
+                self.subscribe_pipe(opening, (caller, changes), pipe);
             }
             Letter::Change(change) => self.change(*change),
             Letter::PipeReady(id) => {
@@ -117,7 +116,7 @@ impl EventLoop {
                 // Whoever wanted it may have given up.
                 let _gone = wanted.send(snapshot);
             }
-            Letter::Reload(judge) => self.judge = *judge,
+            Letter::Reload(judge) => self.reload(*judge),
             Letter::Drain(window) => self.drain(window),
             Letter::Stop => self.course = Course::Stopped,
         }
@@ -188,17 +187,19 @@ impl EventLoop {
         } else {
             self.lease(id, expires);
             self.attach(id, opening);
+            self.look_at_newcomer(id);
         }
     }
 
     fn subscribe_pipe(
         &mut self,
         opening: Box<Opening>,
-        (opener, expires): (Option<Identity>, Option<UnixMillis>),
+        (caller, changes): (Caller, Changes),
         pipe: PipeWriter,
     ) {
         let (format, session) = (opening.format, opening.session);
-        let piped = Piped { format, session, opener, open: false };
+        let expires = caller.expires().filter(|_| changes != Changes::Brief);
+        let piped = Piped { format, session, caller, changes, open: false };
         let state = State::Pipe(Box::new(piped));
         let connection = Connection::new(Link::Pipe(pipe), state, None);
         let Some(id) = self.sockets.admit(connection) else {
@@ -211,6 +212,7 @@ impl EventLoop {
         if bound {
             self.lease(id, expires);
             self.attach(id, opening);
+            self.look_at_newcomer(id);
         } else {
             self.sockets.remove(id);
         }

@@ -141,29 +141,11 @@ impl EventLoop {
         self.take(id, step);
     }
 
-    /// The reader's credentials have expired, and so has the grace. It is not the end of its
-    /// channels, so a stream is broken off; an `EventSource` comes back with the cookie of then.
+    /// The reader's credentials have expired, and so has the grace. An `EventSource` comes back with
+    /// the cookie of then.
     fn expire(&mut self, id: ConnectionId) {
-        let problem = Access::expired();
-        self.sockets.figures.refusals.count(problem.code());
         self.sockets.figures.expired += 1;
-        let retry = self.draw_retry(self.judge.options.retry.clone());
-        self.push(id, PipeItem::Drain);
-        let step = self.converse(id, |place, out| match &mut place.state {
-            State::Stream(stream) => {
-                stream.drain(retry, out);
-                Step::Gone
-            }
-            State::Socket(session) => session.expire(&problem, out),
-            State::Pipe(_) => Step::Gone,
-            State::Proxied(_) | State::Http(_) | State::Closing => Step::Wait,
-        });
-        match step {
-            Step::Gone => self.break_off(id),
-            step => {
-                self.take(id, step);
-            }
-        }
+        self.send_away(id, &Access::expired());
     }
 }
 

@@ -26,6 +26,7 @@ mod proxied;
 mod receive;
 mod refresh;
 mod request;
+mod review;
 mod seat;
 mod secure;
 mod session;

@@ -186,7 +186,7 @@ impl EventLoop {
             Step::Unsubscribe { request, channel } => {
                 self.input(Input::Unsubscribe { connection: id, request, channel });
             }
-            Step::Refresh { request, caller } => self.refresh(id, request, *caller),
+            Step::Refresh { request, caller } => self.refresh(id, request, &caller),
             Step::Greet(http) => self.sockets.turn_into(id, State::Http(http)),
             Step::Become(becoming) => {
                 self.become_reader(id, *becoming);

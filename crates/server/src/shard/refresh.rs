@@ -19,12 +19,13 @@ impl EventLoop {
     pub(super) fn renew(&mut self, id: ConnectionId, caller: &Caller) -> Result<(), Problem> {
         self.judge.access.may_go_on(caller, self.core.channels_of(id))?;
         self.lease(id, caller.expires());
+        self.trust(id, caller.clone());
         Ok(())
     }
 
     /// Carries out the `refresh` of a WebSocket.
-    pub(super) fn refresh(&mut self, id: ConnectionId, request: u64, caller: Caller) {
-        let renewed = self.renew(id, &caller);
+    pub(super) fn refresh(&mut self, id: ConnectionId, request: u64, caller: &Caller) {
+        let renewed = self.renew(id, caller);
         let left = caller.time_left(self.sockets.now.unix);
         if let Err(problem) = &renewed {
             self.sockets.figures.refusals.count(problem.code());
@@ -34,10 +35,7 @@ impl EventLoop {
                 return Step::Wait;
             };
             match &renewed {
-                Ok(()) => {
-                    session.trust(caller);
-                    session.reply(request, &Reply::Refreshed(left), out)
-                }
+                Ok(()) => session.reply(request, &Reply::Refreshed(left), out),
                 Err(problem) => session.reply(request, &Reply::NotRefreshed(problem), out),
             }
         });

@@ -100,6 +100,14 @@ impl<T> Slab<T> {
             .collect()
     }
 
+    /// The ids of those in one chunk, by its number; none behind the last chunk.
+    pub(crate) fn ids_in(&self, chunk: usize) -> Option<impl Iterator<Item = ConnectionId>> {
+        let first = u32::try_from(chunk * CHUNK).ok()?;
+        let places = (first..).zip(self.chunks.get(chunk)?);
+        let used = places.filter(|(_, place)| matches!(place.content, Content::Used(_)));
+        Some(used.map(|(index, place)| ConnectionId { index, generation: place.generation }))
+    }
+
     fn grow(&mut self) {
         let first = self.chunks.len() * CHUNK;
         let chunk = (0..CHUNK)
@@ -152,6 +160,9 @@ mod tests {
         ids.sort_by_key(|id| id.index);
         assert_eq!(ids.len(), model.len());
         assert!(ids.iter().all(|id| model.contains_key(id)));
+        let mut by_chunk: Vec<_> = (0..).map_while(|chunk| slab.ids_in(chunk)).flatten().collect();
+        by_chunk.sort_by_key(|id| id.index);
+        assert_eq!(by_chunk, ids);
     }
 
     #[test]

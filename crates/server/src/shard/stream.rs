@@ -31,7 +31,7 @@ pub(super) struct Stream {
     pub format: Format,
     pub version: Version,
     /// Who opened it, and alone may change it.
-    pub opener: Identity,
+    pub opener: Caller,
     /// Seconds between heartbeats; 5 to 60.
     beat_secs: u8,
     beat_form: HeartbeatForm,
@@ -54,8 +54,6 @@ struct Unopened {
     coding: ContentCoding,
     opening: OpeningEvent,
     from: Cow<'static, str>,
-    /// When the credentials of its reader expire.
-    expires: Option<UnixMillis>,
 }
 
 impl Stream {
@@ -70,7 +68,7 @@ impl Stream {
             session,
             format: reading.format,
             version: reading.version,
-            opener: opener.identity(),
+            opener: opener.clone(),
             beat_secs: u8::try_from(reading.heartbeat.every.as_secs()).unwrap_or(u8::MAX),
             beat_form: reading.heartbeat.form,
             stage: Stage::Opening(Box::new(Unopened {
@@ -78,18 +76,14 @@ impl Stream {
                 coding: reading.coding,
                 opening: reading.opening,
                 from: reading.from.clone(),
-                expires: opener.expires(),
             })),
             packing: Packing::of(reading.format),
         }
     }
 
-    /// When the credentials of its reader expire, as long as it is not open.
+    /// When the credentials of its reader expire.
     pub(super) fn expires(&self) -> Option<UnixMillis> {
-        match &self.stage {
-            Stage::Opening(unopened) => unopened.expires,
-            Stage::Open => None,
-        }
+        self.opener.expires()
     }
 
     /// Whether its head is written.
@@ -100,7 +94,7 @@ impl Stream {
     /// Whether it may be changed by who shows this secret and these credentials. Bare payloads do
     /// not say which channel they are of.
     pub(super) fn is_changed_by(&self, secret: SessionId, asker: &Identity) -> bool {
-        let owned = self.session.matches(secret) && self.opener == *asker;
+        let owned = self.session.matches(secret) && self.opener.is(asker);
         owned && self.is_open() && self.format.plain() != Format::Text
     }
 

@@ -64,7 +64,7 @@ impl Tokens {
                 let named = issuer.issuer.as_deref().unwrap_or("none named");
                 checks.push(("issuer", Ok(format!("{named} (issuers.{})", issuer.name))));
                 let signature = check_signature(&jws, issuer, now)
-                    .map(|_version| format!("of a key of issuers.{}", issuer.name));
+                    .map(|_signature| format!("of a key of issuers.{}", issuer.name));
                 checks.push(("signature", signature));
                 if let Ok(claims) = &claims {
                     let each = CHECKS.map(|(name, check)| {

@@ -10,6 +10,7 @@ use tokio::sync::Notify;
 
 use super::algorithm::Algorithms;
 use super::keys::KeySet;
+use super::signed::{Mark, mark};
 
 /// After keys were fetched because a token named an unknown one, how long until the next such token
 /// has them fetched again.
@@ -27,6 +28,8 @@ pub(crate) struct Issuer {
     /// In seconds.
     pub(super) leeway: u64,
     pub(super) require_expiry: bool,
+    /// What tells it, and what its tokens have to say, from others.
+    pub(super) mark: Mark,
     /// Those of the configuration, which stay.
     fixed: KeySet,
     /// Those that were fetched last.
@@ -67,9 +70,23 @@ pub(crate) struct IssuerParts {
     pub(crate) url: Option<String>,
 }
 
+impl IssuerParts {
+    /// The mark of everything but the keys.
+    fn mark(&self) -> Mark {
+        let named = if self.issuer.is_some() { &b"named"[..] } else { b"nameless" };
+        let issuer = self.issuer.as_deref().unwrap_or_default().as_bytes();
+        let (leeway, expiry) = (self.leeway.to_le_bytes(), [u8::from(self.require_expiry)]);
+        let algorithms = self.algorithms.iter().map(|algorithm| algorithm.name().as_bytes());
+        let audience = self.audience.iter().map(String::as_bytes);
+        let first = [self.name.as_bytes(), named, issuer, &leeway, &expiry];
+        mark(first.into_iter().chain(algorithms).chain([&b"for"[..]]).chain(audience))
+    }
+}
+
 impl Issuer {
     pub(super) fn new(parts: IssuerParts) -> Self {
         Self {
+            mark: parts.mark(),
             name: parts.name.into(),
             issuer: parts.issuer.map(Into::into),
             audience: parts.audience.into(),

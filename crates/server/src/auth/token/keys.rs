@@ -14,6 +14,7 @@ use rustls::pki_types::pem::PemObject;
 use serde::Deserialize;
 
 use super::algorithm::{Algorithm, Algorithms, KeyKind};
+use super::signed::{Mark, mark};
 
 /// Keys of one set at most.
 pub(super) const KEYS_MAX: usize = 100;
@@ -35,6 +36,8 @@ struct VerifyingKey {
     /// What a token calls it; who has no name is taken for any.
     id: Option<Box<str>>,
     kind: KeyKind,
+    /// What tells it from others.
+    mark: Mark,
     checkers: Vec<(Algorithm, Checker)>,
 }
 
@@ -46,8 +49,8 @@ enum Checker {
 /// What came of a token's signature.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Checked {
-    /// A key of the set made it.
-    Right,
+    /// This key of the set made it.
+    Right(Mark),
     /// None of those that the token may mean did.
     Wrong,
     /// There are keys that the token may mean, and none is for its algorithm.
@@ -61,6 +64,11 @@ impl KeySet {
     pub(crate) fn with(mut self, others: Self) -> Self {
         self.keys.extend(others.keys);
         self
+    }
+
+    /// Whether there is the key with this mark.
+    pub(super) fn has(&self, mark: Mark) -> bool {
+        self.keys.iter().any(|key| key.mark == mark)
     }
 
     /// How many keys there are.
@@ -81,8 +89,8 @@ impl KeySet {
         let checkers = checkers.map(|(algorithm, hash, _)| {
             (algorithm, Checker::Secret(Box::new(hmac::Key::new(hash, secret))))
         });
-        let key = VerifyingKey { id: None, kind: KeyKind::Secret, checkers: checkers.collect() };
-        Self::of(vec![key])
+        let (kind, mark) = (KeyKind::Secret, mark([&b"secret"[..], secret]));
+        Self::of(vec![VerifyingKey { id: None, kind, mark, checkers: checkers.collect() }])
     }
 
     /// The public keys of a PEM file.
@@ -100,7 +108,8 @@ impl KeySet {
                 if kind == KeyKind::Rsa && !large() {
                     return None;
                 }
-                VerifyingKey::public(None, kind, allowed, |algorithm| {
+                let mark = mark([&b"pem"[..], &*der]);
+                VerifyingKey::public(None, (kind, mark), allowed, |algorithm| {
                     ParsedPublicKey::new(algorithm, &*der).ok()
                 })
             });
@@ -149,12 +158,14 @@ impl KeySet {
                 _ => true,
             })
         };
-        let mut checkers = meant().filter_map(|known| known.checker(algorithm)).peekable();
+        let mut checkers = meant()
+            .filter_map(|known| known.checker(algorithm).map(|checker| (known.mark, checker)))
+            .peekable();
         if checkers.peek().is_none() {
             return meant().next().map_or(Checked::NoKey, |key| Checked::OtherAlgorithm(key.kind));
         }
-        let right = checkers.take(TRIES_MAX).any(|checker| checker.check(message, signature));
-        if right { Checked::Right } else { Checked::Wrong }
+        let right = checkers.take(TRIES_MAX).find(|(_, key)| key.check(message, signature));
+        right.map_or(Checked::Wrong, |(mark, _)| Checked::Right(mark))
     }
 }
 
@@ -163,7 +174,7 @@ impl VerifyingKey {
     /// allowed.
     fn public(
         id: Option<Box<str>>,
-        kind: KeyKind,
+        (kind, mark): (KeyKind, Mark),
         allowed: Algorithms,
         parse: impl Fn(&'static dyn algorithms::VerificationAlgorithm) -> Option<ParsedPublicKey>,
     ) -> Option<Self> {
@@ -175,7 +186,7 @@ impl VerifyingKey {
                 checkers.push((algorithm, Checker::Public(parsed)));
             }
         }
-        Some(Self { id, kind, checkers })
+        Some(Self { id, kind, mark, checkers })
     }
 
     fn checker(&self, algorithm: Algorithm) -> Option<&Checker> {
@@ -280,7 +291,7 @@ impl Jwk {
             point.insert(0, 4);
             point.extend(coordinate(&self.y)?);
         }
-        VerifyingKey::public(id, kind, allowed, |algorithm| {
+        VerifyingKey::public(id, (kind, mark([&b"point"[..], &*point])), allowed, |algorithm| {
             ParsedPublicKey::new(algorithm, &point).ok()
         })
     }
@@ -302,6 +313,7 @@ impl Jwk {
                 checkers.push((algorithm, Checker::Public(parsed)));
             }
         }
-        Some(VerifyingKey { id, kind: KeyKind::Rsa, checkers })
+        let mark = mark([&b"rsa"[..], &components.n, &components.e]);
+        Some(VerifyingKey { id, kind: KeyKind::Rsa, mark, checkers })
     }
 }

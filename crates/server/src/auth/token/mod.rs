@@ -18,6 +18,7 @@ mod keys;
 mod remembered;
 mod shared;
 mod sign;
+mod signed;
 #[cfg(test)]
 mod tests;
 
@@ -39,6 +40,7 @@ pub(crate) use issuer::IssuerParts;
 pub(crate) use jws::is_token;
 pub(crate) use keys::KeySet;
 pub(crate) use sign::SigningKey;
+pub(crate) use signed::{Signed, Still};
 
 use super::Holder;
 use claims::{CHECKS, Claims};
@@ -66,8 +68,15 @@ pub(crate) struct Tokens {
 struct Held {
     holder: Holder,
     issuer: usize,
-    version: u64,
+    signature: Signature,
     begins: UnixMillis,
+}
+
+/// What made a signature.
+struct Signature {
+    signed: Signed,
+    /// The version of the issuer's keys.
+    version: u64,
 }
 
 impl Tokens {
@@ -101,7 +110,7 @@ impl Tokens {
             return Ok(Arc::clone(&entry.holder));
         }
         match self.check(token, &hash, now) {
-            Ok(Held { holder, issuer, version, begins }) => {
+            Ok(Held { holder, issuer, signature: Signature { version, .. }, begins }) => {
                 self.figures.load().verified();
                 let holder = Arc::new(holder);
                 let entry = Entry { hash, issuer, version, begins, holder: Arc::clone(&holder) };
@@ -131,10 +140,11 @@ impl Tokens {
         for (_, check) in CHECKS {
             check(&claims, issuer, now / 1000)?;
         }
-        let version = check_signature(&jws, issuer, now)?;
+        let signature = check_signature(&jws, issuer, now)?;
         let begins = [claims.not_before, claims.issued].into_iter().flatten().max();
         let begins = begins.unwrap_or(0).saturating_sub(issuer.leeway).saturating_mul(1000);
-        Ok(Held { holder: self.holder(claims, issuer, hash), issuer: place, version, begins })
+        let holder = self.holder(claims, (issuer, signature.signed), hash);
+        Ok(Held { holder, issuer: place, signature, begins })
     }
 
     fn issuer_of(&self, jws: &Jws<'_>) -> Result<(usize, &Issuer), Failure> {
@@ -145,7 +155,12 @@ impl Tokens {
             .ok_or_else(|| Failure::IssuerUnknown(named.map(|it| it.chars().take(65).collect())))
     }
 
-    fn holder(&self, claims: Claims, issuer: &Issuer, hash: &TokenHash) -> Holder {
+    fn holder(
+        &self,
+        claims: Claims,
+        (issuer, signed): (&Issuer, Signed),
+        hash: &TokenHash,
+    ) -> Holder {
         let Claims { subject, expires, grants, .. } = claims;
         let name = &issuer.name;
         // Who has no subject is nobody else, and so is the holder of another token without one.
@@ -163,7 +178,8 @@ impl Tokens {
             _ => format!("{name}:{subject}").into(),
         });
         let expires = expires.map(|it| it.saturating_add(issuer.leeway).saturating_mul(1000));
-        Holder::of_token(publisher.into(), user, expires, self.shared.find(grants))
+        let grants = self.shared.find(grants);
+        Holder::of_token(publisher.into(), user, (expires, signed), grants)
     }
 
     /// What is counted.
@@ -206,8 +222,12 @@ impl Tokens {
     }
 }
 
-/// Checks the signature, by a key of the issuer; says which version of its keys it was.
-fn check_signature(jws: &Jws<'_>, issuer: &Issuer, now: UnixMillis) -> Result<u64, Failure> {
+/// Checks the signature, by a key of the issuer; says which it was.
+fn check_signature(
+    jws: &Jws<'_>,
+    issuer: &Issuer,
+    now: UnixMillis,
+) -> Result<Signature, Failure> {
     let name = || issuer.name.clone();
     let refused =
         |why| Failure::AlgorithmRefused { algorithm: jws.algorithm.name(), issuer: name(), why };
@@ -216,7 +236,10 @@ fn check_signature(jws: &Jws<'_>, issuer: &Issuer, now: UnixMillis) -> Result<u6
     }
     let keys = issuer.keys();
     match keys.check(jws.key.as_deref(), jws.algorithm, jws.message, &jws.signature) {
-        Checked::Right => Ok(keys.version),
+        Checked::Right(key) => {
+            let signed = Signed { issuer: issuer.mark, key };
+            Ok(Signature { signed, version: keys.version })
+        }
         Checked::Wrong => Err(Failure::SignatureWrong { issuer: name() }),
         Checked::NoKey | Checked::OtherAlgorithm(_) if issuer.waits_for_keys() => {
             let is_looked_for = issuer.look_for_keys(now);

@@ -21,6 +21,8 @@ pub(crate) enum Frame {
     Gap(Gap),
     /// A channel has ended.
     End(String),
+    /// A channel is read no more, because its reader may not any more.
+    Lost(String, Failure),
     /// Who has come or gone.
     News(News),
     /// Everything that was read up to here is covered by this cursor.
@@ -94,6 +96,8 @@ impl Open {
 pub(crate) struct End {
     /// The channel.
     pub(crate) channel: String,
+    /// Why it is the end for this reader alone, if so.
+    pub(crate) code: Option<String>,
     /// The reader's cursor, which says that the end was seen.
     pub(crate) cursor: Option<String>,
 }

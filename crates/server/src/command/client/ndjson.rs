@@ -108,6 +108,10 @@ pub(crate) fn read_line(
         }
         "end" => {
             let end: End = frame::read("an end", line)?;
+            if end.code.is_some() {
+                frames.push_back(Frame::Lost(end.channel, refusal(line)?));
+                return Ok(());
+            }
             frames.push_back(Frame::End(end.channel.clone()));
             (end.channel, end.cursor)
         }

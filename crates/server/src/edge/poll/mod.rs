@@ -28,7 +28,9 @@ use super::Shared;
 use super::answer::{self, Answered};
 use super::ask;
 use super::connection::Origin;
+use crate::auth::Caller;
 use crate::metrics;
+use crate::node::Changes;
 use collector::{Collector, Room, Step};
 
 /// How long a poll that has got something waits for what comes right behind it.
@@ -39,7 +41,7 @@ impl Shared {
     pub(super) async fn poll(
         &self,
         mut reading: Reading,
-        wait: Duration,
+        (wait, caller): (Duration, &Caller),
         from: &Origin,
         origin: &AllowedOrigin,
     ) -> Result<Answered, Problem> {
@@ -58,7 +60,7 @@ impl Shared {
             from.leave_with_client();
             // What it gathers while it waits is shared with all who read it.
             drop(turn);
-            self.wait(&mut collector, reading, until).await?;
+            self.wait(&mut collector, (reading, caller), until).await?;
             turn = from.turn().await;
         }
         let end = if collector.ended() { PollEnd::Ended } else { PollEnd::Open };
@@ -102,7 +104,7 @@ impl Shared {
     async fn wait(
         &self,
         collector: &mut Collector,
-        mut reading: Reading,
+        (mut reading, caller): (Reading, &Caller),
         mut until: Instant,
     ) -> Result<(), Problem> {
         let subscriptions = std::mem::take(&mut reading.subscriptions);
@@ -121,7 +123,7 @@ impl Shared {
         let _counted = self.cells.enter(metrics::Transport::Poll);
         let mut drain = self.drain.clone();
         // A poll never learns its session, so nobody changes it.
-        let pipe = self.subscribe(reading, None, None)?.pipe;
+        let pipe = self.subscribe(reading, caller.clone(), Changes::Brief)?.pipe;
         let mut waiting = true;
         loop {
             let item = tokio::select! {

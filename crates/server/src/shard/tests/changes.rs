@@ -17,9 +17,9 @@ use fanfare_protocol::native::problem::Problem;
 use tokio::sync::oneshot;
 
 use super::{PATIENCE, Running, Wishes};
-use crate::auth::tests::Rules;
+use crate::auth::tests::{Rules, everyone};
 use crate::auth::{Caller, Credentials, Identity};
-use crate::node::Letter;
+use crate::node::{Changes, Letter};
 use crate::pipe::{PipeItem, PipeReader, pipe};
 use crate::shard::{Alteration, Answerer, Change};
 
@@ -42,7 +42,7 @@ fn asking() -> Wishes {
 }
 
 fn nobody() -> Identity {
-    crate::auth::tests::everyone().caller(Credentials::default(), 0).identity()
+    everyone().caller(Credentials::default(), 0).identity()
 }
 
 fn channel(name: &str) -> ChannelName {
@@ -68,8 +68,8 @@ impl<'a> Stream<'a> {
                 attendance: Attendance::default(),
                 pace: Pace::Usual,
             }),
-            opener: Some(nobody()),
-            expires: None,
+            caller: everyone().caller(Credentials::default(), 0),
+            changes: Changes::Taken,
             pipe: writer,
         });
         running.snapshots();

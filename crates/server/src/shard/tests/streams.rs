@@ -255,8 +255,8 @@ fn subscribers_of_the_edge_count_where_they_are() {
             attendance: fanfare_core::presence::Attendance::default(),
             pace: fanfare_core::rate::Pace::Usual,
         }),
-        opener: None,
-        expires: None,
+        caller: crate::auth::tests::everyone().caller(crate::auth::Credentials::default(), 0),
+        changes: crate::node::Changes::Brief,
         pipe: writer,
     });
     running.snapshots();

@@ -132,8 +132,26 @@ impl Session {
         }
     }
 
-    /// Closes because its credentials have expired.
-    pub(in crate::shard) fn expire(&mut self, problem: &Problem, out: &mut Vec<u8>) -> Step {
+    /// Who the client is.
+    pub(in crate::shard) fn caller(&self) -> &Caller {
+        &self.caller
+    }
+
+    /// Whether it can lose a channel and go on with others; a raw socket has no words for it.
+    pub(in crate::shard) fn goes_without(&self) -> bool {
+        let open = matches!(self.stage, Stage::Open | Stage::Busy(_));
+        open && matches!(self.language, Language::V1(_))
+    }
+
+    /// Tells that it reads a channel no more, and why.
+    pub(in crate::shard) fn tell_loss(&self, problem: &Problem, out: &mut Vec<u8>) {
+        let mut payload = Vec::new();
+        v1::append_loss(&mut payload, problem);
+        append_text(out, &payload);
+    }
+
+    /// Closes because the client may not go on: its credentials have expired, or are good no more.
+    pub(in crate::shard) fn send_away(&mut self, problem: &Problem, out: &mut Vec<u8>) -> Step {
         if let Stage::Upgrading(upgrade) = &self.stage {
             append_switch(out, upgrade, None);
         }
