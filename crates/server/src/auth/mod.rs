@@ -31,11 +31,13 @@ pub(crate) use caller::{Caller, Holder};
 pub(crate) use carried::Places;
 pub(crate) use identity::Identity;
 pub(crate) use key::PublisherKey;
+pub(crate) use renewal::NotRenewed;
+pub(crate) use token::Rounds;
 
 use caller::{Mistake, Standing};
 use grant::{Right, Rights};
 use key::Keys;
-use token::{KEYS_WITHIN, Tokens, is_token};
+use token::{Tokens, is_token};
 
 #[cfg(test)]
 pub(crate) mod tests;
@@ -193,11 +195,11 @@ impl Access {
         let mut caller = self.caller(credentials, now());
         let waiting = async {
             // A round may have been another issuer's.
-            while caller.may_pass_soon() && rounds.changed().await.is_ok() {
+            while caller.may_pass_soon() && rounds.next().await {
                 caller = self.caller(credentials, now());
             }
         };
-        let _late = tokio::time::timeout(KEYS_WITHIN, waiting).await;
+        let _late = tokio::time::timeout(Rounds::WITHIN, waiting).await;
         caller
     }
 

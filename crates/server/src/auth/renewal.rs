@@ -8,32 +8,48 @@ use fanfare_protocol::native::problem::Problem;
 
 use super::caller::Standing;
 use super::grant::Right;
+use super::token::Rounds;
 use super::{Access, Caller, Credentials, Identity, refusal};
+
+/// Why somebody's new credentials are not taken.
+#[derive(Debug)]
+pub(crate) struct NotRenewed {
+    /// What to tell them: 401 where the token is not good, 403 where it is of somebody else.
+    pub problem: Problem,
+    /// What to wait for before it is looked at once more, if that may help: its issuer's keys are
+    /// being fetched.
+    pub rounds: Option<Rounds>,
+}
 
 impl Access {
     /// Who shows this token to stay connected as who they were.
     ///
     /// # Errors
-    /// What to tell them: 401 where the token is not good, 403 where it is of somebody else.
+    /// Why they are not.
     pub(crate) fn renewed(
         &self,
         was: &Identity,
         token: &[u8],
         now: UnixMillis,
-    ) -> Result<Caller, Problem> {
+    ) -> Result<Caller, NotRenewed> {
         let credentials = Credentials { subprotocol_token: Some(token), ..Credentials::default() };
+        // Before the look, so that no round is missed in between.
+        let rounds = self.tokens.as_ref().map(|tokens| tokens.rounds());
         let caller = self.caller(credentials, now);
         if let Standing::Mistaken(_) = caller.standing {
-            return Err(refusal::of(&caller, Right::Subscribe, None, &self.rest));
+            let rounds = rounds.filter(|_| caller.may_pass_soon());
+            let problem = refusal::of(&caller, Right::Subscribe, None, &self.rest);
+            return Err(NotRenewed { problem, rounds });
         }
-        if caller.identity() == *was {
+        if caller.is(was) {
             return Ok(caller);
         }
-        Err(Problem::new(
+        let problem = Problem::new(
             Code::Forbidden,
             "The token is of somebody else than the connection.",
             "Refresh with a token of the same issuer and subject; open a new connection for another.",
-        ))
+        );
+        Err(NotRenewed { problem, rounds: None })
     }
 
     /// What is told whose credentials have expired while they were connected.

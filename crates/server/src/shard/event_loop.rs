@@ -11,6 +11,7 @@ use fanfare_core::shard::{Backlog, Completion, ConnectionId, Effect, Input, Shar
 use fanfare_core::time::{Millis, Now};
 use mio::{Events, Poll};
 
+use super::awaited::Awaited;
 use super::batch::Batches;
 use super::change::Changing;
 use super::connection::id_of;
@@ -53,6 +54,8 @@ pub(super) struct EventLoop {
     pub(super) changes: std::collections::HashMap<ConnectionId, Changing>,
     /// How long readers may stay whose credentials expire.
     pub(super) leases: Leases,
+    /// Refreshes that wait for their issuers' keys.
+    pub(super) awaited: Vec<Awaited>,
     /// Who is asked again since the rules have changed.
     pub(super) review: Review,
     /// The connection whose visit is under way.
@@ -112,6 +115,7 @@ impl EventLoop {
             batches: Batches::default(),
             changes: std::collections::HashMap::new(),
             leases: Leases::default(),
+            awaited: Vec::new(),
             review: Review::default(),
             visiting: None,
             course: Course::Running,
@@ -166,6 +170,7 @@ impl EventLoop {
         let letters = self.open_letters();
         self.lapse_due();
         self.look_at_leases();
+        self.look_at_awaited();
         let reviewed = self.look_again();
         self.visit_ready();
         let now = self.sockets.now;
@@ -301,7 +306,7 @@ impl EventLoop {
         }
         let now = self.sockets.now;
         let lease = self.leases.next().map(|at| now.millis + at.saturating_sub(now.unix));
-        let next = [self.sockets.wheel.next(), self.core.tick_at(), lease];
+        let next = [self.sockets.wheel.next(), self.core.tick_at(), lease, self.awaited_at()];
         let next = next.into_iter().flatten().min()?;
         Some(Duration::from_millis(next).saturating_sub(self.began.elapsed()))
     }

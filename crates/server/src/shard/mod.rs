@@ -5,6 +5,7 @@
 //! but its poll. What a connection's own code does, from bytes to a [`step::Step`], may panic
 //! without harm to others; a panic anywhere else ends the process.
 
+mod awaited;
 mod batch;
 mod catch;
 mod change;

@@ -187,6 +187,9 @@ impl EventLoop {
                 self.input(Input::Unsubscribe { connection: id, request, channel });
             }
             Step::Refresh { request, caller } => self.refresh(id, request, &caller),
+            Step::AwaitKeys { request, token, rounds } => {
+                self.await_keys(id, request, (token, rounds));
+            }
             Step::Greet(http) => self.sockets.turn_into(id, State::Http(http)),
             Step::Become(becoming) => {
                 self.become_reader(id, *becoming);

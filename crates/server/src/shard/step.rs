@@ -4,9 +4,10 @@ use fanfare_core::code::Code;
 use fanfare_core::name::ChannelName;
 use fanfare_core::shard::{Opening, Request};
 use fanfare_core::start::Subscription;
+use fanfare_protocol::native::v1::Token;
 
 use super::http::Http;
-use crate::auth::Caller;
+use crate::auth::{Caller, Rounds};
 use crate::limit::Sender;
 
 /// What is to be done after bytes of a client were decoded. Whatever was appended to the output
@@ -48,6 +49,15 @@ pub(super) enum Step {
         request: u64,
         /// Who the client is with them.
         caller: Box<Caller>,
+    },
+    /// New credentials were shown whose issuer's keys are being fetched.
+    AwaitKeys {
+        /// The connection's number for it.
+        request: u64,
+        /// What was shown.
+        token: Token,
+        /// What is waited for.
+        rounds: Rounds,
     },
     /// Its proxy has said who is there, and the client's first request follows.
     Greet(Box<Http>),

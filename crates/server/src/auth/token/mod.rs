@@ -217,8 +217,27 @@ impl Tokens {
     }
 
     /// The rounds of fetching from now on.
-    pub(crate) fn rounds(&self) -> watch::Receiver<u64> {
-        self.rounds.subscribe()
+    pub(crate) fn rounds(&self) -> Rounds {
+        Rounds(self.rounds.subscribe())
+    }
+}
+
+/// The rounds of fetching keys from some moment on, whichever issuer's, for who waits for them.
+#[derive(Debug)]
+pub(crate) struct Rounds(watch::Receiver<u64>);
+
+impl Rounds {
+    /// How long somebody whose token names an unknown key waits for keys to be fetched.
+    pub(crate) const WITHIN: Duration = Duration::from_secs(3);
+
+    /// Whether keys have been fetched, or will not be any more.
+    pub(crate) fn have_passed(&self) -> bool {
+        self.0.has_changed().unwrap_or(true)
+    }
+
+    /// Waits until keys have been fetched; says whether there may be another round.
+    pub(crate) async fn next(&mut self) -> bool {
+        self.0.changed().await.is_ok()
     }
 }
 
@@ -267,6 +286,3 @@ fn hash(token: &[u8]) -> TokenHash {
     hash.iter_mut().zip(digest.as_ref()).for_each(|(to, from)| *to = *from);
     hash
 }
-
-/// How long somebody whose token names an unknown key waits for keys to be fetched.
-pub(super) const KEYS_WITHIN: Duration = Duration::from_secs(3);

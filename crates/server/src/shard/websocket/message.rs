@@ -14,7 +14,7 @@ use fanfare_protocol::native::v1::{self, Ask, CommandId, Speaker, Token};
 use fanfare_protocol::websocket::{CloseCode, Frame, MessageKind, append_frame};
 
 use super::{Language, Session};
-use crate::auth::Access;
+use crate::auth::{Access, NotRenewed};
 use crate::limit::What;
 use crate::shard::http::Judge;
 use crate::shard::step::Step;
@@ -173,7 +173,11 @@ impl Session {
             Ok(caller) => {
                 Step::Refresh { request: self.wait_for(Some(id)), caller: Box::new(caller) }
             }
-            Err(problem) => {
+            Err(NotRenewed { rounds: Some(rounds), .. }) => {
+                let token = token.clone();
+                Step::AwaitKeys { request: self.wait_for(Some(id)), token, rounds }
+            }
+            Err(NotRenewed { problem, .. }) => {
                 append_error(out, Some(&id), &problem);
                 Step::Told(problem.code())
             }

@@ -12,6 +12,7 @@ use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 
 use super::{bearer, serve, status};
 use crate::cli::run::{Folder, fanfare, finish};
+use crate::wire::frame;
 
 /// A key: its PEM file, and itself in a set.
 fn key(folder: &Folder, kid: &str) -> (String, String) {
@@ -82,4 +83,54 @@ fn a_new_key_is_taken_when_it_is_first_used() {
     let outcome = finish(fanfare(&inspect).envs(variables).spawn().unwrap());
     assert_eq!(outcome.code, Some(0), "{} {}", outcome.text(), outcome.stderr);
     assert!(outcome.text().contains("form       ok      EdDSA, kid new"), "{}", outcome.text());
+}
+
+#[test]
+fn a_connection_is_renewed_by_a_token_of_a_new_key() {
+    for over_post in [false, true] {
+        let folder = Folder::new();
+        let ((old, first), (new, second)) = (key(&folder, "old"), key(&folder, "new"));
+        let set = Arc::new(Mutex::new(first.clone()));
+        let url = publish(Arc::clone(&set));
+        let variables = [("FANFARE_ISSUERS__ID__JWKS", url.as_str())];
+        let token = |path: &str, kid: &str| {
+            let arguments = ["token", "new", "--key", path, "--kid", kid, "--sub", "ada"];
+            let arguments = [&arguments[..], &["--subscribe", "news"]].concat();
+            let outcome = finish(fanfare(&arguments).envs(variables).spawn().unwrap());
+            assert_eq!(outcome.code, Some(0), "{}", outcome.stderr);
+            outcome.text().trim().to_owned()
+        };
+        let (by_old, by_new) = (token(&old, "old"), token(&new, "new"));
+        let server = serve(&variables);
+        let mut wire = server.connect();
+        if over_post {
+            wire.ask("GET /c/news HTTP/1.1", &["Accept: application/x-ndjson", &bearer(&by_old)]);
+            wire.until("\"session\":\"");
+            let session = wire.take(35);
+            *set.lock().unwrap() = format!("{first},{second}");
+            let mut post = server.connect();
+            let line = format!("POST /sessions/{session} HTTP/1.1");
+            post.ask(&line, &[&bearer(&by_new), "Content-Length: 16"]);
+            post.send("{\"refresh\":true}");
+            let answer = post.answer();
+            assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+        } else {
+            let offer = format!("Sec-WebSocket-Protocol: fanfare.v1, bearer.{by_old}");
+            wire.open_websocket("/c/news", &[&offer]);
+            wire.frame();
+            *set.lock().unwrap() = format!("{first},{second}");
+            let refresh = format!("{{\"id\":1,\"type\":\"refresh\",\"token\":\"{by_new}\"}}");
+            wire.send(frame(0x81, refresh.as_bytes()));
+            wire.send(frame(0x81, b"{\"id\":2,\"type\":\"ping\"}"));
+            for (id, has) in [(1, "\"expires_in\":"), (2, "\"type\":\"ok\"")] {
+                let told = String::from_utf8(wire.frame().1).unwrap();
+                let is_it = told.contains(&format!("\"id\":{id},")) && told.contains(has);
+                assert!(is_it, "{told}");
+            }
+        }
+        assert_eq!(
+            server.connect().figure("fanfare_issuer_keys_fetched_total{issuer=\"id\"}"),
+            2
+        );
+    }
 }

@@ -77,8 +77,8 @@ fn holds(tokens: &Tokens, token: &str) -> bool {
 }
 
 /// Waits until keys have been fetched, or not.
-async fn round(rounds: &mut tokio::sync::watch::Receiver<u64>) {
-    timeout(Duration::from_secs(20), rounds.changed()).await.unwrap().unwrap();
+async fn round(rounds: &mut crate::auth::Rounds) {
+    timeout(Duration::from_secs(20), rounds.0.changed()).await.unwrap().unwrap();
 }
 
 #[tokio::test]
