@@ -18,6 +18,17 @@ pub struct Problem {
     place: Option<Box<Place>>,
     after: Option<u32>,
     headers: &'static [(&'static str, &'static str)],
+    untold: Option<Box<Untold>>,
+    trace: Option<u64>,
+}
+
+/// What is for the log of who refuses, and not for the client.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Untold {
+    /// Which check failed, with what it looked at.
+    pub why: Box<str>,
+    /// What to change, as an order.
+    pub change: Box<str>,
 }
 
 /// The channel that a refusal is about, and its head where the code is about the head.
@@ -50,6 +61,8 @@ impl Problem {
             place: None,
             after: None,
             headers: &[],
+            untold: None,
+            trace: None,
         }
     }
 
@@ -96,6 +109,31 @@ impl Problem {
     pub fn with_headers(mut self, headers: &'static [(&'static str, &'static str)]) -> Self {
         self.headers = headers;
         self
+    }
+
+    /// The same, with what is for the log.
+    #[must_use]
+    pub fn keeping(mut self, untold: Untold) -> Self {
+        self.untold = Some(Box::new(untold));
+        self
+    }
+
+    /// Takes what is for the log, for who writes it there.
+    pub fn take_untold(&mut self) -> Option<Untold> {
+        self.untold.take().map(|untold| *untold)
+    }
+
+    /// The same, with the number under which the log says more; of it the lower 48 bits count.
+    #[must_use]
+    pub fn with_trace(mut self, trace: u64) -> Self {
+        self.trace = Some(trace);
+        self
+    }
+
+    /// Such a number as clients and the log have it.
+    #[must_use]
+    pub fn shown_trace(trace: u64) -> String {
+        format!("{:012x}", trace & 0xffff_ffff_ffff)
     }
 
     /// The code.
@@ -147,16 +185,18 @@ impl Problem {
         self.code.row().retry
     }
 
-    /// The reason of a WebSocket close frame: code and detail, cut to what fits.
+    /// The reason of a WebSocket close frame: code and detail, cut to what fits, and the trace.
     #[must_use]
     pub fn close_reason(&self) -> String {
         let mut reason = format!("{}: {}", self.code.name(), self.detail);
-        let mut end = reason.len().min(CLOSE_REASON_BYTES_MAX);
+        let trace = self.trace.map(|trace| format!(" (trace {})", Self::shown_trace(trace)));
+        let trace = trace.unwrap_or_default();
+        let mut end = reason.len().min(CLOSE_REASON_BYTES_MAX - trace.len());
         while !reason.is_char_boundary(end) {
             end -= 1;
         }
         reason.truncate(end);
-        reason
+        reason + &trace
     }
 
     /// Appends the problem document, as the body of an answer or inside of one.
@@ -183,12 +223,17 @@ impl Problem {
         out
     }
 
-    /// Appends `,"detail":…,"hint":…` and the members of the channel.
+    /// Appends `,"detail":…,"hint":…`, the trace and the members of the channel.
     pub(crate) fn append_words(&self, out: &mut Vec<u8>) {
         out.extend_from_slice(b",\"detail\":");
         json::append_string(out, &self.detail);
         out.extend_from_slice(b",\"hint\":");
         json::append_string(out, &self.hint);
+        if let Some(trace) = self.trace {
+            out.extend_from_slice(b",\"trace\":\"");
+            out.extend_from_slice(Self::shown_trace(trace).as_bytes());
+            out.push(b'"');
+        }
         let Some(place) = &self.place else { return };
         out.extend_from_slice(b",\"channel\":");
         json::append_string(out, &place.channel);

@@ -45,14 +45,14 @@ impl Access {
                 // What the key grants may be something else than before.
                 Asked::Everyone(keys) => match keys.of_hash(**hash) {
                     Some(holder) => Again::Known(Caller::holding(Arc::clone(holder))),
-                    None => Again::Refused(gone("The key of this connection is no more.")),
+                    None => Again::Refused(self.gone("The key of this connection is no more.")),
                 },
             },
             Ground::Token(signed) => {
                 let still = self.tokens.as_ref().map(|tokens| tokens.still(*signed));
                 match still.unwrap_or(Still::Bad) {
                     Still::Good => Again::Known(was.clone()),
-                    Still::Bad => Again::Refused(gone(
+                    Still::Bad => Again::Refused(self.gone(
                         "The token of this connection is signed with a key that is no more.",
                     )),
                     Still::Unsure => Again::Unsure,
@@ -60,8 +60,9 @@ impl Access {
             }
         }
     }
-}
 
-fn gone(detail: &'static str) -> Problem {
-    Problem::new(Code::Unauthorized, detail, "Come back with other credentials.")
+    fn gone(&self, detail: &'static str) -> Problem {
+        let hint = "Come back with other credentials.";
+        self.keeping(Problem::new(Code::Unauthorized, detail, hint), None)
+    }
 }

@@ -63,6 +63,13 @@ pub(super) enum HolderKind {
     Token,
 }
 
+impl HolderKind {
+    /// Whether the configuration has a name for it.
+    pub(super) fn has_name(&self) -> bool {
+        matches!(self, Self::Key(Some(_)))
+    }
+}
+
 impl Holder {
     pub(super) fn of_key(
         publisher: Arc<str>,

@@ -83,6 +83,11 @@ impl Keys {
         Self(keys.into())
     }
 
+    /// Who holds each key.
+    pub(super) fn holders(&self) -> impl Iterator<Item = &Holder> {
+        self.0.iter().map(|key| &*key.holder)
+    }
+
     /// Who holds this secret. How long it takes says something of the secret's hash alone, from
     /// which nobody comes nearer to a secret.
     pub(super) fn find(&self, secret: &[u8]) -> Option<Arc<Holder>> {

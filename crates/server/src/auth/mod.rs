@@ -12,6 +12,7 @@ mod identity;
 pub(crate) mod key;
 mod refusal;
 mod renewal;
+mod trace;
 pub(crate) mod token;
 
 use std::fmt;
@@ -33,6 +34,7 @@ pub(crate) use identity::Identity;
 pub(crate) use key::PublisherKey;
 pub(crate) use renewal::NotRenewed;
 pub(crate) use token::Rounds;
+pub(crate) use trace::told;
 
 use caller::{Mistake, Standing};
 use grant::{Right, Rights};
@@ -88,6 +90,10 @@ struct Somewhere {
     send: bool,
     send_anonymously: bool,
     users: Rights,
+    /// What keys grant that have a name.
+    named_keys: Rights,
+    /// Whether there are keys that grant everything.
+    master_keys: bool,
 }
 
 /// What a request carries to show who sent it, borrowed from its head.
@@ -101,6 +107,23 @@ pub(crate) struct Credentials<'a> {
     pub query_token: Option<&'a [u8]>,
     /// The value of the cookie that holds a token.
     pub cookie_token: Option<&'a [u8]>,
+}
+
+impl Asked {
+    fn holders(&self) -> impl Iterator<Item = &Holder> {
+        let keys = match self {
+            Self::Nobody => None,
+            Self::Everyone(keys) => Some(keys),
+        };
+        keys.into_iter().flat_map(Keys::holders)
+    }
+
+    /// The rights that some key grants that has a name.
+    fn granted_by_name(&self) -> Rights {
+        let named = || self.holders().filter(|holder| holder.kind.has_name());
+        let granted = |right: &Right| named().any(|holder| holder.grants.give(*right));
+        Right::ALL.into_iter().filter(granted).collect()
+    }
 }
 
 impl Access {
@@ -136,6 +159,8 @@ impl Access {
             send: any(&|it| it.client_publish),
             send_anonymously: any(&|it| it.client_publish && it.anonymous_publish),
             users: Right::ALL.into_iter().filter(|right| any(&|it| it.users.has(*right))).collect(),
+            named_keys: asked.granted_by_name(),
+            master_keys: asked.holders().any(|holder| !holder.kind.has_name()),
         };
         Self { asked, tokens: None, namespaces, rest, somewhere, places: Places::default() }
     }
@@ -267,7 +292,7 @@ impl Access {
             return match caller.standing {
                 Standing::Unasked | Standing::Holder(_) => Ok(()),
                 Standing::Anonymous if subscribe_anonymously || send_anonymously => Ok(()),
-                _ => Err(refusal::of(caller, Right::Subscribe, None, &self.rest)),
+                _ => Err(self.refusal(caller, Right::Subscribe, None, &self.rest)),
             };
         }
         subscriptions.iter().try_for_each(|it| self.may_attach(caller, &it.channel, it.notices))
@@ -286,7 +311,9 @@ impl Access {
     ) -> Result<(), Problem> {
         if end == End::Close {
             self.may(caller, Right::Manage, channel).map_err(|problem| match caller.standing {
-                Standing::Anonymous => refusal::end().about(channel, None),
+                Standing::Anonymous => {
+                    self.refusal_to_end(self.of(channel)).about(channel, None)
+                }
                 _ => problem,
             })?;
         }
@@ -329,7 +356,7 @@ impl Access {
             }
             Standing::Mistaken(_) => false,
         };
-        if may { Ok(()) } else { Err(refusal::of(caller, Right::Publish, None, &self.rest)) }
+        if may { Ok(()) } else { Err(self.refusal(caller, Right::Publish, None, &self.rest)) }
     }
 
     /// Whether the caller may publish to a channel by the frame of a WebSocket.
@@ -343,7 +370,7 @@ impl Access {
         end: End,
     ) -> Result<(), Problem> {
         if !self.of(channel).client_publish {
-            return Err(refusal::send(self.of(channel)).about(channel, None));
+            return Err(self.refusal_to_send(self.of(channel)).about(channel, None));
         }
         self.may_publish(caller, channel, end)
     }
@@ -354,9 +381,9 @@ impl Access {
     /// What to tell the caller: 403 where no key would help, else 401.
     pub(crate) fn may_send_somewhere(&self, caller: &Caller) -> Result<(), Problem> {
         match caller.standing {
-            _ if !self.somewhere.send => Err(refusal::send(&self.rest)),
+            _ if !self.somewhere.send => Err(self.refusal_to_send(&self.rest)),
             Standing::Anonymous if !self.somewhere.send_anonymously => {
-                Err(refusal::of(caller, Right::Publish, None, &self.rest))
+                Err(self.refusal(caller, Right::Publish, None, &self.rest))
             }
             _ => self.may_publish_somewhere(caller),
         }
@@ -405,7 +432,7 @@ impl Access {
         if may {
             return Ok(());
         }
-        Err(refusal::of(caller, right, Some(channel), rules).about(channel, None))
+        Err(self.refusal(caller, right, Some(channel), rules).about(channel, None))
     }
 
     /// Whether credentials are asked for. Where they are not everything is open, so that what

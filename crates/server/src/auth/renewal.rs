@@ -9,7 +9,7 @@ use fanfare_protocol::native::problem::Problem;
 use super::caller::Standing;
 use super::grant::Right;
 use super::token::Rounds;
-use super::{Access, Caller, Credentials, Identity, refusal};
+use super::{Access, Caller, Credentials, Identity};
 
 /// Why somebody's new credentials are not taken.
 #[derive(Debug)]
@@ -38,7 +38,7 @@ impl Access {
         let caller = self.caller(credentials, now);
         if let Standing::Mistaken(_) = caller.standing {
             let rounds = rounds.filter(|_| caller.may_pass_soon());
-            let problem = refusal::of(&caller, Right::Subscribe, None, &self.rest);
+            let problem = self.refusal(&caller, Right::Subscribe, None, &self.rest);
             return Err(NotRenewed { problem, rounds });
         }
         if caller.is(was) {
@@ -49,7 +49,7 @@ impl Access {
             "The token is of somebody else than the connection.",
             "Refresh with a token of the same issuer and subject; open a new connection for another.",
         );
-        Err(NotRenewed { problem, rounds: None })
+        Err(NotRenewed { problem: self.keeping(problem, None), rounds: None })
     }
 
     /// What is told whose credentials have expired while they were connected.

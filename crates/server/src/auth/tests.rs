@@ -365,3 +365,58 @@ fn a_hash_of_a_key_is_read_as_it_is_written() {
         assert_eq!(KeyHash::parse(wrong), None, "{wrong}");
     }
 }
+
+#[test]
+fn who_shows_nothing_is_told_what_would_help_of_what_is_configured() {
+    let named = |right: Right| {
+        let grants = Grants::default().with(right, vec![Pattern::new("a", None).unwrap()]);
+        PublisherKey::named("it", KeyHash::of(b"it"), grants)
+    };
+    let users = |rights: &[Right]| ChannelAccess {
+        users: rights.iter().copied().collect(),
+        ..Rules::default().access(None)
+    };
+    let tokens = || Some(std::sync::Arc::new(super::token::Tokens::new([], 1_024, 0)));
+    let (list, reads) = (|| PublisherKey::new("x"), || named(Right::Subscribe));
+    let table = [
+        (vec![list()], None, users(&[]), "a key", "Send one of `auth.publisher_keys` as"),
+        (vec![reads()], None, users(&[]), "a key", "Send one of `keys` that grants `subscribe` as"),
+        (
+            vec![reads(), list()],
+            None,
+            users(&[]),
+            "a key",
+            "one of `keys` that grants `subscribe` or of `auth.publisher_keys` as",
+        ),
+        (
+            vec![],
+            tokens(),
+            users(&[]),
+            "a token",
+            "Send a token of one of `issuers` that grants `subscribe` as `Authorization: Bearer <token>`",
+        ),
+        (
+            vec![list()],
+            tokens(),
+            users(&[Right::Subscribe]),
+            "a token or a key",
+            "Send any token of one of `issuers`, or one of `auth.publisher_keys` as",
+        ),
+        (
+            vec![named(Right::Publish)],
+            None,
+            users(&[]),
+            "a token or a key",
+            "Nobody is configured who may: add a key under `keys` that grants `subscribe`",
+        ),
+    ];
+    for (keys, tokens, rest, noun, hint) in table {
+        let access = Access::keyed(keys, rest, []).with_tokens(tokens);
+        let caller = access.caller(Credentials::default(), 0);
+        let problem = access.may_subscribe(&caller, &channel("a")).unwrap_err();
+        let detail = format!("Reading here takes {noun}, and the request carries none.");
+        assert_eq!(problem.detail(), detail);
+        assert!(problem.hint().contains(hint), "{}", problem.hint());
+        assert!(problem.hint().ends_with("set `auth.anonymous_subscribe` to true."));
+    }
+}

@@ -16,7 +16,7 @@ use tokio::sync::oneshot;
 
 use super::Shared;
 use super::answer::{self, Answered};
-use crate::auth::Caller;
+use crate::auth::{self, Caller};
 use crate::limit::{Sender, What};
 
 /// What an item of the body became; publishes are known by their number.
@@ -91,7 +91,7 @@ impl Shared {
         (caller, sender): (&Caller, &Sender),
     ) -> Item {
         let may = |channel: &ChannelName, draft: &Draft| {
-            self.access.may_publish(caller, channel, draft.end)?;
+            self.access.may_publish(caller, channel, draft.end).map_err(auth::told)?;
             self.limiter.take(&self.terms, What::Publish, sender, [channel])
         };
         let mut add = |channel: ChannelName, draft: Box<Draft>| {

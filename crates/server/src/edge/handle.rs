@@ -22,7 +22,7 @@ use super::answer::{self, AnswerBody, Answered};
 use super::body::{self, BodyRules};
 use super::connection::Origin;
 use super::{Shared, operations, page};
-use crate::auth::Caller;
+use crate::auth::{self, Caller};
 use crate::limit::{ClientAddress, Sender, What};
 
 impl Shared {
@@ -280,7 +280,7 @@ impl Shared {
 
     pub(super) fn refused(&self, problem: &Problem, allowed: &AllowedOrigin) -> Answered {
         self.cells.refused(problem.code());
-        answer::problem(problem, allowed)
+        answer::problem(&auth::told(problem.clone()), allowed)
     }
 }
 

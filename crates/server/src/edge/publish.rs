@@ -11,7 +11,7 @@ use fanfare_protocol::native::response::Media;
 use super::Shared;
 use super::answer::{self, Answered};
 use super::ask::{self, Asked};
-use crate::auth::Caller;
+use crate::auth::{self, Caller};
 
 impl Shared {
     /// Publishes `body` to the channels of the URL.
@@ -27,7 +27,7 @@ impl Shared {
             .into_iter()
             .map(|each| {
                 let (channel, draft) = each?;
-                self.access.may_publish(caller, &channel, draft.end)?;
+                self.access.may_publish(caller, &channel, draft.end).map_err(auth::told)?;
                 let asked = ask::publish(&self.node, channel.clone(), draft);
                 Ok((channel, asked))
             })
@@ -46,7 +46,7 @@ impl Shared {
             .into_iter()
             .map(|named| {
                 let channel = named?;
-                self.access.may_remove(caller, &channel)?;
+                self.access.may_remove(caller, &channel).map_err(auth::told)?;
                 let asked = ask::question(&self.node, channel.clone(), Request::Remove);
                 Ok((channel, asked))
             })

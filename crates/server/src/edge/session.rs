@@ -14,7 +14,7 @@ use tokio::sync::oneshot;
 use super::Shared;
 use super::answer::{self, Answered};
 use super::handle::unix_millis;
-use crate::auth::Caller;
+use crate::auth::{self, Caller};
 use crate::limit::{Sender, What};
 use crate::node::Letter;
 use crate::shard::{Alteration, Change};
@@ -58,7 +58,7 @@ impl Shared {
             ChangeItem::Refused(problem) => return Alteration::Refused(problem),
             ChangeItem::Add { channel, since, notices } => (channel, since, notices),
         };
-        let may = self.access.may_attach(caller, &channel, notices);
+        let may = self.access.may_attach(caller, &channel, notices).map_err(auth::told);
         let limit = || self.limiter.take(&self.terms, What::Subscribe, sender, [&channel]);
         if let Err(problem) = may.and_then(|()| limit()) {
             return Alteration::Refused(problem);

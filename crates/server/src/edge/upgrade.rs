@@ -19,7 +19,7 @@ use super::connection::Origin;
 use super::rewound::Rewound;
 use super::socket::Socket;
 use super::tunnel::{Place, say_goodbye};
-use crate::auth::Caller;
+use crate::auth::{self, Caller};
 use crate::limit::Sender;
 use crate::node::{Adoption, Letter};
 use crate::shard::{SocketRequest, close_code_of};
@@ -102,7 +102,8 @@ impl Shared {
         (caller, sender): (Caller, Sender),
     ) -> Result<(Behind, Option<Cursor>), Problem> {
         let reads = self.access.may_open(&caller, &reading.subscriptions);
-        if let Some(problem) = reads.err().or_else(|| reading.refusal.take()) {
+        let refused = reads.err().map(auth::told);
+        if let Some(problem) = refused.or_else(|| reading.refusal.take()) {
             self.cells.refused(problem.code());
             let code = close_code_of(problem.code());
             return Ok((Behind::Goodbye(code, problem.close_reason()), None));

@@ -13,7 +13,7 @@ use super::connection::State;
 use super::event_loop::EventLoop;
 use super::step::Step;
 use super::websocket::Reply;
-use crate::auth::{NotRenewed, Rounds};
+use crate::auth::{self, NotRenewed, Rounds};
 
 /// A refresh that waits.
 #[derive(Debug)]
@@ -77,7 +77,9 @@ impl EventLoop {
             Err(NotRenewed { rounds: Some(rounds), .. }) if until > now.millis => {
                 self.awaited.push(Awaited { id, request, token, rounds, until });
             }
-            Err(NotRenewed { problem, .. }) => self.refuse_refresh(id, request, &problem),
+            Err(NotRenewed { problem, .. }) => {
+                self.refuse_refresh(id, request, &auth::told(problem));
+            }
         }
     }
 

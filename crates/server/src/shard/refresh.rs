@@ -8,7 +8,7 @@ use super::connection::State;
 use super::event_loop::EventLoop;
 use super::step::Step;
 use super::websocket::Reply;
-use crate::auth::Caller;
+use crate::auth::{self, Caller};
 
 impl EventLoop {
     /// Lets the reader stay as long as the caller's credentials are good, if these cover all that it
@@ -17,7 +17,8 @@ impl EventLoop {
     /// # Errors
     /// Which channel they do not cover, and why.
     pub(super) fn renew(&mut self, id: ConnectionId, caller: &Caller) -> Result<(), Problem> {
-        self.judge.access.may_go_on(caller, self.core.channels_of(id))?;
+        let may = self.judge.access.may_go_on(caller, self.core.channels_of(id));
+        may.map_err(auth::told)?;
         self.lease(id, caller.expires());
         self.trust(id, caller.clone());
         Ok(())

@@ -15,7 +15,7 @@ use super::connection::State;
 use super::event_loop::{Course, EventLoop, Idle};
 use super::http::Judge;
 use super::step::Step;
-use crate::auth::{Again, Caller};
+use crate::auth::{self, Again, Caller};
 use crate::pipe::PipeItem;
 
 /// Who is to be asked again.
@@ -82,7 +82,7 @@ impl EventLoop {
         let caller = match self.judge.access.again(was) {
             Again::Known(caller) => caller,
             Again::Refused(problem) => {
-                self.revoke(id, &problem);
+                self.revoke(id, problem);
                 return 0;
             }
             // It comes back at once, and is asked with what it shows then.
@@ -99,16 +99,17 @@ impl EventLoop {
                 lost.push((channel.clone(), problem));
             }
         }
-        match lost.first() {
-            None => self.trust(id, caller),
-            Some((_, problem)) => match self.judge.access.may_open(&caller, &[]) {
-                Ok(()) if self.goes_without(id) => {
-                    self.trust(id, caller);
-                    lost.into_iter().for_each(|lost| self.take_away(id, lost));
-                }
-                Ok(()) => self.revoke(id, problem),
-                Err(problem) => self.revoke(id, &problem),
-            },
+        if lost.is_empty() {
+            self.trust(id, caller);
+            return looks;
+        }
+        match self.judge.access.may_open(&caller, &[]) {
+            Ok(()) if self.goes_without(id) => {
+                self.trust(id, caller);
+                lost.into_iter().for_each(|lost| self.take_away(id, lost));
+            }
+            Ok(()) => lost.into_iter().take(1).for_each(|(_, problem)| self.revoke(id, problem)),
+            Err(problem) => self.revoke(id, problem),
         }
         looks
     }
@@ -148,6 +149,7 @@ impl EventLoop {
     fn take_away(&mut self, id: ConnectionId, (channel, problem): (ChannelName, Problem)) {
         self.sockets.figures.refusals.count(problem.code());
         self.sockets.figures.channels_revoked += 1;
+        let problem = auth::told(problem);
         let step = self.converse(id, |place, out| {
             if let State::Socket(session) = &place.state {
                 session.tell_loss(&problem, out);
@@ -161,9 +163,9 @@ impl EventLoop {
     }
 
     /// Sends a reader away that may not go on.
-    fn revoke(&mut self, id: ConnectionId, problem: &Problem) {
+    fn revoke(&mut self, id: ConnectionId, problem: Problem) {
         self.sockets.figures.revoked += 1;
-        self.send_away(id, problem);
+        self.send_away(id, &auth::told(problem));
     }
 
     /// Sends a reader away for this reason. It is not the end of its channels, so a stream is broken

@@ -68,6 +68,26 @@ impl Failure {
         }
     }
 
+    /// The kind of check that failed, in words that tell nothing of what is configured.
+    pub(crate) fn kind(&self) -> &'static str {
+        match self {
+            Self::TooLong { .. } => "it is too long",
+            Self::Malformed(_) => "it cannot be read",
+            Self::AlgorithmUnknown(_) | Self::AlgorithmRefused { .. } => {
+                "its algorithm is not taken"
+            }
+            Self::IssuerUnknown(_) => "its issuer is not known",
+            Self::KeysMissing { .. } => "the keys of its issuer are not known yet",
+            Self::KeyUnknown { .. } => "its key is not known",
+            Self::SignatureWrong { .. } => "its signature is wrong",
+            Self::ExpiryMissing { .. } => "it does not say when it expires",
+            Self::Expired { .. } => "it has expired",
+            Self::NotYet { .. } => "it has not begun",
+            Self::AudienceWrong { .. } => "it is not for this server",
+            Self::ClaimWrong { .. } => "one of its claims is not what it has to be",
+        }
+    }
+
     /// Whether the issuer's keys are being fetched, so that it may hold in a moment.
     pub(crate) fn may_pass(&self) -> bool {
         let (Self::KeysMissing { is_looked_for, .. } | Self::KeyUnknown { is_looked_for, .. }) =

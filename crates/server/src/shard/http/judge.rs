@@ -16,7 +16,7 @@ use fanfare_protocol::native::reading::{BodyWanted, Reading, Transport};
 use fanfare_protocol::native::response::Persistence;
 use fanfare_protocol::native::route::{Route, Rules, route};
 
-use crate::auth::{Access, Caller};
+use crate::auth::{self, Access, Caller};
 use crate::limit::{ClientAddress, Limiter, Peer, Sender, Terms, What};
 use crate::shard::options::ShardOptions;
 use crate::shard::request::SocketRequest;
@@ -287,7 +287,7 @@ impl Judge {
         let session = Session::new(request, &opening.subscriptions, self);
         // A browser hides what the handshake is refused with, so these are told after it.
         let refused = match (reads, refusal) {
-            (Err(problem), _) => Some(problem),
+            (Err(problem), _) => Some(auth::told(problem)),
             (Ok(()), refusal) => refusal,
         };
         match refused {

@@ -14,7 +14,7 @@ use fanfare_protocol::native::v1::{self, Ask, CommandId, Speaker, Token};
 use fanfare_protocol::websocket::{CloseCode, Frame, MessageKind, append_frame};
 
 use super::{Language, Session};
-use crate::auth::{Access, NotRenewed};
+use crate::auth::{Access, NotRenewed, told};
 use crate::limit::What;
 use crate::shard::http::Judge;
 use crate::shard::step::Step;
@@ -63,7 +63,7 @@ impl Session {
         };
         let may = match self.caller.has_expired(now) {
             true => Err(Access::expired()),
-            false => judge.access.may_send(&self.caller, &channel, End::Open),
+            false => judge.access.may_send(&self.caller, &channel, End::Open).map_err(told),
         };
         if let Err(problem) = may {
             let told = (CloseCode::POLICY_VIOLATION, &*problem.close_reason());
@@ -112,7 +112,7 @@ impl Session {
                 return Step::Told(bad.problem.code());
             }
         };
-        let may = self.may(&command.ask, &judge.access, now);
+        let may = self.may(&command.ask, &judge.access, now).map_err(told);
         if let Err(problem) = may.and_then(|()| self.not_too_often(&command.ask, judge)) {
             append_error(out, Some(&command.id), &problem);
             return Step::Told(problem.code());
@@ -178,6 +178,7 @@ impl Session {
                 Step::AwaitKeys { request: self.wait_for(Some(id)), token, rounds }
             }
             Err(NotRenewed { problem, .. }) => {
+                let problem = told(problem);
                 append_error(out, Some(&id), &problem);
                 Step::Told(problem.code())
             }

@@ -33,7 +33,7 @@ use super::options::ShardOptions;
 use super::request::SocketRequest;
 use super::step::Step;
 use super::wheel::Tick;
-use crate::auth::{Access, Caller};
+use crate::auth::{self, Access, Caller};
 use crate::coding;
 use crate::limit::Sender;
 use fanfare_core::time::UnixMillis;
@@ -392,6 +392,7 @@ impl Session {
         let may_send = self.language.may_send(&self.caller, &judge.access);
         match (violation, may_send) {
             (Violation::MessageTooBig { .. }, Err(problem)) => {
+                let problem = auth::told(problem);
                 let told = (CloseCode::POLICY_VIOLATION, &*problem.close_reason());
                 self.close_for(problem.code(), told, out)
             }

@@ -121,6 +121,36 @@ fn in_dev_a_token_is_taken_at_its_word() {
 }
 
 #[test]
+fn serve_tells_strangers_the_kind_of_check_and_its_log_the_rest_under_the_trace() {
+    let server = serve(&[SECRET, ("FANFARE_ISSUERS__APP__LEEWAY", "0s")]);
+    let expired = token(&["--sub", "ada", "--expires-in", "0s"]);
+    let narrow = token(&["--sub", "ada", "--subscribe", "chat:*"]);
+    let forged = format!("{}AAAA", &narrow[..narrow.len() - 4]);
+    let narrow_told = "The token does not grant `subscribe` here.";
+    for (token, told, logged) in [
+        (&expired, "does not hold: it has expired.", "does not hold: expired "),
+        (&forged, "does not hold: its signature is wrong.", "not that of a key of the issuer app"),
+        (&narrow, narrow_told, "pattern chat:* does not cover news"),
+    ] {
+        let offer = format!("Sec-WebSocket-Protocol: fanfare.v1, bearer.{token}");
+        let mut wire = server.connect();
+        wire.ask("GET /c/news?poll=1 HTTP/1.1", &[&bearer(token)]);
+        let answer = wire.answer();
+        assert!(answer.contains(told) && !answer.contains(logged), "{answer}");
+        let (_, trace) = answer.split_once("\"trace\":\"").unwrap();
+        let line = server.line_with(trace.split('"').next().unwrap());
+        assert!(line.contains(logged), "{line}");
+        let mut socket = server.connect();
+        socket.open_websocket("/c/news", &[&offer]);
+        let reason = String::from_utf8(socket.frame().1[2..].to_vec()).unwrap();
+        assert!(reason.contains(told), "{reason}");
+        let (_, trace) = reason.split_once("(trace ").unwrap();
+        let line = server.line_with(trace.trim_end_matches(')'));
+        assert!(line.contains(logged) && !line.contains(token.as_str()), "{line}");
+    }
+}
+
+#[test]
 fn an_inspection_says_of_each_check_whether_it_is_well() {
     let good = token(&["--sub", "ada", "--subscribe", "chat:*"]);
     let outcome = run(&["token", "inspect", &good, "--channel", "news"]);

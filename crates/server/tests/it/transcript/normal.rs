@@ -12,6 +12,9 @@ const OTHER: &str = "ltnroWEyqc7";
 /// The session that it shows for any.
 const SESSION: &str = "k3JxVQm8T1e0a9ZrWcYpLgABAAAABwAAAAI";
 
+/// The trace that it shows for any.
+const TRACE: &str = "5f0c2a9d41e7";
+
 /// The two epochs of the page and the one of a server, and a session of that server.
 #[derive(Debug)]
 pub(super) struct Epochs {
@@ -48,6 +51,7 @@ impl Epochs {
 /// A text without what no two runs have in common but epochs.
 pub(super) fn plain(text: &str) -> String {
     let text = valued(text, "\"session\":\"", SESSION);
+    let text = valued(&text, "\"trace\":\"", TRACE);
     let text = valued(&text, "\"time\":", "1777887000123");
     valued(&text, "retry: ", "2731")
 }

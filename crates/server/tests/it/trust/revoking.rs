@@ -86,7 +86,7 @@ fn what_a_key_grants_no_more_is_taken_from_who_reads_by_it() {
     let end = told(&mut both);
     assert_eq!((&end["type"], &end["channel"]), (&json!("end"), &json!("chat:a")), "{end}");
     assert_eq!(end["code"], "forbidden", "{end}");
-    assert!(end["detail"].as_str().unwrap().contains("does not cover chat:a"), "{end}");
+    assert!(end["detail"].as_str().unwrap().contains("does not grant `subscribe`"), "{end}");
     assert!(end.get("cursor").is_none(), "{end}");
     let (code, reason) = closed(&mut raw);
     assert_eq!(code, 4003, "{reason}");
