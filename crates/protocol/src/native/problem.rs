@@ -18,8 +18,16 @@ pub struct Problem {
     place: Option<Box<Place>>,
     after: Option<u32>,
     headers: &'static [(&'static str, &'static str)],
-    untold: Option<Box<Untold>>,
-    trace: Option<u64>,
+    logged: Option<Box<Logged>>,
+}
+
+/// What the log has of a refusal.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Logged {
+    /// This is to be written.
+    Soon(Untold),
+    /// A line with this number.
+    Under(u64),
 }
 
 /// What is for the log of who refuses, and not for the client.
@@ -61,8 +69,7 @@ impl Problem {
             place: None,
             after: None,
             headers: &[],
-            untold: None,
-            trace: None,
+            logged: None,
         }
     }
 
@@ -114,20 +121,30 @@ impl Problem {
     /// The same, with what is for the log.
     #[must_use]
     pub fn keeping(mut self, untold: Untold) -> Self {
-        self.untold = Some(Box::new(untold));
+        self.logged = Some(Box::new(Logged::Soon(untold)));
         self
     }
 
     /// Takes what is for the log, for who writes it there.
     pub fn take_untold(&mut self) -> Option<Untold> {
-        self.untold.take().map(|untold| *untold)
+        match *self.logged.take_if(|logged| matches!(**logged, Logged::Soon(_)))? {
+            Logged::Soon(untold) => Some(untold),
+            Logged::Under(_) => None,
+        }
     }
 
     /// The same, with the number under which the log says more; of it the lower 48 bits count.
     #[must_use]
     pub fn with_trace(mut self, trace: u64) -> Self {
-        self.trace = Some(trace);
+        self.logged = Some(Box::new(Logged::Under(trace)));
         self
+    }
+
+    fn trace(&self) -> Option<u64> {
+        match self.logged.as_deref()? {
+            Logged::Under(trace) => Some(*trace),
+            Logged::Soon(_) => None,
+        }
     }
 
     /// Such a number as clients and the log have it.
@@ -189,7 +206,7 @@ impl Problem {
     #[must_use]
     pub fn close_reason(&self) -> String {
         let mut reason = format!("{}: {}", self.code.name(), self.detail);
-        let trace = self.trace.map(|trace| format!(" (trace {})", Self::shown_trace(trace)));
+        let trace = self.trace().map(|trace| format!(" (trace {})", Self::shown_trace(trace)));
         let trace = trace.unwrap_or_default();
         let mut end = reason.len().min(CLOSE_REASON_BYTES_MAX - trace.len());
         while !reason.is_char_boundary(end) {
@@ -229,7 +246,7 @@ impl Problem {
         json::append_string(out, &self.detail);
         out.extend_from_slice(b",\"hint\":");
         json::append_string(out, &self.hint);
-        if let Some(trace) = self.trace {
+        if let Some(trace) = self.trace() {
             out.extend_from_slice(b",\"trace\":\"");
             out.extend_from_slice(Self::shown_trace(trace).as_bytes());
             out.push(b'"');

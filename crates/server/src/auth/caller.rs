@@ -88,8 +88,7 @@ impl Holder {
         (expires, signed): (Option<UnixMillis>, Signed),
         grants: Arc<Grants>,
     ) -> Self {
-        let (publisher, kind, ground) =
-            (Some(publisher), HolderKind::Token, Ground::Token(signed));
+        let (publisher, kind, ground) = (Some(publisher), HolderKind::Token, Ground::Token(signed));
         Self { publisher, kind, user, expires, grants, ground }
     }
 

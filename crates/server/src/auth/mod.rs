@@ -12,8 +12,8 @@ mod identity;
 pub(crate) mod key;
 mod refusal;
 mod renewal;
-mod trace;
 pub(crate) mod token;
+mod trace;
 
 use std::fmt;
 use std::sync::Arc;
@@ -311,9 +311,7 @@ impl Access {
     ) -> Result<(), Problem> {
         if end == End::Close {
             self.may(caller, Right::Manage, channel).map_err(|problem| match caller.standing {
-                Standing::Anonymous => {
-                    self.refusal_to_end(self.of(channel)).about(channel, None)
-                }
+                Standing::Anonymous => self.refusal_to_end(self.of(channel)).about(channel, None),
                 _ => problem,
             })?;
         }

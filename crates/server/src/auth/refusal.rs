@@ -93,7 +93,8 @@ impl Access {
     fn mistaken(&self, mistake: &Mistake) -> Problem {
         match mistake {
             Mistake::Key => {
-                let tokens = if self.tokens.is_some() { "a token of one of `issuers`, " } else { "" };
+                let tokens =
+                    if self.tokens.is_some() { "a token of one of `issuers`, " } else { "" };
                 let hint = format!(
                     "Send {tokens}one of `auth.publisher_keys` or `keys`, or none where none is \
                      needed."
@@ -125,9 +126,7 @@ impl Access {
     ) -> Problem {
         let name = right.name();
         let (what, grant) = match &holder.kind {
-            HolderKind::Key(Some(key)) => {
-                (format!("key `{key}`"), format!("`keys.{key}.{name}`"))
-            }
+            HolderKind::Key(Some(key)) => (format!("key `{key}`"), format!("`keys.{key}.{name}`")),
             HolderKind::Key(None) => ("key".to_owned(), "the key".to_owned()),
             HolderKind::Token => {
                 ("token".to_owned(), format!("`{}.{name}` of the token", super::token::GRANTS))
@@ -198,10 +197,9 @@ impl Ways {
                 format!("History here is for holders of {noun}, and the request carries none."),
                 Some("anonymous_subscribe"),
             ),
-            Right::Manage => (
-                format!("To remove a channel takes {noun}, and the request carries none."),
-                None,
-            ),
+            Right::Manage => {
+                (format!("To remove a channel takes {noun}, and the request carries none."), None)
+            }
         }
     }
 

@@ -56,6 +56,17 @@ fn read_from(channels: &[ChannelName]) -> Vec<Subscription> {
     channels.iter().map(|channel| Subscription::new(channel.clone(), Start::Now)).collect()
 }
 
+/// A refusal in the words that `serve` keeps for its log.
+pub(crate) fn known(verdict: Result<(), Problem>) -> Problem {
+    let mut problem = verdict.unwrap_err();
+    let untold = problem.take_untold().unwrap();
+    let known = Problem::new(problem.code(), untold.why.into_string(), untold.change.into_string());
+    match problem.channel() {
+        Some(name) => known.about(&channel(name), None),
+        None => known,
+    }
+}
+
 /// The code of a refusal, and the key of the configuration that its hint names.
 fn told(verdict: Result<(), Problem>) -> Option<(Code, String)> {
     let problem = verdict.err()?;
@@ -297,7 +308,7 @@ fn a_named_key_may_what_it_grants_and_is_told_what_it_does_not() {
         }
         let (name, news) = (right.name(), channel("news"));
         let question = QUESTIONS.iter().find(|(asked, _)| *asked == right).unwrap().1;
-        let refusal = question(&access, &caller, &news).unwrap_err();
+        let refusal = known(question(&access, &caller, &news));
         assert_eq!((refusal.code(), refusal.channel()), (Code::Forbidden, Some("news")));
         assert_eq!(
             refusal.detail(),
@@ -308,7 +319,7 @@ fn a_named_key_may_what_it_grants_and_is_told_what_it_does_not() {
         assert!(refusal.hint().contains(&format!("`keys.feed.{name}`")), "{refusal:?}");
     }
     let (access, caller) = granting(&[]);
-    let refusal = access.may_subscribe(&caller, &channel("news")).unwrap_err();
+    let refusal = known(access.may_subscribe(&caller, &channel("news")));
     assert_eq!(refusal.detail(), "The key `feed` does not grant `subscribe`.");
     assert!(access.may_publish_somewhere(&caller).is_err(), "it publishes nowhere");
     assert!(access.may_send_somewhere(&caller).is_err());
@@ -349,7 +360,7 @@ fn of_many_patterns_a_refusal_names_a_few() {
     let key = PublisherKey::named("feed", KeyHash::of(b"secret"), grants);
     let access = Access::keyed([key], Rules::default().access(None), []);
     let caller = access.caller(with("Bearer secret"), 0);
-    let refusal = access.may_publish(&caller, &channel("a"), End::Open).unwrap_err();
+    let refusal = known(access.may_publish(&caller, &channel("a"), End::Open));
     let expected = "The key `feed` does not grant `publish` here: none of the patterns p0, p1, p2, p3 \
                     and 5 more covers a.";
     assert_eq!(refusal.detail(), expected);

@@ -87,6 +87,7 @@ impl Sources {
         samples.extend(total.messages());
         samples.extend(total.compression());
         samples.extend(total.shards());
+        samples.extend(total.ended());
         samples.extend(super::tls::samples(self.certificates.as_deref(), &total.tls));
         samples.extend(super::tokens::samples(self.tokens.as_deref()));
         samples.extend(self.edge.http2().samples());
@@ -390,6 +391,13 @@ impl Total {
                 "Publishes that shards answered themselves",
                 self.publishes,
             ),
+        ]
+    }
+
+    /// Connections that the server has ended.
+    fn ended(&self) -> Vec<Sample> {
+        let counter = |name, help, value| Sample { name, help, value: Value::Counter(value) };
+        vec![
             counter(
                 "fanfare_connections_silent",
                 "WebSockets ended because nobody answered their pings",

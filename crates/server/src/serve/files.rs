@@ -28,7 +28,8 @@ struct KeyFile<'a> {
 /// The first file that cannot be read, or has no keys.
 pub(super) fn keys(issuer: &Issuer) -> Result<KeySet> {
     key_files(issuer).try_fold(KeySet::default(), |keys, file| {
-        let named = || format!("`issuers.{}.{}` ({})", issuer.name, file.key.name, shown(file.path));
+        let named =
+            || format!("`issuers.{}.{}` ({})", issuer.name, file.key.name, shown(file.path));
         Ok(keys.with(file.keys(issuer.algorithms).with_context(named)?))
     })
 }
@@ -42,10 +43,9 @@ pub(crate) fn mistakes(settings: &Settings, effective: &Effective) -> Vec<Mistak
     }
     for files in &settings.tls.certificates {
         let [certificate, key] = tls::look(files);
-        for (key, path, wrong) in [
-            (&TLS_CERTIFICATE, &files.certificate, certificate),
-            (&TLS_KEY, &files.key, key),
-        ] {
+        for (key, path, wrong) in
+            [(&TLS_CERTIFICATE, &files.certificate, certificate), (&TLS_KEY, &files.key, key)]
+        {
             mistakes.extend(wrong.map(|wrong| Mistake {
                 origin: effective.top.origin(key),
                 what: format!("`{}` names {}: {}", key.name, shown(path), wrong.what),

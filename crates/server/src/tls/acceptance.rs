@@ -75,6 +75,9 @@ impl Acceptance {
         // A client that comes back brings what it needs in its ticket.
         config.session_storage = Arc::new(rustls::server::NoServerSessionStorage {});
         config.send_tls13_tickets = 1;
+        // Every client gets the first of the list that it can, which is as strong as any and the
+        // cheapest.
+        config.ignore_client_order = true;
         config.alpn_protocols = [HTTP2, HTTP1, CHALLENGE].map(<[u8]>::to_vec).into();
         Ok(Self { config: Arc::new(config), certificates })
     }

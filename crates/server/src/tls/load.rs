@@ -88,9 +88,7 @@ pub(crate) fn look(files: &CertificateFiles) -> [Option<Wrong>; 2] {
             [untimely(ends), together.as_ref().map(of_key)]
         }
         (Ok((_, ends)), Err(error)) => [untimely(ends), Some(of_key(&error))],
-        (chain, key) => {
-            [chain.err().as_ref().map(of_certificate), key.err().as_ref().map(of_key)]
-        }
+        (chain, key) => [chain.err().as_ref().map(of_certificate), key.err().as_ref().map(of_key)],
     }
 }
 

@@ -242,11 +242,7 @@ impl Rounds {
 }
 
 /// Checks the signature, by a key of the issuer; says which it was.
-fn check_signature(
-    jws: &Jws<'_>,
-    issuer: &Issuer,
-    now: UnixMillis,
-) -> Result<Signature, Failure> {
+fn check_signature(jws: &Jws<'_>, issuer: &Issuer, now: UnixMillis) -> Result<Signature, Failure> {
     let name = || issuer.name.clone();
     let refused =
         |why| Failure::AlgorithmRefused { algorithm: jws.algorithm.name(), issuer: name(), why };

@@ -5,6 +5,7 @@ use std::io::Read;
 use anyhow::{Context, Result};
 use fanfare_core::name::ChannelName;
 use fanfare_core::publication::End;
+use fanfare_protocol::native::problem::Problem;
 
 use super::ConfigFlag;
 use crate::auth::token::{Examined, Tokens, fetch};
@@ -112,6 +113,12 @@ fn show_channel(
     Ok(())
 }
 
+/// What is known of a refusal, also where a server would keep it for its log.
+fn known(mut problem: Problem) -> String {
+    let untold = problem.take_untold().map(|untold| untold.why.into_string());
+    untold.unwrap_or_else(|| problem.detail().to_owned())
+}
+
 /// Whether each thing may be done with a channel, or why not.
 fn verdicts(
     access: &Access,
@@ -126,5 +133,5 @@ fn verdicts(
         ("remove", access.may_remove(caller, channel)),
         ("end", access.may_publish(caller, channel, End::Close)),
     ];
-    verdicts.map(|(what, verdict)| (what, verdict.err().map(|problem| problem.detail().to_owned())))
+    verdicts.map(|(what, verdict)| (what, verdict.err().map(known)))
 }

@@ -83,7 +83,7 @@ fn a_raw_frame_is_published_only_where_frames_may() {
             assert_eq!(code, 1008, "{reason}");
             let told = "forbidden: A WebSocket's frames may not publish here: \
                         `namespaces.news.client_publish` is false.";
-            assert_eq!(reason, told);
+            assert!(reason.starts_with(told), "{reason}");
         }
     }
 }

@@ -31,7 +31,9 @@ fn every_file_that_is_of_no_use_is_named_with_its_key_and_place() {
     fs::write(folder.join("public.pem"), key.public_key_pem()).unwrap();
     fs::write(folder.join("empty"), "").unwrap();
     let tls = |certificates: &str, keys: &str| {
-        format!("[tls]\nlisten = [\"127.0.0.1:0\"]\ncertificate = [{certificates}]\nkey = [{keys}]\n")
+        format!(
+            "[tls]\nlisten = [\"127.0.0.1:0\"]\ncertificate = [{certificates}]\nkey = [{keys}]\n"
+        )
     };
     let good = tls("'good.pem', 'other.pem'", "'good.key', 'other.key'");
     let issuer = "[issuers.app]\npublic_key = 'public.pem'\n";
@@ -39,12 +41,16 @@ fn every_file_that_is_of_no_use_is_named_with_its_key_and_place() {
     assert_eq!((outcome.code, outcome.text().as_str()), (Some(0), "OK: fanfare.toml\n"));
 
     let wrong = tls("'good.pem', 'old.pem', 'gone.pem'", "'other.key', 'old.key', 'empty'");
-    let issuers = "[issuers.app]\npublic_key = 'good.pem'\n[issuers.id]\nissuer = 'id'\njwks = 'empty'\n";
+    let issuers =
+        "[issuers.app]\npublic_key = 'good.pem'\n[issuers.id]\nissuer = 'id'\njwks = 'empty'\n";
     let outcome = authority.check(&format!("{wrong}{issuers}"));
     assert_eq!((outcome.code, outcome.text().as_str()), (Some(2), ""), "{}", outcome.stderr);
     let told: Vec<_> = outcome.stderr.lines().collect();
     let expected = [
-        ("fanfare.toml:6: `issuers.app.public_key` names good.pem, which has no keys: ", "PUBLIC KEY"),
+        (
+            "fanfare.toml:6: `issuers.app.public_key` names good.pem, which has no keys: ",
+            "PUBLIC KEY",
+        ),
         ("fanfare.toml:9: `issuers.id.jwks` names empty, which has no keys: ", "RFC 7517"),
         ("fanfare.toml:4: `tls.key` names other.key: the key is not that of the", "private key"),
         ("fanfare.toml:3: `tls.certificate` names old.pem: the certificate expired ", "renew it"),

@@ -65,7 +65,8 @@ fn a_file_without_a_token_is_said_and_what_is_wrong_with_one_tells_nothing_of_it
         [("\n", 2, "is empty"), ("canary\nof two lines", 2, "cannot be sent"), ("canary", 4, "401")]
     {
         fs::write(&path, text).unwrap();
-        let outcome = finish(asking(&url, &["history", "a", "--token-file", name]).spawn().unwrap());
+        let outcome =
+            finish(asking(&url, &["history", "a", "--token-file", name]).spawn().unwrap());
         assert_eq!(outcome.code, Some(code), "{}", outcome.stderr);
         assert!(outcome.stderr.contains(why), "{}", outcome.stderr);
         assert!(!outcome.stderr.contains("canary"), "{}", outcome.stderr);

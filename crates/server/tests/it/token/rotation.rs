@@ -128,9 +128,6 @@ fn a_connection_is_renewed_by_a_token_of_a_new_key() {
                 assert!(is_it, "{told}");
             }
         }
-        assert_eq!(
-            server.connect().figure("fanfare_issuer_keys_fetched_total{issuer=\"id\"}"),
-            2
-        );
+        assert_eq!(server.connect().figure("fanfare_issuer_keys_fetched_total{issuer=\"id\"}"), 2);
     }
 }
