@@ -12,6 +12,7 @@ pub mod cursor;
 pub mod feed;
 pub mod frame;
 pub mod gap;
+pub mod happening;
 mod hash;
 pub mod history;
 mod idempotency;

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::happening::Wishes;
 use crate::name::ChannelName;
 use crate::prefix::Prefixes;
 use crate::settings::{Retention, SlowReader};
@@ -15,6 +16,8 @@ pub struct NamespaceRules {
     pub slow_reader: SlowReader,
     /// Whether it is known who reads a channel.
     pub presence: Presence,
+    /// What the application is told of its channels.
+    pub wishes: Wishes,
 }
 
 /// Whether it is known who reads a channel.
@@ -80,6 +83,7 @@ mod tests {
     use std::time::Duration;
 
     use super::{NamespaceRules, Namespaces, Presence};
+    use crate::happening::Wishes;
     use crate::name::ChannelName;
     use crate::settings::{Retention, SlowReader};
 
@@ -89,6 +93,7 @@ mod tests {
             history: Retention { count, bytes: 1, age: Duration::MAX },
             slow_reader: SlowReader::Recover,
             presence: Presence::Off,
+            wishes: Wishes::default(),
         };
         let prefixed = [("chat:", 2), ("chat:room:", 3), ("c", 4)];
         let prefixed = prefixed.map(|(prefix, count)| (prefix.into(), rules(count)));

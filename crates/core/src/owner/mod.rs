@@ -13,11 +13,13 @@
 //! - `restore`: channels as the engine found them at start
 //! - `rings`: the limit on what owners keep in memory of what the engine stores
 //! - `presence`: the members of channels
+//! - `occupied`: whether anybody reads a channel, for those who are told of it
 
 mod attach;
 mod channel;
 mod deep;
 mod forget;
+mod occupied;
 mod overdue;
 mod presence;
 #[cfg(test)]
@@ -40,6 +42,7 @@ use crate::hash::NameHash;
 use crate::name::ChannelName;
 use crate::owner::channel::Channel;
 use crate::owner::deep::{PageReader, Question};
+use crate::owner::occupied::Occupied;
 use crate::owner::presence::Rooms;
 use crate::owner::rings::RingOrder;
 use crate::permit::Permit;
@@ -82,6 +85,8 @@ pub(crate) struct Owner {
     deadlines: BinaryHeap<Reverse<(Millis, ChannelName)>>,
     /// Members of channels.
     rooms: Rooms,
+    /// Channels that somebody reads.
+    occupied: Occupied,
 }
 
 /// Who needs a channel that has no state yet.
@@ -164,6 +169,7 @@ impl Owner {
             key_expiry: VecDeque::new(),
             deadlines: BinaryHeap::new(),
             rooms: Rooms::new(&settings),
+            occupied: Occupied::new(&settings),
             settings,
         }
     }
@@ -231,6 +237,7 @@ impl Owner {
             && self.key_expiry.is_empty()
             && self.sweep.is_empty()
             && self.rooms.is_empty()
+            && self.occupied.is_empty()
     }
 
     /// The position of a channel without state.

@@ -110,6 +110,7 @@ impl Owner {
         if room.count() > before {
             out.figures.members += 1;
             out.figures.joins += 1;
+            self.tell_joined(name, &member, out);
         }
         if news {
             self.tell(name, Change::Joined(member), out);
@@ -184,6 +185,7 @@ impl Owner {
     fn left(&mut self, name: &ChannelName, member: Arc<Member>, out: &mut Outlet<'_>) {
         out.figures.members -= 1;
         out.figures.leaves += 1;
+        self.tell_left(name, &member, out);
         self.tell(name, Change::Left(member), out);
         self.rooms.close_if_empty(name);
     }

@@ -8,6 +8,7 @@ use crate::code::Code;
 use crate::cursor::Cursor;
 use crate::frame::{Format, Frame};
 use crate::gap::GapReason;
+use crate::happening::Wishes;
 use crate::name::ChannelName;
 use crate::namespace::{NamespaceRules, Presence};
 use crate::permit::Permit;
@@ -119,7 +120,7 @@ impl Hub {
 pub(super) fn settings(count: usize, presence: Presence) -> ShardSettings {
     let history = Retention { count, bytes: 1 << 20, age: Duration::from_secs(60) };
     let slow_reader = SlowReader::Recover;
-    let rules = NamespaceRules { history, slow_reader, presence };
+    let rules = NamespaceRules { history, slow_reader, presence, wishes: Wishes::default() };
     let encode = |_: &Publication, _: Offset, _: Format| Frame::default();
     ShardSettings {
         ring: Retention { count: 100, bytes: 1 << 20, age: Duration::MAX },

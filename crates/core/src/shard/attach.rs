@@ -176,6 +176,7 @@ impl Shard {
         let state = AwayState::Attaching { ticket: 0 };
         let slot = reader.slots.insert(Away { channel: channel.clone(), state, notices });
         self.figures.readers += 1;
+        self.count_reader(&channel, effects);
         self.post_join(connection, &channel, effects);
         let wanted = self.wanted(connection, &channel);
         let promised = 0;
@@ -631,7 +632,8 @@ impl Shard {
                 away.channel
             }
         };
-        self.post_leave(connection, channel, effects);
+        self.post_leave(connection, &channel, effects);
+        self.discount_reader(&channel, effects);
     }
 
     /// The slot of a reader that holds a channel.

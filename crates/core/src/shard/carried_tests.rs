@@ -8,6 +8,7 @@ use crate::code::Code;
 use crate::cursor::{CURSOR_ENTRIES_MAX, Cursor, CursorEntry};
 use crate::feed::Run;
 use crate::frame::{Format, Frame};
+use crate::happening::Wishes;
 use crate::name::{ChannelHash, ChannelName};
 use crate::namespace::{NamespaceRules, Presence};
 use crate::permit::Permit;
@@ -54,7 +55,8 @@ impl Stream {
     fn open(channels: &[&str], carried: Cursor) -> Self {
         let history = Retention { count: 100, bytes: 1 << 20, age: Duration::from_secs(60) };
         let (slow_reader, presence) = (SlowReader::Recover, Presence::Off);
-        let rules = NamespaceRules { history, slow_reader, presence };
+        let wishes = Wishes::default();
+        let rules = NamespaceRules { history, slow_reader, presence, wishes };
         let encode = |_: &Publication, _: Offset, _| Frame::whole(Bytes::from_static(b"x"));
         let settings = ShardSettings::alone(rules, encode, |_, _| Frame::default());
         let shard = Shard::new(settings);

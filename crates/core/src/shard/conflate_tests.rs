@@ -9,6 +9,7 @@ use bytes::Bytes;
 use crate::cursor::Cursor;
 use crate::feed::Run;
 use crate::frame::{Format, Frame};
+use crate::happening::Wishes;
 use crate::name::ChannelName;
 use crate::namespace::{NamespaceRules, Presence};
 use crate::permit::Permit;
@@ -338,7 +339,8 @@ impl Sinks {
 impl Hub {
     fn new(slow_reader: SlowReader) -> Self {
         let history = Retention { count: 5000, bytes: 1 << 20, age: Duration::from_secs(600) };
-        let rules = NamespaceRules { history, slow_reader, presence: Presence::Off };
+        let (presence, wishes) = (Presence::Off, Wishes::default());
+        let rules = NamespaceRules { history, slow_reader, presence, wishes };
         let shard = Shard::new(ShardSettings {
             feed: Retention { count: FEED_COUNT, bytes: 1 << 20, age: Duration::MAX },
             ..ShardSettings::alone(rules, encode, encode_news)

@@ -11,6 +11,7 @@ use crate::code::Code;
 use crate::cursor::{Cursor, CursorEntry};
 use crate::frame::{Format, Frame};
 use crate::gap::Gap;
+use crate::happening::Happening;
 use crate::name::ChannelName;
 use crate::permit::Permit;
 use crate::position::{Offset, Position};
@@ -328,6 +329,12 @@ pub enum Message {
         /// How long it may take to come back unnoticed.
         linger: Linger,
     },
+    /// To the owner: the shard has its first reader of a channel whose occupancy is told. Comes
+    /// before the reader's `Join` and `Attach`.
+    Occupied(ChannelName),
+    /// To the owner: the shard has lost its last reader of such a channel. Comes behind the reader's
+    /// `Leave`.
+    Vacated(ChannelName),
     /// To the owner: the shard has no reader of the channel any more.
     Detach {
         /// The shard.
@@ -486,6 +493,8 @@ pub enum Effect {
         /// The reader's cursor after it.
         cursor: Cursor,
     },
+    /// Tell the application; only of channels whose namespace wants it.
+    Happened(Happening),
     /// The last channel of a reader has ended and it was told; not for `fanfare.v1`.
     Finished(ConnectionId),
     /// The connection has to go.

@@ -8,6 +8,7 @@
 //! - `flush`: how frames come from feeds to sinks
 //! - `conflate`: feeds of which readers get only what is newest, at a pace
 //! - `page`: history that comes to one reader at a time
+//! - `occupied`: channels that have readers here, for those who are told of it
 //! - `presence`: readers as members, and what they are told of others
 //! - `authorise`: requests that wait for an answer from elsewhere
 
@@ -20,6 +21,7 @@ mod conflate;
 mod flush;
 mod interest;
 mod interface;
+mod occupied;
 mod page;
 #[cfg(test)]
 mod page_tests;
@@ -44,6 +46,7 @@ use crate::settings::{ShardId, ShardSettings};
 use crate::shard::attach::Ticket;
 use crate::shard::authorise::Parked;
 use crate::shard::interest::{Feeds, Interest};
+use crate::shard::occupied::Occupied;
 use crate::shard::page::{PageHolder, PageWaiter};
 use crate::shard::reader::{Flow, Reader, Slot};
 use crate::shard::slab::Slab;
@@ -137,6 +140,7 @@ pub struct Shard {
     readers: Slab<Reader>,
     feeds: Feeds,
     interests: HashMap<ChannelName, Interest, NameHash>,
+    occupied: Occupied,
     tickets: HashMap<u64, Ticket>,
     next_ticket: u64,
     parked: VecDeque<Parked>,
@@ -173,6 +177,7 @@ impl Shard {
             readers: Slab::new(),
             feeds: Feeds::default(),
             interests: HashMap::with_hasher(NameHash::new(settings.seed)),
+            occupied: HashMap::with_hasher(NameHash::new(settings.seed)),
             tickets: HashMap::new(),
             next_ticket: 0,
             parked: VecDeque::new(),
@@ -256,6 +261,7 @@ impl Shard {
     pub(crate) fn holds_nothing(&self) -> bool {
         self.owner.holds_nothing()
             && self.interests.is_empty()
+            && self.occupied.is_empty()
             && self.tickets.is_empty()
             && self.parked.is_empty()
             && self.page_queue.is_empty()
@@ -348,6 +354,14 @@ impl Shard {
                 let (owner, mut out) = self.owner(now, effects);
                 owner.leave(&channel, &member.id, linger, &mut out);
             }
+            Message::Occupied(channel) => {
+                let (owner, mut out) = self.owner(now, effects);
+                owner.occupy(&channel, &mut out);
+            }
+            Message::Vacated(channel) => {
+                let (owner, mut out) = self.owner(now, effects);
+                owner.vacate(&channel, &mut out);
+            }
             Message::Presence(news) => self.feed_news(&news, effects),
             Message::Attached { ticket, outcome } => self.attached(ticket, outcome, effects),
             Message::Live { item, permit } => {
@@ -375,6 +389,8 @@ impl Shard {
         | Message::Attach { channel, .. }
         | Message::Join { channel, .. }
         | Message::Leave { channel, .. }
+        | Message::Occupied(channel)
+        | Message::Vacated(channel)
         | Message::Detach { channel, .. }) = &message
         else {
             return;

@@ -9,6 +9,7 @@ use bytes::Bytes;
 use crate::cursor::Cursor;
 use crate::feed::Run;
 use crate::frame::{Format, Frame};
+use crate::happening::Wishes;
 use crate::name::ChannelName;
 use crate::namespace::{NamespaceRules, Namespaces, Presence};
 use crate::position::{Epoch, Offset, Position};
@@ -74,7 +75,8 @@ impl Restart {
     fn new(pages_bytes_max: usize) -> Self {
         let history = Retention { count: 1_000, bytes: 1 << 30, age: Duration::from_secs(60) };
         let (slow_reader, presence) = (SlowReader::Recover, Presence::Off);
-        let rules = NamespaceRules { history, slow_reader, presence };
+        let wishes = Wishes::default();
+        let rules = NamespaceRules { history, slow_reader, presence, wishes };
         let mut shard = Shard::new(ShardSettings {
             shard: 0,
             shards: 1,

@@ -32,11 +32,11 @@ impl Shard {
     pub(super) fn post_leave(
         &mut self,
         connection: ConnectionId,
-        channel: ChannelName,
+        channel: &ChannelName,
         effects: &mut Vec<Effect>,
     ) {
-        let Some(member) = self.member(connection, &channel) else { return };
-        let linger = Linger::Grace;
+        let Some(member) = self.member(connection, channel) else { return };
+        let (channel, linger) = (channel.clone(), Linger::Grace);
         self.post_to_owner(Message::Leave { channel, member, linger }, effects);
     }
 

@@ -7,11 +7,13 @@
 //! stored: nothing lost, doubled or out of order unless a gap said so, every publish answered once
 //! and truly. Of members, that lists show who is there and nobody else, and that whoever listens
 //! knows the same.
+//! The application is told who reads what, in order and exactly.
 //! Who gets only what is newest is never given what was superseded, nor more often than
 //! it asked for, and has the newest of each key in the end.
 
 #![expect(clippy::cast_possible_truncation, reason = "the numbers of a simulated run are small")]
 
+mod application;
 mod client;
 mod engine;
 mod newest;
@@ -75,6 +77,7 @@ fn a_thousand_seeds_lose_double_and_reorder_nothing() {
         ("joins and leaves told", total.news),
         ("numbers of members told", total.counts),
         ("refusals where nobody counts members", total.uncounted),
+        ("events for the application", total.happenings),
         ("conflated publications", total.conflated),
         ("deliveries of what is newest as it comes", total.newest),
         ("deliveries of what is newest at a rate", total.paced),
@@ -107,6 +110,19 @@ fn a_reload_that_is_told_is_found() {
     let found = found_by(Mistake::NoGrace, 0..1000);
     let found = found.filter(|(_, violation)| violation.contains("longer than the grace"));
     assert!(found.is_some(), "no seed noticed that a page was loaded again");
+}
+
+#[test]
+fn a_channel_that_is_vacated_under_its_members_is_found() {
+    let found = found_by(Mistake::VacatedEarly, 0..1000);
+    let found = found.filter(|(_, violation)| violation.contains("the application is told"));
+    assert!(found.is_some(), "no seed noticed that a channel with members was vacated");
+}
+
+#[test]
+fn a_reader_that_nobody_discounts_is_found() {
+    let found = found_by(Mistake::Lodger, 0..1000);
+    assert!(found.is_some(), "no seed noticed that a channel stays occupied for ever");
 }
 
 #[test]

@@ -16,6 +16,10 @@ pub(crate) enum Mistake {
     Ghost,
     /// A member has gone as soon as its last connection has.
     NoGrace,
+    /// A channel is vacated with its last reader, whoever of its members may come back.
+    VacatedEarly,
+    /// A reader that has gone still counts as one.
+    Lodger,
     /// A reader that was behind is not told that it has missed who came and went.
     MissedNews,
     /// A conflating feed keeps what a newer publication of the same key has superseded.

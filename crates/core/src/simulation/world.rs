@@ -1,5 +1,6 @@
 //! Everything around the shards of one run, and what happens to it.
 
+mod application;
 mod clients;
 mod presence;
 mod sink;
@@ -14,6 +15,7 @@ use bytes::Bytes;
 
 use self::sink::Clients;
 use self::wire::{encode, encode_news};
+use super::application::Application;
 use super::client::Client;
 use super::engine::{Faults, SimEngine};
 use super::newest::Keyed;
@@ -51,6 +53,8 @@ pub(super) struct Tally {
     pub(super) news: usize,
     pub(super) counts: usize,
     pub(super) uncounted: usize,
+    /// Events told to the application.
+    pub(super) happenings: usize,
     /// Publications that others superseded in a feed.
     pub(super) conflated: usize,
     /// Frames given to clients that get only what is newest: as it comes, at a rate, and in pages.
@@ -90,6 +94,7 @@ pub(super) struct World {
     fleeting: usize,
     keys: bool,
     house: presence::House,
+    application: Application,
     keyed: Keyed,
     tally: Tally,
     violation: Option<String>,
@@ -117,6 +122,7 @@ impl Tally {
         self.news += other.news;
         self.counts += other.counts;
         self.uncounted += other.uncounted;
+        self.happenings += other.happenings;
         self.conflated += other.conflated;
         self.newest += other.newest;
         self.paced += other.paced;
@@ -137,7 +143,9 @@ impl World {
         let history = Retention { count, bytes: 4000, age: Duration::from_secs(30) };
         let mut house = presence::House::new(seed);
         house.strict = shards == 1 && !seed.is_multiple_of(4) && !evicts;
-        let rules = NamespaceRules { history, slow_reader, presence: house.presence };
+        let application = Application::new(seed);
+        let (presence, wishes) = (house.presence, application.wishes);
+        let rules = NamespaceRules { history, slow_reader, presence, wishes };
         let latest = random.percent(50).then_some("t");
         let namespaces = presence::namespaces(rules, latest);
         let ring = Retention { count: 1 + random.below(count), bytes: 3000, age: Duration::MAX };
@@ -178,6 +186,7 @@ impl World {
             fleeting: if random.percent(30) { 20 } else { 0 },
             keys: !evicts,
             house,
+            application,
             keyed: Keyed::draw(&mut random, feed),
             faults,
             random,
@@ -238,6 +247,7 @@ impl World {
         self.links.clear();
         self.questions.clear();
         self.house.restart();
+        self.application.restart();
         // Who waits for an answer gets none, and cannot know.
         self.asked.values_mut().for_each(|asked| asked.answered = true);
         // After a stop that was not clean the offsets go on far above.
@@ -260,6 +270,7 @@ impl World {
         self.settle_members();
         self.quiet()?;
         self.check_members()?;
+        self.check_application()?;
         self.now.millis += super::presence::LEASE;
         self.now.unix += super::presence::LEASE;
         for last in [false, true] {
@@ -296,6 +307,7 @@ impl World {
         self.settle_members();
         self.quiet()?;
         self.check_members()?;
+        self.check_application()?;
         self.leave_nothing()?;
         for figures in self.shards.iter().map(Shard::figures) {
             self.tally.slow += figures.slow_readers as usize;
@@ -324,6 +336,9 @@ impl World {
             if held != (0, 0, 0) || bytes != (0, 0, 0) || !shard.holds_nothing() {
                 return Err(format!("still held after all have gone: {figures:?} {shard:?}"));
             }
+        }
+        if !self.application.is_alone() {
+            return Err(format!("told after all have gone: {:?}", self.application));
         }
         Ok(())
     }

@@ -8,6 +8,7 @@ use bytes::Bytes;
 use fanfare_core::cursor::Cursor;
 use fanfare_core::feed::Run;
 use fanfare_core::frame::Format;
+use fanfare_core::happening::Wishes;
 use fanfare_core::name::ChannelName;
 use fanfare_core::namespace::{NamespaceRules, Presence};
 use fanfare_core::permit::{Permit, PermitPool};
@@ -53,7 +54,8 @@ impl Hub {
     pub(crate) fn new() -> Result<Self> {
         let history = Retention { count: 100, bytes: 1 << 20, age: Duration::from_secs(3_600) };
         let (slow_reader, presence) = (SlowReader::Recover, Presence::Off);
-        let rules = NamespaceRules { history, slow_reader, presence };
+        let wishes = Wishes::default();
+        let rules = NamespaceRules { history, slow_reader, presence, wishes };
         let shard = Shard::new(ShardSettings {
             feed: Retention { count: 8_192, ..history },
             ..ShardSettings::alone(rules, encode, encode_news)

@@ -45,7 +45,7 @@ pub(super) struct Guise {
 }
 
 /// More members than a run has.
-const PLENTY: usize = 100;
+pub(super) const PLENTY: usize = 100;
 
 /// The prefix of channels without members.
 const SILENT: &str = "x/";
@@ -81,7 +81,7 @@ pub(super) fn namespaces(rules: NamespaceRules, latest: Option<&str>) -> Arc<Nam
 
 impl World {
     /// Whether a channel has members in this run.
-    fn has_members(&self, channel: &ChannelName) -> bool {
+    pub(super) fn has_members(&self, channel: &ChannelName) -> bool {
         self.house.presence != Presence::Off && !channel.as_str().starts_with(SILENT)
     }
 

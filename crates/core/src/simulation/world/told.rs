@@ -41,6 +41,7 @@ impl World {
             Effect::Authorise { connection, question } => {
                 self.questions.push_back((shard, connection, question));
             }
+            Effect::Happened(happening) => return self.happened(&happening),
             other => return self.tell_client(shard, other),
         }
         Ok(())
