@@ -22,6 +22,7 @@ use fanfare_protocol::native::head::HTTP2_PREFACE;
 use tokio::sync::oneshot;
 
 use crate::auth::Caller;
+use crate::limit::ClientAddress;
 use crate::load::Counted;
 use crate::pipe::{PipeWriter, Tunnel};
 use crate::shard::{Change, Judge};
@@ -72,6 +73,8 @@ pub(crate) enum Letter {
         caller: Caller,
         /// Whether they may change it.
         changes: Changes,
+        /// Where it comes from; none for a poll, whose end nobody is told.
+        address: Option<ClientAddress>,
         /// Where its frames go; learns the connection's id from the shard.
         pipe: PipeWriter,
     },

@@ -14,6 +14,7 @@ use crate::feed::{Entry, FeedId, FeedMark};
 use crate::frame::Format;
 use crate::gap::{Gap, GapReason};
 use crate::name::ChannelName;
+use crate::namespace::Presence;
 use crate::position::Position;
 use crate::presence::Notices;
 use crate::rate::Wanted;
@@ -176,8 +177,15 @@ impl Shard {
         let state = AwayState::Attaching { ticket: 0 };
         let slot = reader.slots.insert(Away { channel: channel.clone(), state, notices });
         self.figures.readers += 1;
-        self.count_reader(&channel, effects);
-        self.post_join(connection, &channel, effects);
+        // Looked up once, since most channels need neither.
+        let rules = self.settings.namespaces.of(&channel);
+        let (occupancy, presence) = (rules.wishes.occupancy, rules.presence);
+        if occupancy {
+            self.count_reader(&channel, effects);
+        }
+        if presence != Presence::Off {
+            self.post_join(connection, &channel, effects);
+        }
         let wanted = self.wanted(connection, &channel);
         let promised = 0;
         let ticket = Ticket { connection, slot, channel, wanted, start, purpose, promised };

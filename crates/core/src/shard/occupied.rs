@@ -13,11 +13,8 @@ use crate::shard::{Effect, Message, Shard};
 pub(super) type Occupied = HashMap<ChannelName, u32, NameHash>;
 
 impl Shard {
-    /// A reader of this shard has taken a channel.
+    /// A reader of this shard has taken a channel whose occupancy is told.
     pub(super) fn count_reader(&mut self, channel: &ChannelName, effects: &mut Vec<Effect>) {
-        if !self.settings.namespaces.of(channel).wishes.occupancy {
-            return;
-        }
         if let Some(readers) = self.occupied.get_mut(channel) {
             *readers += 1;
             return;
@@ -26,7 +23,7 @@ impl Shard {
         self.post_to_owner(Message::Occupied(channel.clone()), effects);
     }
 
-    /// A reader of this shard has given a channel up.
+    /// A reader of this shard has given a channel up, one whose occupancy is told or not.
     pub(super) fn discount_reader(&mut self, channel: &ChannelName, effects: &mut Vec<Effect>) {
         if self.occupied.is_empty() {
             return;

@@ -15,7 +15,6 @@ use bytes::Bytes;
 
 use self::sink::Clients;
 use self::wire::{encode, encode_news};
-use super::application::Application;
 use super::client::Client;
 use super::engine::{Faults, SimEngine};
 use super::newest::Keyed;
@@ -94,7 +93,6 @@ pub(super) struct World {
     fleeting: usize,
     keys: bool,
     house: presence::House,
-    application: Application,
     keyed: Keyed,
     tally: Tally,
     violation: Option<String>,
@@ -143,8 +141,7 @@ impl World {
         let history = Retention { count, bytes: 4000, age: Duration::from_secs(30) };
         let mut house = presence::House::new(seed);
         house.strict = shards == 1 && !seed.is_multiple_of(4) && !evicts;
-        let application = Application::new(seed);
-        let (presence, wishes) = (house.presence, application.wishes);
+        let (presence, wishes) = (house.presence, house.application.wishes);
         let rules = NamespaceRules { history, slow_reader, presence, wishes };
         let latest = random.percent(50).then_some("t");
         let namespaces = presence::namespaces(rules, latest);
@@ -186,7 +183,6 @@ impl World {
             fleeting: if random.percent(30) { 20 } else { 0 },
             keys: !evicts,
             house,
-            application,
             keyed: Keyed::draw(&mut random, feed),
             faults,
             random,
@@ -247,7 +243,6 @@ impl World {
         self.links.clear();
         self.questions.clear();
         self.house.restart();
-        self.application.restart();
         // Who waits for an answer gets none, and cannot know.
         self.asked.values_mut().for_each(|asked| asked.answered = true);
         // After a stop that was not clean the offsets go on far above.
@@ -337,8 +332,8 @@ impl World {
                 return Err(format!("still held after all have gone: {figures:?} {shard:?}"));
             }
         }
-        if !self.application.is_alone() {
-            return Err(format!("told after all have gone: {:?}", self.application));
+        if !self.house.application.is_alone() {
+            return Err(format!("told after all have gone: {:?}", self.house.application));
         }
         Ok(())
     }

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
+use fanfare_core::happening::Wishes;
 use fanfare_protocol::native::alias::{Alias, AliasError, Posting};
 use fanfare_protocol::native::route::{Compression, Rules};
 use fanfare_protocol::proxy::{Naming, Network};
@@ -73,7 +74,7 @@ impl Building<'_> {
             auth: self.auth(),
             hooks: self.hooks(),
             limits,
-            rest: channel_rules(&self.effective.rest(), mode),
+            rest: self.channel_rules(&self.effective.rest(), mode),
             namespaces: self.namespaces(mode),
             presence_told_max: self.presence_told_max(),
             idempotency_window: self.duration(&storage_keys::IDEMPOTENCY_WINDOW),
@@ -227,9 +228,17 @@ impl Building<'_> {
                 self.mistake_in(own, &PREFIX, &what, "give one of them another");
             }
             let (name, prefix) = (name.clone(), prefix.to_owned());
-            namespaces.push(Namespace { name, prefix, rules: channel_rules(rows, mode) });
+            let rules = self.channel_rules(rows, mode);
+            namespaces.push(Namespace { name, prefix, rules });
         }
         namespaces
+    }
+
+    fn channel_rules(&mut self, rows: &Rows, mode: Mode) -> ChannelRules {
+        let rules = channel_rules(rows, mode);
+        let (events, mistakes) = super::hooks::events(self.top, rows, rules.presence);
+        self.mistakes.extend(mistakes);
+        ChannelRules { events, ..rules }
     }
 
     fn routes(&mut self) -> Vec<Alias> {
@@ -442,7 +451,7 @@ fn wrong_route(path: &str, RouteRows { origin, rows }: &RouteRows, error: &Alias
     Mistake { origin, what: format!("`{name}` {error}"), change: error.change() }
 }
 
-/// What holds for channels, by the rows of their namespace.
+/// What holds for channels, by the rows of their namespace, without what the backend is told.
 fn channel_rules(rows: &Rows, mode: Mode) -> ChannelRules {
     let open = mode != Mode::Serve;
     ChannelRules {
@@ -468,6 +477,7 @@ fn channel_rules(rows: &Rows, mode: Mode) -> ChannelRules {
         users: rights(rows.list(&namespace::OWN_USERS)),
         ask_subscribe: is_on(rows, &namespace::OWN_ASK_SUBSCRIBE),
         ask_publish: is_on(rows, &namespace::OWN_ASK_PUBLISH),
+        events: Wishes::default(),
     }
 }
 

@@ -71,7 +71,66 @@ pub(crate) static EVENTS_URL: Key = Key {
     kind: Kind::Text,
     default: Standard::Unset,
     takes: Takes::Reload,
-    about: "Where it is told what has happened.",
+    about: "Where it is told what has happened: who has gone, and what `hooks.events` names. It is \
+            told in batches, in order, each until it has been taken. Keep a backend that trusts \
+            this from the reach of others, or check the signature.",
+};
+
+pub(crate) static EVENTS: Key = Key {
+    name: "hooks.events",
+    kind: Kind::Choices(&["occupancy", "members"]),
+    default: Standard::Unset,
+    takes: Takes::Restart,
+    about: "What `hooks.events_url` is told of channels, also for each namespace: `occupancy` (the \
+            channel is `occupied` when somebody begins to read it, and `vacated` when nobody does \
+            any more), `members` (one has `joined` or `left`; takes `presence`).",
+};
+
+pub(crate) static DISCONNECTS: Key = Key {
+    name: "hooks.disconnects",
+    kind: Kind::Switch,
+    default: Standard::Value("true"),
+    takes: Takes::Reload,
+    about: "Whether `hooks.events_url`, if it is set, is told of the end of each stream and \
+            WebSocket.",
+};
+
+pub(crate) static EVENTS_GRACE: Key = Key {
+    name: "hooks.events_grace",
+    kind: Kind::Duration { min: Duration::ZERO, max: Duration::from_mins(10) },
+    default: Standard::Value("5s"),
+    takes: Takes::Reload,
+    about: "How long who has gone may take to come back before it is told: `vacated` and `left` wait \
+            so long, and are never told if the channel is read again, or the member is there again, \
+            by then. So a page that is loaded again is silent.",
+};
+
+pub(crate) static EVENTS_BATCH_MAX: Key = Key {
+    name: "hooks.events_batch_max",
+    kind: Kind::Count { min: 1, max: 10_000 },
+    default: Standard::Value("100"),
+    takes: Takes::Reload,
+    about: "Events of one request at most.",
+};
+
+pub(crate) static EVENTS_RETRY_FOR: Key = Key {
+    name: "hooks.events_retry_for",
+    kind: Kind::Duration { min: Duration::ZERO, max: Duration::from_hours(24) },
+    default: Standard::Value("10m"),
+    takes: Takes::Reload,
+    about: "How long a batch that the backend does not take is sent again, after half a second at \
+            first and ten seconds at last. Then it is given up, the next one says how many events \
+            are missing, and `fanfare_hook_dead_letters_total` counts them.",
+};
+
+pub(crate) static EVENTS_BYTES_MAX: Key = Key {
+    name: "hooks.events_bytes_max",
+    kind: Kind::Bytes { min: 64 << 10, max: 1 << 40 },
+    default: Standard::Value("16 MiB"),
+    takes: Takes::Reload,
+    about: "Memory for events that the backend has not taken. What there is no room for is lost, \
+            the backend is told how many events that are, and `fanfare_hook_dead_letters_total` \
+            counts them.",
 };
 
 pub(crate) static HOOK_TIMEOUT: Key = Key {

@@ -1,12 +1,16 @@
 //! Builds what is set about hooks: where they are, how they are signed, and what holds when nobody
 //! answers.
 
+use fanfare_core::happening::Wishes;
+
 use super::address;
 use super::effective::Rows;
 use super::hook_keys as keys;
 use super::mistake::{Mistake, Origin};
+use super::namespace::OWN_EVENTS;
 use super::settings::{Asking, Hooks, OnFailure};
 use super::table::Key;
+use crate::hooks::events::Terms;
 use crate::hooks::{Endpoint, Secret};
 
 /// What a backend is shown of a request's headers, unless something else is set.
@@ -26,6 +30,8 @@ pub(super) fn hooks(top: &Rows) -> (Hooks, Vec<Mistake>) {
         publish: hooking.asking(&keys::PUBLISH_URL, &keys::PUBLISH_ON_FAILURE),
         refresh: hooking.asking(&keys::REFRESH_URL, &keys::REFRESH_ON_FAILURE),
         events: hooking.endpoint(&keys::EVENTS_URL),
+        disconnects: top.switch(&keys::DISCONNECTS).unwrap_or(true),
+        event_terms: terms(top),
         timeout: top.duration(&keys::HOOK_TIMEOUT).unwrap_or_default(),
         forward_headers: hooking.forward_headers(),
         questions_max: top
@@ -38,6 +44,43 @@ pub(super) fn hooks(top: &Rows) -> (Hooks, Vec<Mistake>) {
         hooking.mistake(&keys::REFRESH_URL, what, "set that as well, or leave this out");
     }
     (hooks, hooking.mistakes)
+}
+
+/// How events are held back, gathered and repeated.
+fn terms(top: &Rows) -> Terms {
+    let number = |key| top.number(key).and_then(|number| usize::try_from(number).ok());
+    Terms {
+        grace: top.duration(&keys::EVENTS_GRACE).unwrap_or_default(),
+        batch_max: number(&keys::EVENTS_BATCH_MAX).unwrap_or(1),
+        retry_for: top.duration(&keys::EVENTS_RETRY_FOR).unwrap_or_default(),
+        bytes_max: number(&keys::EVENTS_BYTES_MAX).unwrap_or(usize::MAX),
+    }
+}
+
+/// What the backend is told of the channels with these rules, and everything wrong with that: with
+/// `presence` they have members.
+pub(super) fn events(top: &Rows, rows: &Rows, presence: bool) -> (Wishes, Vec<Mistake>) {
+    let names = rows.list(&OWN_EVENTS);
+    let has = |name: &str| names.iter().any(|it| it == name);
+    let wishes = Wishes { occupancy: has("occupancy"), members: has("members") };
+    let mut mistakes = Vec::new();
+    let mut mistake = |what: &str, change: &str| {
+        mistakes.push(Mistake {
+            origin: rows.origin(&OWN_EVENTS),
+            what: format!("`{}` {what}", rows.name(&OWN_EVENTS)),
+            change: change.to_owned(),
+        });
+    };
+    if !names.is_empty() && top.text(&keys::EVENTS_URL).is_none() {
+        mistake("is set, and nobody is told", "say in `hooks.events_url` who is");
+    }
+    // What holds for all is more than some namespaces have.
+    let own = !matches!(rows.origin(&OWN_EVENTS), Origin::Inherited(..));
+    if wishes.members && !presence && own {
+        let what = "has `members`, which channels have only with `presence`";
+        mistake(what, "switch that on, or leave `members` out");
+    }
+    (wishes, mistakes)
 }
 
 struct Hooking<'a> {

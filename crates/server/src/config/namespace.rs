@@ -5,7 +5,7 @@
 
 use fanfare_core::name::{ChannelName, NAME_BYTES_MAX};
 
-use super::hook_keys::{ASK_PUBLISH, ASK_SUBSCRIBE};
+use super::hook_keys::{ASK_PUBLISH, ASK_SUBSCRIBE, EVENTS};
 use super::storage_keys::{DURABILITY, HISTORY_AGE, HISTORY_BYTES, HISTORY_COUNT};
 use super::table::{
     ANONYMOUS_PUBLISH, ANONYMOUS_SUBSCRIBE, CLIENT_PUBLISH, Key, Kind, PRESENCE, SLOW_READER,
@@ -19,7 +19,7 @@ pub(crate) const NAMESPACES_MAX: usize = 1_000;
 const NAMESPACE_BYTES_MAX: usize = 64;
 
 /// Every key of a namespace, in the order in which documents list them.
-pub(crate) static NAMESPACE_KEYS: [&Key; 13] = [
+pub(crate) static NAMESPACE_KEYS: [&Key; 14] = [
     &PREFIX,
     &OWN_HISTORY_COUNT,
     &OWN_HISTORY_BYTES,
@@ -33,6 +33,7 @@ pub(crate) static NAMESPACE_KEYS: [&Key; 13] = [
     &OWN_USERS,
     &OWN_ASK_SUBSCRIBE,
     &OWN_ASK_PUBLISH,
+    &OWN_EVENTS,
 ];
 
 pub(crate) static PREFIX: Key = Key {
@@ -140,6 +141,14 @@ pub(crate) static OWN_ASK_PUBLISH: Key = Key {
     default: Standard::Inherited(&ASK_PUBLISH),
     takes: Takes::Reload,
     about: "Whether the backend is asked what becomes of publications to its channels.",
+};
+
+pub(crate) static OWN_EVENTS: Key = Key {
+    name: "events",
+    kind: EVENTS.kind,
+    default: Standard::Inherited(&EVENTS),
+    takes: EVENTS.takes,
+    about: "What `hooks.events_url` is told of its channels.",
 };
 
 /// Checks what a namespace is called; the error is the order that puts it right.

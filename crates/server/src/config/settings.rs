@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use fanfare_core::happening::Wishes;
 use fanfare_protocol::native::alias::Alias;
 use fanfare_protocol::native::route::Compression;
 
@@ -12,6 +13,7 @@ use super::quantity::Rate;
 use crate::auth::grant::{Grants, Rights};
 use crate::auth::key::KeyHash;
 use crate::auth::token::Algorithms;
+use crate::hooks::events::Terms;
 use crate::hooks::{Endpoint, Secret};
 use crate::limit::{Each, Proxies};
 
@@ -257,6 +259,10 @@ pub(crate) struct Hooks {
     pub(crate) refresh: Option<Asking>,
     /// Where it is told what has happened.
     pub(crate) events: Option<Endpoint>,
+    /// Whether that is told of the end of each stream and WebSocket.
+    pub(crate) disconnects: bool,
+    /// How events are held back, gathered and repeated.
+    pub(crate) event_terms: Terms,
     /// How long an answer may take.
     pub(crate) timeout: Duration,
     /// Headers of a client's request that the backend is shown, in lower case.
@@ -320,6 +326,8 @@ pub(crate) struct ChannelRules {
     /// The same of publications to them.
     #[allow(dead_code, reason = "questions use it")]
     pub(crate) ask_publish: bool,
+    /// What the backend is told of them.
+    pub(crate) events: Wishes,
 }
 
 /// Bounds on everything a client can make grow; sizes in bytes.

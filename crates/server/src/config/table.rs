@@ -79,7 +79,7 @@ pub(crate) enum Takes {
 }
 
 /// Every key, in the order in which documents list them; keys of one table stand together.
-pub(crate) static KEYS: [&Key; 104] = [
+pub(crate) static KEYS: [&Key; 110] = [
     &LISTEN,
     &SHARDS,
     &PUBLIC_URL,
@@ -184,6 +184,12 @@ pub(crate) static KEYS: [&Key; 104] = [
     &hook_keys::HOOK_TIMEOUT,
     &hook_keys::QUESTIONS_MAX,
     &hook_keys::EVENTS_URL,
+    &hook_keys::EVENTS,
+    &hook_keys::DISCONNECTS,
+    &hook_keys::EVENTS_GRACE,
+    &hook_keys::EVENTS_BATCH_MAX,
+    &hook_keys::EVENTS_RETRY_FOR,
+    &hook_keys::EVENTS_BYTES_MAX,
 ];
 
 pub(crate) static LISTEN: Key = Key {

@@ -72,7 +72,8 @@ impl Shared {
                 {
                     return self.refuse_reader(&problem, &reading, from, &allowed);
                 }
-                let outcome = self.read(*reading, (caller, sender), (parts, from), &allowed).await;
+                let outcome =
+                    self.read(*reading, (caller, sender, address), (parts, from), &allowed).await;
                 outcome.unwrap_or_else(|problem| self.refused(&problem, &allowed))
             }
             Route::History(_) | Route::Presence(_) => self.look(route, &caller, &allowed).await,
@@ -227,7 +228,7 @@ impl Shared {
     async fn read(
         self: &Arc<Self>,
         mut reading: Reading,
-        (caller, sender): (Caller, Sender),
+        (caller, sender, address): (Caller, Sender, ClientAddress),
         (mut parts, from): (request::Parts, &Arc<Origin>),
         allowed: &AllowedOrigin,
     ) -> Result<Answered, Problem> {
@@ -236,7 +237,9 @@ impl Shared {
             let Some(upgrade) = parts.extensions.remove() else {
                 return Err(Problem::of(Code::HandshakeInvalid));
             };
-            return self.upgrade(reading, (caller, sender), (upgrade, from), allowed).await;
+            return self
+                .upgrade(reading, (caller, sender, address), (upgrade, from), allowed)
+                .await;
         }
         self.access.may_open(&caller, &reading.subscriptions)?;
         self.check_presence(&reading)?;
@@ -253,7 +256,7 @@ impl Shared {
             drop(place);
             return answered;
         }
-        let mut answered = self.stream(reading, &caller, &from.ending, allowed).await?;
+        let mut answered = self.stream(reading, (&caller, address), &from.ending, allowed).await?;
         answered.body_mut().take_place(place);
         from.leave_with_client();
         Ok(answered)

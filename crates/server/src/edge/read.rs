@@ -28,16 +28,18 @@ use super::connection::Origin;
 use super::rewound::Ending;
 use super::stream::{Cut, Streaming, Words};
 use crate::auth::Caller;
+use crate::limit::ClientAddress;
 use crate::node::{Changes, Letter};
 use crate::pipe::{PipeItem, PipeReader, pipe};
 
 impl Shared {
-    /// Makes a subscriber on the shard with the fewest connections.
+    /// Makes a subscriber on the shard with the fewest connections. The end of one that comes from
+    /// nowhere is not told.
     pub(super) fn subscribe(
         &self,
         reading: Reading,
-        caller: Caller,
-        changes: Changes,
+        (caller, changes): (Caller, Changes),
+        address: Option<ClientAddress>,
     ) -> Result<Subscriber, Problem> {
         let secret = super::random::session()?;
         let shard = self.load.lightest();
@@ -60,6 +62,7 @@ impl Shared {
             }),
             caller,
             changes,
+            address,
             pipe: writer,
         });
         Ok(Subscriber { pipe: reader, secret, shard })
@@ -69,13 +72,13 @@ impl Shared {
     pub(super) async fn stream(
         &self,
         reading: Reading,
-        caller: &Caller,
+        (caller, address): (&Caller, ClientAddress),
         ending: &Ending,
         origin: &AllowedOrigin,
     ) -> Result<Answered, Problem> {
         let (words, form) = self.words(&reading, ending);
         let (format, coding) = (reading.format, reading.coding);
-        let begun = match self.begin(reading, caller).await {
+        let begun = match self.begin(reading, caller, address).await {
             Ok(begun) => begun,
             Err(problem) => return Ok(self.refuse_stream(&problem, words, coding, origin)),
         };
@@ -91,7 +94,12 @@ impl Shared {
     }
 
     /// Subscribes, and waits until every channel has said where it stands.
-    async fn begin(&self, mut reading: Reading, caller: &Caller) -> Result<Begun, Problem> {
+    async fn begin(
+        &self,
+        mut reading: Reading,
+        caller: &Caller,
+        address: ClientAddress,
+    ) -> Result<Begun, Problem> {
         let max_rate = reading.max_rate;
         if self.draining() {
             return Err(Problem::of(Code::Draining));
@@ -100,7 +108,7 @@ impl Shared {
         // Bare payloads do not say which channel they are of.
         let text = reading.format.plain() == Format::Text;
         let changes = if text { Changes::Refused } else { Changes::Taken };
-        let subscriber = self.subscribe(reading, caller.clone(), changes)?;
+        let subscriber = self.subscribe(reading, (caller.clone(), changes), Some(address))?;
         match subscriber.pipe.next().await {
             Some(PipeItem::Opened { channels, cursor }) => {
                 let session = subscriber.session()?;

@@ -20,7 +20,7 @@ use super::rewound::Rewound;
 use super::socket::Socket;
 use super::tunnel::{Place, say_goodbye};
 use crate::auth::{self, Caller};
-use crate::limit::Sender;
+use crate::limit::{ClientAddress, Sender};
 use crate::node::{Adoption, Letter};
 use crate::shard::{SocketRequest, close_code_of};
 
@@ -37,7 +37,7 @@ impl Shared {
     pub(super) async fn upgrade(
         self: &std::sync::Arc<Self>,
         reading: Reading,
-        (caller, sender): (Caller, Sender),
+        (caller, sender, address): (Caller, Sender, ClientAddress),
         (upgrade, from): (OnUpgrade, &std::sync::Arc<Origin>),
         origin: &AllowedOrigin,
     ) -> Result<Answered, Problem> {
@@ -48,7 +48,7 @@ impl Shared {
             return Err(Problem::of(Code::Internal));
         };
         let place = from.place_of_tunnel(self)?;
-        let (behind, cursor) = self.behind(reading, (caller, sender)).await?;
+        let (behind, cursor) = self.behind(reading, (caller, sender, address)).await?;
         // RFC 8441 §5: over HTTP/2 the status alone says that it is open.
         let (status, mut extra) = match place {
             Some(_) => (200, Vec::new()),
@@ -99,7 +99,7 @@ impl Shared {
     async fn behind(
         &self,
         mut reading: Reading,
-        (caller, sender): (Caller, Sender),
+        (caller, sender, address): (Caller, Sender, ClientAddress),
     ) -> Result<(Behind, Option<Cursor>), Problem> {
         let reads = self.access.may_open(&caller, &reading.subscriptions);
         let refused = reads.err().map(auth::told);
@@ -111,7 +111,7 @@ impl Shared {
         let standing = self.standing(&reading).await?;
         reading.subscriptions = standing.subscriptions;
         let session = super::random::session()?;
-        let request = SocketRequest::of(reading, session, (caller, sender));
+        let request = SocketRequest::of(reading, session, (caller, sender, address));
         Ok((Behind::Shard(Box::new(request)), Some(standing.cursor)))
     }
 

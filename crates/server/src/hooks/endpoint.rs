@@ -48,6 +48,11 @@ impl Endpoint {
         })
     }
 
+    /// Whether TLS is spoken.
+    pub(crate) fn is_secure(&self) -> bool {
+        self.is_secure
+    }
+
     /// Whether both are reached over the same connections.
     pub(super) fn has_the_same_peer(&self, other: &Self) -> bool {
         self.is_secure == other.is_secure && self.authority == other.authority

@@ -7,6 +7,7 @@
 
 mod client;
 mod endpoint;
+pub(crate) mod events;
 mod sign;
 
 pub(crate) use client::{Client, Failure, Message};

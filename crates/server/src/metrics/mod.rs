@@ -5,6 +5,7 @@
 //! [`scrape`] names them.
 
 mod cells;
+mod events;
 mod http2;
 mod log;
 mod sample;

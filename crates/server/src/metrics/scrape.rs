@@ -14,6 +14,7 @@ use super::{Delays, EdgeCells, PanicCount, Refusals, Transport};
 use crate::auth::token::Tokens;
 use crate::coding::{CodingFigures, Passage, coding_name};
 use crate::engine::Health;
+use crate::hooks::events::Events;
 use crate::limit::Limiter;
 use crate::load::Load;
 use crate::node::{Letter, Node, ShardSnapshot};
@@ -44,6 +45,8 @@ pub(crate) struct Sources {
     pub certificates: Option<Arc<Certificates>>,
     /// What is done with tokens, if there are any.
     pub tokens: Option<Arc<Tokens>>,
+    /// What the application's backend is told.
+    pub events: Arc<Events>,
 }
 
 impl Sources {
@@ -90,6 +93,7 @@ impl Sources {
         samples.extend(total.ended());
         samples.extend(super::tls::samples(self.certificates.as_deref(), &total.tls));
         samples.extend(super::tokens::samples(self.tokens.as_deref()));
+        samples.extend(super::events::samples(self.events.figures()));
         samples.extend(self.edge.http2().samples());
         samples.extend(self.log.as_deref().map(super::log::samples).unwrap_or_default());
         samples

@@ -22,9 +22,11 @@ use crate::config::settings::{
 };
 use crate::edge::{self, EdgeOptions, MetricsPlace, Pages, StreamBounds};
 use crate::engine::Store;
+use crate::hooks::events::Delivery;
+use crate::hooks::{Client, Endpoint, Signer};
 use crate::limit::{Each, Rate, Terms};
 use crate::shard;
-use crate::tls::{Acceptance, Certificates, Keeper};
+use crate::tls::{Acceptance, Certificates, Keeper, Trust};
 
 /// Bytes of one page of history on its way to a reader.
 const PAGE_BYTES: usize = 64 * 1024;
@@ -146,6 +148,24 @@ pub(super) fn keeper(
     acme.map(|acme| Keeper::open(acme, certificates)).transpose()
 }
 
+/// Where the application's backend is told what happens, and how.
+///
+/// # Errors
+///
+/// Nobody can be believed to be that backend.
+pub(super) fn delivery(settings: &Settings) -> Result<Delivery> {
+    let hooks = &settings.hooks;
+    let secure = hooks.events.as_ref().is_some_and(Endpoint::is_secure);
+    let trust = secure.then(|| hooks.ca.clone().map_or(Trust::System, Trust::File));
+    let client = Client::new(Signer::new(&hooks.secrets), trust.as_ref(), hooks.timeout);
+    Ok(Delivery {
+        client: Arc::new(client.context("the backend of `hooks.events_url` cannot be reached")?),
+        endpoint: hooks.events.clone(),
+        disconnects: hooks.disconnects,
+        terms: hooks.event_terms,
+    })
+}
+
 /// What requests are read by.
 pub(super) fn rules(settings: &Settings) -> Rules {
     Rules {
@@ -231,6 +251,7 @@ fn namespace_rules(rules: &ChannelRules, bounds: PresenceBounds) -> NamespaceRul
         },
         slow_reader: slow_reader(rules.slow_reader),
         presence: if rules.presence { Presence::On(bounds) } else { Presence::Off },
+        wishes: rules.events,
     }
 }
 

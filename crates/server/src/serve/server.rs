@@ -22,6 +22,7 @@ use crate::config::settings::{self, Mode, Settings};
 use crate::demo;
 use crate::edge::{self, DrainSwitch, Handoff, Intake};
 use crate::engine::{Desk, Engine, Health, Memory, Store, log};
+use crate::hooks::events::{Delivery, Events};
 use crate::limit::Limiter;
 use crate::load::Load;
 use crate::metrics::EdgeCells;
@@ -57,6 +58,7 @@ pub(super) struct Exchange {
     judge: Judge,
     edge: edge::Shared,
     acceptor: AcceptorOptions,
+    delivery: Delivery,
 }
 
 impl Server {
@@ -88,7 +90,9 @@ impl Server {
         let health = store.as_ref().map(Store::health);
         let acceptance = parts::acceptance(settings)?;
         let tokens = parts::tokens(&settings.auth)?;
-        let mut shared = shared(settings, (&node, &load), (drain, health), tokens.clone());
+        let events = Events::new(parts::delivery(settings)?);
+        let known = (tokens.clone(), events);
+        let mut shared = shared(settings, (&node, &load), (drain, health), known);
         if let Some(acceptance) = &acceptance {
             let certificates = Arc::clone(acceptance.certificates());
             shared.sources.certificates = Some(Arc::clone(&certificates));
@@ -106,6 +110,7 @@ impl Server {
         }
         let (shards, log) = start_shards(settings, seats, &shared, store, (&handoff, acceptance))?;
         let tracker = shared.tracker.clone();
+        shared.sources.events.start(&tracker);
         let options = parts::acceptor(settings, &shared);
         let edge = edge::Present::new(shared);
         start_edge(Arc::clone(&edge), &tracker, intake);
@@ -141,13 +146,16 @@ impl Server {
         shared.options = parts::edge(settings);
         shared.sources.limits = parts::limits(&settings.limits);
         let acceptor = parts::acceptor(settings, &shared);
-        Ok(Exchange { judge: judge(settings, &shared), edge: shared, acceptor })
+        let delivery = parts::delivery(settings)?;
+        Ok(Exchange { judge: judge(settings, &shared), edge: shared, acceptor, delivery })
     }
 
     /// From now on this holds: in the edge and the acceptor at once, in each shard when it opens its
     /// letter.
     pub(super) fn exchange(&self, exchange: Exchange) {
-        let Exchange { judge, edge, acceptor } = exchange;
+        let Exchange { mut judge, edge, acceptor, delivery } = exchange;
+        edge.sources.events.exchange(delivery);
+        judge.teller = edge.sources.events.teller();
         if let Some(before) = &self.edge.get().sources.tokens {
             before.retire();
         }
@@ -181,7 +189,8 @@ impl Server {
     /// Accepts nobody any more, asks everyone to leave over `window`, and ends when they have, or
     /// at the deadline.
     pub(super) async fn leave(self, window: Duration, deadline: Instant) {
-        let Self { node, load, acceptor, shards, log, tracker, drain, edge: _, ended } = self;
+        let Self { node, load, acceptor, shards, log, tracker, drain, edge, ended } = self;
+        let events = Arc::clone(&edge.get().sources.events);
         // Stopping waits for a thread, which is nothing to do on one of the edge's.
         let stopping = tokio::task::spawn_blocking(move || acceptor.stop());
         if stopping.await.is_err() {
@@ -214,8 +223,10 @@ impl Server {
         });
         ended.cancel();
         tracker.close();
-        let ended = tokio::time::timeout_at(deadline.max(Instant::now() + LAST_MOMENT), async {
+        let last_words = events.farewell() + LAST_MOMENT;
+        let ended = tokio::time::timeout_at(deadline.max(Instant::now() + last_words), async {
             let _joined = joining.await;
+            events.end();
             tracker.wait().await;
         });
         if ended.await.is_err() {
@@ -270,7 +281,7 @@ fn shared(
     settings: &Settings,
     (node, load): (&Arc<Node>, &Arc<Load>),
     (drain, health): (edge::Drain, Option<Arc<Health>>),
-    tokens: Option<Arc<Tokens>>,
+    (tokens, events): (Option<Arc<Tokens>>, Arc<Events>),
 ) -> edge::Shared {
     let cells = EdgeCells::new();
     let limiter = Limiter::new(settings.limits.rates_tracked_max, Arc::clone(load.tally()));
@@ -295,6 +306,7 @@ fn shared(
             log: health,
             certificates: None,
             tokens,
+            events,
         },
         cells,
         drain,
@@ -312,6 +324,7 @@ fn judge(settings: &Settings, shared: &edge::Shared) -> Judge {
         policy: Arc::clone(&shared.policy),
         terms: Arc::clone(&shared.terms),
         limiter: Arc::clone(&shared.limiter),
+        teller: shared.sources.events.teller(),
     }
 }
 

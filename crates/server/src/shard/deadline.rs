@@ -14,6 +14,7 @@ use super::event_loop::EventLoop;
 use super::http::Timed;
 use super::step::Step;
 use super::wheel::{TICK_MILLIS, Tick};
+use crate::hooks::events::Parting;
 
 impl EventLoop {
     /// The wheel names a connection, whose deadline may have moved meanwhile.
@@ -94,6 +95,7 @@ impl EventLoop {
             .is_some_and(|pending| pending.is_stuck(now, within));
         if stuck {
             self.sockets.figures.stuck += 1;
+            self.part(id, Parting::Timeout);
             self.abort(id);
         }
         stuck
@@ -143,7 +145,10 @@ impl EventLoop {
             }
             Step::Wait
         });
-        self.sockets.figures.silent += u64::from(silent);
+        if silent {
+            self.sockets.figures.silent += 1;
+            self.part(id, Parting::Timeout);
+        }
         self.start_beating(id);
         self.take(id, step);
     }

@@ -8,6 +8,7 @@ use fanfare_core::shard::ConnectionId;
 use super::connection::State;
 use super::event_loop::{Course, EventLoop};
 use super::step::Step;
+use crate::hooks::events::Parting;
 use crate::pipe::PipeItem;
 
 impl EventLoop {
@@ -49,6 +50,7 @@ impl EventLoop {
     /// The connection's moment has come.
     pub(super) fn drain_one(&mut self, id: ConnectionId) {
         let retry = self.draw_retry(self.judge.options.drain_retry.clone());
+        self.part(id, Parting::Drain);
         self.push(id, PipeItem::Drain);
         let step = self.converse(id, |place, out| match &mut place.state {
             State::Stream(stream) => {

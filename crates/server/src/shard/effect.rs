@@ -16,6 +16,7 @@ use super::http::Exchange;
 use super::seat::Answerer;
 use super::step::Step;
 use super::websocket::Reply;
+use crate::hooks::events::Parting;
 use crate::node::Letter;
 use crate::pipe::PipeItem;
 
@@ -55,6 +56,11 @@ impl EventLoop {
                 self.reply(connection, request, &Reply::Refused(code));
             }
             Effect::Refused { connection, request: None, code } => self.refused(connection, code),
+            Effect::Happened(happening) => {
+                if let Some(teller) = &self.judge.teller {
+                    teller.happened(happening);
+                }
+            }
             told => self.tell(told),
         }
     }
@@ -186,6 +192,7 @@ impl EventLoop {
     }
 
     fn finished(&mut self, id: ConnectionId) {
+        self.part(id, Parting::Ended);
         self.push(id, PipeItem::Finished);
         let step = self.converse(id, |place, out| match &mut place.state {
             State::Stream(stream) => {
@@ -199,6 +206,7 @@ impl EventLoop {
     }
 
     fn disconnect(&mut self, id: ConnectionId, why: &Disconnect) {
+        self.part(id, Parting::Slow);
         self.push(id, PipeItem::Disconnect(why.clone()));
         let step = self.converse(id, |place, out| match &mut place.state {
             State::Socket(session) => session.disconnect(why, out),

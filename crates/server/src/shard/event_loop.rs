@@ -22,6 +22,7 @@ use super::review::Review;
 use super::seat::{Answerer, Parts, Seat, WAKER};
 use super::session::Sessions;
 use super::sockets::{Flushed, Sockets};
+use super::visit::Visits;
 use super::wheel::Tick;
 use crate::edge::Handoff;
 use crate::engine::Engine;
@@ -58,6 +59,8 @@ pub(super) struct EventLoop {
     pub(super) awaited: Vec<Awaited>,
     /// Who is asked again since the rules have changed.
     pub(super) review: Review,
+    /// Readers whose end the application is told.
+    pub(super) visits: Visits,
     /// The connection whose visit is under way.
     pub(super) visiting: Option<ConnectionId>,
     pub(super) course: Course,
@@ -117,6 +120,7 @@ impl EventLoop {
             leases: Leases::default(),
             awaited: Vec::new(),
             review: Review::default(),
+            visits: Visits::default(),
             visiting: None,
             course: Course::Running,
             drain_ends: 0,

@@ -16,7 +16,7 @@ use super::secure::Secure;
 use super::websocket;
 use crate::auth::Caller;
 use crate::coding;
-use crate::limit::Preface;
+use crate::limit::{ClientAddress, Preface};
 use crate::load::Counted;
 use crate::node::{Adoption, Changes, Letter, Protocol, ShardSnapshot, Tunnelling};
 use crate::pipe::{PipeItem, PipeWriter};
@@ -79,8 +79,8 @@ impl EventLoop {
                 }
             }
             Letter::TunnelHasRoom(id) => self.make_room(id),
-            Letter::Subscriber { opening, caller, changes, pipe } => {
-                self.subscribe_pipe(opening, (caller, changes), pipe);
+            Letter::Subscriber { opening, caller, changes, address, pipe } => {
+                self.subscribe_pipe((opening, address), (caller, changes), pipe);
             }
             Letter::Change(change) => self.change(*change),
             Letter::PipeReady(id) => {
@@ -166,7 +166,7 @@ impl EventLoop {
         counted: Counted,
     ) {
         tracing::trace!(%peer, "a WebSocket comes back from the edge");
-        let opening = socket_request.opening();
+        let (opening, address) = (socket_request.opening(), socket_request.address);
         let mut session =
             websocket::Session::new(socket_request, &opening.subscriptions, &self.judge);
         session.keep(leftover);
@@ -186,14 +186,14 @@ impl EventLoop {
             self.sockets.remove(id);
         } else {
             self.lease(id, expires);
-            self.attach(id, opening);
+            self.attach(id, opening, Some(address));
             self.look_at_newcomer(id);
         }
     }
 
     fn subscribe_pipe(
         &mut self,
-        opening: Box<Opening>,
+        (opening, address): (Box<Opening>, Option<ClientAddress>),
         (caller, changes): (Caller, Changes),
         pipe: PipeWriter,
     ) {
@@ -211,15 +211,22 @@ impl EventLoop {
         };
         if bound {
             self.lease(id, expires);
-            self.attach(id, opening);
+            self.attach(id, opening, address);
             self.look_at_newcomer(id);
         } else {
             self.sockets.remove(id);
         }
     }
 
-    /// Makes the connection a reader in the eyes of the core.
-    pub(super) fn attach(&mut self, id: ConnectionId, opening: Box<Opening>) {
+    /// Makes the connection a reader in the eyes of the core; one that is no stream comes from
+    /// nowhere.
+    pub(super) fn attach(
+        &mut self,
+        id: ConnectionId,
+        opening: Box<Opening>,
+        address: Option<ClientAddress>,
+    ) {
+        self.receive_visit(id, address, &opening);
         if let Some(connection) = self.sockets.slab.find_mut(id) {
             connection.marks.attached = true;
         }

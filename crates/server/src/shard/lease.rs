@@ -16,6 +16,7 @@ use super::connection::State;
 use super::event_loop::EventLoop;
 use super::step::Step;
 use crate::auth::Access;
+use crate::hooks::events::Parting;
 use crate::pipe::PipeItem;
 
 /// The leases of one shard's readers.
@@ -145,6 +146,7 @@ impl EventLoop {
     /// the cookie of then.
     fn expire(&mut self, id: ConnectionId) {
         self.sockets.figures.expired += 1;
+        self.part(id, Parting::Expired);
         self.send_away(id, &Access::expired());
     }
 }

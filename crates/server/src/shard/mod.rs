@@ -36,6 +36,7 @@ mod slab;
 mod sockets;
 mod step;
 mod stream;
+mod visit;
 mod websocket;
 mod wheel;
 

@@ -23,26 +23,26 @@ impl EventLoop {
             return;
         };
         let leftover = http.take_unread();
-        if let (Becoming::Stream(.., sender) | Becoming::Socket(.., sender), Some(counted)) =
+        if let (Becoming::Stream(.., from) | Becoming::Socket(.., from), Some(counted)) =
             (&becoming, &mut connection.counted)
         {
-            counted.attribute(sender);
+            counted.attribute(&from.1);
         }
         // Nothing is due while the core works on it; the first heartbeat is set when it stands.
         connection.due = super::wheel::Tick::MAX;
         match becoming {
-            Becoming::Stream(stream, opening, _) => {
+            Becoming::Stream(stream, opening, (address, _)) => {
                 // Whatever else the client has sent, on a stream it is not listened to.
                 let expires = stream.expires();
                 self.sockets.turn_into(id, State::Stream(Box::new(stream)));
                 self.lease(id, expires);
-                self.attach(id, Box::new(opening));
+                self.attach(id, Box::new(opening), Some(address));
             }
-            Becoming::Socket(mut session, opening, _) => {
+            Becoming::Socket(mut session, opening, (address, _)) => {
                 session.keep(leftover);
                 self.lease(id, session.expires());
                 self.sockets.turn_into(id, State::Socket(Box::new(session)));
-                self.attach(id, opening);
+                self.attach(id, opening, Some(address));
             }
             Becoming::Refused(session) => {
                 self.sockets.turn_into(id, State::Socket(Box::new(session)));
@@ -73,10 +73,13 @@ impl EventLoop {
     ) {
         let retry = self.draw_retry(self.judge.options.retry.clone());
         let shard = self.shard;
+        let over = !channels.is_empty() && channels.iter().all(|opened| opened.over);
+        if !over {
+            self.begin_visit(id);
+        }
         let known = |secret| Session { secret, shard, connection: id };
         let step = self.converse(id, |place, out| match &mut place.state {
             State::Stream(stream) => {
-                let over = !channels.is_empty() && channels.iter().all(|opened| opened.over);
                 if over {
                     stream.over(&cursor, out);
                     return Step::Finish;
@@ -132,6 +135,7 @@ impl EventLoop {
         self.questions.remove(&id);
         self.leases.end(id);
         self.give_up_changes(id);
+        self.end_visit(id);
         let attached = self
             .sockets
             .slab

@@ -14,6 +14,7 @@ use super::http::{Given, Judge};
 use super::output::Drained;
 use super::secure::Secure;
 use super::step::Step;
+use crate::hooks::events::Parting;
 use crate::tls::{Application, Failure, Handshake};
 use fanfare_core::permit::Permit;
 
@@ -199,9 +200,13 @@ impl EventLoop {
                 self.hand_over(id);
                 return Turn::Over;
             }
-            Step::AwaitClose => self.await_close(id),
+            Step::AwaitClose => {
+                self.part(id, Parting::Refused);
+                self.await_close(id);
+            }
             Step::AwaitCloseFor(code) => {
                 self.sockets.figures.refusals.count(code);
+                self.part(id, Parting::Refused);
                 self.await_close(id);
             }
             Step::Told(code) => self.sockets.figures.refusals.count(code),

@@ -10,7 +10,7 @@ use fanfare_core::start::Subscription;
 use fanfare_protocol::native::reading::{Heartbeat, Pong, Reading, Transport};
 
 use crate::auth::Caller;
-use crate::limit::Sender;
+use crate::limit::{ClientAddress, Sender};
 
 /// What a WebSocket's request asked for, decoded and checked.
 #[derive(Debug, Clone)]
@@ -37,6 +37,8 @@ pub(crate) struct SocketRequest {
     pub caller: Caller,
     /// Whom it counts for.
     pub sender: Sender,
+    /// Where it comes from.
+    pub address: ClientAddress,
 }
 
 impl SocketRequest {
@@ -44,7 +46,7 @@ impl SocketRequest {
     pub(crate) fn of(
         reading: Reading,
         session: SessionId,
-        (caller, sender): (Caller, Sender),
+        (caller, sender, address): (Caller, Sender, ClientAddress),
     ) -> Self {
         let pace = reading.pace();
         let pong = match reading.transport {
@@ -63,6 +65,7 @@ impl SocketRequest {
             pong,
             caller,
             sender,
+            address,
         }
     }
 

@@ -16,6 +16,7 @@ use super::event_loop::{Course, EventLoop, Idle};
 use super::http::Judge;
 use super::step::Step;
 use crate::auth::{self, Again, Caller};
+use crate::hooks::events::Parting;
 use crate::pipe::PipeItem;
 
 /// Who is to be asked again.
@@ -165,6 +166,7 @@ impl EventLoop {
     /// Sends a reader away that may not go on.
     fn revoke(&mut self, id: ConnectionId, problem: Problem) {
         self.sockets.figures.revoked += 1;
+        self.part(id, Parting::Revoked);
         self.send_away(id, &auth::told(problem));
     }
 

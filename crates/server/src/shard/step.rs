@@ -8,7 +8,7 @@ use fanfare_protocol::native::v1::Token;
 
 use super::http::Http;
 use crate::auth::{Caller, Rounds};
-use crate::limit::Sender;
+use crate::limit::{ClientAddress, Sender};
 
 /// What is to be done after bytes of a client were decoded. Whatever was appended to the output
 /// goes out before it.
@@ -82,10 +82,10 @@ pub(super) enum Step {
 /// What an HTTP connection turns into.
 #[derive(Debug)]
 pub(super) enum Becoming {
-    /// A stream, when the core has opened it, and whom it counts for.
-    Stream(super::stream::Stream, Opening, Sender),
-    /// A WebSocket, when the core has opened it, and whom it counts for.
-    Socket(super::websocket::Session, Box<Opening>, Sender),
+    /// A stream, when the core has opened it, where it comes from and whom it counts for.
+    Stream(super::stream::Stream, Opening, (ClientAddress, Sender)),
+    /// A WebSocket, when the core has opened it, where it comes from and whom it counts for.
+    Socket(super::websocket::Session, Box<Opening>, (ClientAddress, Sender)),
     /// A WebSocket that is told by its close frame why it is not opened.
     Refused(super::websocket::Session),
 }

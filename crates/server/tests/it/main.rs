@@ -17,6 +17,7 @@ mod conflation;
 mod crash;
 mod demo;
 mod edge;
+mod events;
 mod fault;
 mod haproxy;
 mod heartbeat;

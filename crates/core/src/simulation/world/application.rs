@@ -11,7 +11,7 @@ impl World {
     /// A shard tells the application something.
     pub(super) fn happened(&mut self, happening: &Happening) -> Result<(), String> {
         self.tally.happenings += 1;
-        self.application.hear(happening)
+        self.house.application.hear(happening)
     }
 
     /// At rest the application knows who reads what.
@@ -33,7 +33,7 @@ impl World {
                 true => self.house.attended.of(channel, now),
                 false => BTreeSet::new(),
             };
-            self.application.check(channel, read, &members)?;
+            self.house.application.check(channel, read, &members)?;
         }
         Ok(())
     }

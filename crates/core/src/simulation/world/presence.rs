@@ -11,6 +11,7 @@ use crate::presence::{Attendance, Linger, Member, MemberId, Notices, PresencePag
 use crate::publication::SessionId;
 use crate::settings::SlowReader;
 use crate::shard::{Input, Message, Origin, Request};
+use crate::simulation::application::Application;
 use crate::simulation::presence::{Attended, Ears, LEASE, Seat, infos};
 use crate::simulation::random::Random;
 use crate::start::Subscription;
@@ -24,6 +25,8 @@ pub(super) struct House {
     /// Whether the world knows to the millisecond when an owner hears of a member.
     pub(super) strict: bool,
     polls: VecDeque<Poll>,
+    /// What it is told of those who read.
+    pub(super) application: Application,
     /// The list that was asked for last.
     pub(super) page: Option<PresencePage>,
 }
@@ -59,13 +62,15 @@ impl House {
         let bounds = PresenceBounds { told_max, listed_max };
         let presence = if seed % 2 == 1 { Presence::On(bounds) } else { Presence::Off };
         let (attended, polls) = (Attended::default(), VecDeque::new());
-        Self { presence, random, attended, strict: false, polls, page: None }
+        let application = Application::new(seed);
+        Self { presence, random, attended, strict: false, polls, application, page: None }
     }
 
     /// The owners have forgotten everybody, and no poll has outlived them.
     pub(super) fn restart(&mut self) {
         self.polls.clear();
         self.attended = Attended::default();
+        self.application.restart();
     }
 }
 

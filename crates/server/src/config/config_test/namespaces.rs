@@ -107,6 +107,7 @@ fn what_holds_is_shown_with_where_it_came_from() {
         "users = (not set) # from auth.users (default)",
         "ask_subscribe = true # from hooks.ask_subscribe (default)",
         "ask_publish = true # from hooks.ask_publish (default)",
+        "events = (not set) # from hooks.events (default)",
     ];
     assert_eq!(shown, expected.map(|line| format!("namespaces.stock-prices.{line}")));
     let chat = &effective.namespaces["chat"];

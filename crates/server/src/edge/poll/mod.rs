@@ -123,7 +123,7 @@ impl Shared {
         let _counted = self.cells.enter(metrics::Transport::Poll);
         let mut drain = self.drain.clone();
         // A poll never learns its session, so nobody changes it.
-        let pipe = self.subscribe(reading, caller.clone(), Changes::Brief)?.pipe;
+        let pipe = self.subscribe(reading, (caller.clone(), Changes::Brief), None)?.pipe;
         let mut waiting = true;
         loop {
             let item = tokio::select! {

@@ -17,6 +17,7 @@ use fanfare_protocol::native::response::Persistence;
 use fanfare_protocol::native::route::{Route, Rules, route};
 
 use crate::auth::{self, Access, Caller};
+use crate::hooks::events::Teller;
 use crate::limit::{ClientAddress, Limiter, Peer, Sender, Terms, What};
 use crate::shard::options::ShardOptions;
 use crate::shard::request::SocketRequest;
@@ -41,6 +42,8 @@ pub(crate) struct Judge {
     pub terms: Arc<Terms>,
     /// Who holds them to that.
     pub limiter: Arc<Limiter>,
+    /// Whom to tell what happens, if anybody is told.
+    pub teller: Option<Teller>,
 }
 
 /// What a request needs that is neither in its bytes nor in the rules.
@@ -261,7 +264,7 @@ impl Judge {
             attendance: caller.attends(reading.attendance),
             pace,
         };
-        Some(Becoming::Stream(stream, opening, sender))
+        Some(Becoming::Stream(stream, opening, (address, sender)))
     }
 
     fn socket(
@@ -282,7 +285,8 @@ impl Judge {
             }
             (_, refusal) => refusal,
         };
-        let mut request = SocketRequest::of(reading, given.session, (caller, sender));
+        let from = (address, sender);
+        let mut request = SocketRequest::of(reading, given.session, (caller, sender, address));
         let opening = request.opening();
         let session = Session::new(request, &opening.subscriptions, self);
         // A browser hides what the handshake is refused with, so these are told after it.
@@ -292,7 +296,7 @@ impl Judge {
         };
         match refused {
             Some(problem) => Becoming::Refused(session.refused(upgrade, problem)),
-            None => Becoming::Socket(session.upgrading(upgrade), opening, sender),
+            None => Becoming::Socket(session.upgrading(upgrade), opening, from),
         }
     }
 }

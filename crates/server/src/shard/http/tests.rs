@@ -23,6 +23,7 @@ fn judge() -> Judge {
     Judge {
         terms: Arc::default(),
         limiter: Limiter::new(1_024, Arc::default()),
+        teller: None,
         options: ShardOptions::default(),
         rules: Rules::default(),
         aliases: Arc::default(),

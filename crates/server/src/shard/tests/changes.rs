@@ -70,6 +70,7 @@ impl<'a> Stream<'a> {
             }),
             caller: everyone().caller(Credentials::default(), 0),
             changes: Changes::Taken,
+            address: None,
             pipe: writer,
         });
         running.snapshots();

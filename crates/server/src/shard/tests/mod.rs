@@ -158,6 +158,7 @@ fn parts(
             policy: Arc::new(OriginPolicy { hosts: Hosts::Loopback, origins: Origins::Loopback }),
             terms: Arc::default(),
             limiter: Limiter::new(1_024, Arc::default()),
+            teller: None,
         },
         node: Arc::clone(node),
         load: Arc::clone(load),
@@ -173,7 +174,8 @@ fn settings(shard: ShardId, wishes: &Wishes) -> ShardSettings {
     let history =
         Retention { count: wishes.history_count, bytes: 1 << 26, age: Duration::from_secs(3_600) };
     let (slow_reader, presence) = (wishes.slow_reader, Presence::Off);
-    let rules = NamespaceRules { history, slow_reader, presence };
+    let told = fanfare_core::happening::Wishes::default();
+    let rules = NamespaceRules { history, slow_reader, presence, wishes: told };
     ShardSettings {
         shard,
         shards: wishes.shards,

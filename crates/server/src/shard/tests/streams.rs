@@ -257,6 +257,7 @@ fn subscribers_of_the_edge_count_where_they_are() {
         }),
         caller: crate::auth::tests::everyone().caller(crate::auth::Credentials::default(), 0),
         changes: crate::node::Changes::Brief,
+        address: None,
         pipe: writer,
     });
     running.snapshots();

@@ -20,7 +20,7 @@ use fanfare_protocol::websocket::{Decoder, Event, Frame, MessageKind, Role, appe
 use super::{Reply, Session};
 use crate::auth::tests::{Rules as Who, everyone, keyed};
 use crate::auth::{Access, Credentials};
-use crate::limit::{Limiter, Sender};
+use crate::limit::{ClientAddress, Limiter, Sender};
 use crate::shard::http::Judge;
 use crate::shard::options::ShardOptions;
 use crate::shard::request::SocketRequest;
@@ -39,6 +39,7 @@ fn judge_by(access: Access) -> Judge {
     Judge {
         terms: Arc::default(),
         limiter: Limiter::new(1_024, Arc::default()),
+        teller: None,
         options: ShardOptions::default(),
         rules: Rules::default(),
         aliases: Arc::default(),
@@ -60,6 +61,7 @@ fn with(credentials: Credentials<'_>, format: Format, echo: Echo, judge: &Judge)
     let subscriptions = vec![Subscription::new(ChannelName::new("a").unwrap(), Start::Now)];
     let request = SocketRequest {
         sender: Sender::default(),
+        address: ClientAddress::of_peer(([127, 0, 0, 1], 1).into()),
         format,
         subscriptions: Vec::new(),
         carried: Cursor::new(),

@@ -8,6 +8,6 @@ mod stalled;
 mod usage;
 
 /// `short` in the suite, `full` with `FANFARE_SOAK`.
-fn amount(short: u64, full: u64) -> u64 {
+pub(crate) fn amount(short: u64, full: u64) -> u64 {
     if crate::soaks() { full } else { short }
 }
