@@ -13,3 +13,4 @@ mod publishing;
 mod reading;
 mod refusing;
 mod speaking;
+mod unpacking;

@@ -12,12 +12,12 @@ use fanfare_protocol::native::head::{Head, Version};
 use fanfare_protocol::native::packing::{ContentCoding, Packing, Powers, pack};
 use fanfare_protocol::native::reading::Transport;
 use fanfare_protocol::native::route::{Compression, Route, Rules, route};
-use miniz_oxide::inflate::core::{DecompressorOxide, decompress, inflate_flags};
 use proptest::collection::vec;
 use proptest::prelude::*;
-use zstd_safe::{CCtx, CParameter, DCtx, InBuffer, OutBuffer, compress_bound};
+use zstd_safe::{CCtx, CParameter, compress_bound};
 
 use crate::asking::{NOW, channel, entry, handshake, position};
+use crate::unpacking::{inflated, trailer, unpacked};
 
 /// What a stream says, one after the other.
 #[derive(Debug, Clone)]
@@ -108,42 +108,6 @@ fn bodies(
     (packed, said, ends)
 }
 
-/// What miniz makes of the blocks of a member that has come so far, and how many bytes it took.
-fn inflated(blocks: &[u8], room: usize) -> (Vec<u8>, usize) {
-    let mut out = vec![0; room];
-    let flags = inflate_flags::TINFL_FLAG_HAS_MORE_INPUT
-        | inflate_flags::TINFL_FLAG_USING_NON_WRAPPING_OUTPUT_BUF;
-    let mut state = Box::new(DecompressorOxide::new());
-    let (_, taken, given) = decompress(&mut state, blocks, &mut out, 0, flags);
-    out.truncate(given);
-    (out, taken)
-}
-
-/// What the reference makes of frames that have come so far.
-fn unpacked(frames: &[u8], room: usize) -> Vec<u8> {
-    let mut out = Vec::with_capacity(room + 1);
-    let mut context = DCtx::create();
-    let mut input = InBuffer::around(frames);
-    loop {
-        let before = (input.pos, out.len());
-        let at = out.len();
-        let mut output = OutBuffer::around_pos(&mut out, at);
-        context.decompress_stream(&mut output, &mut input).unwrap();
-        if (input.pos, out.len()) == before {
-            return out;
-        }
-    }
-}
-
-/// The checksum bit by bit, as RFC 1952 section 8 says it.
-fn crc(bytes: &[u8]) -> u32 {
-    !bytes.iter().fold(!0, |crc, byte| {
-        (0..8).fold(crc ^ u32::from(*byte), |crc, _| {
-            if crc & 1 == 1 { 0xedb8_8320 ^ (crc >> 1) } else { crc >> 1 }
-        })
-    })
-}
-
 fn check_gzip(packed: &[u8], said: &[u8], ends: &[(usize, usize)]) {
     assert_eq!(packed[..10], [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 0xff]);
     for (end, length) in ends {
@@ -152,9 +116,7 @@ fn check_gzip(packed: &[u8], said: &[u8], ends: &[(usize, usize)]) {
     }
     let (heard, taken) = inflated(&packed[10..], said.len() + 1);
     assert!(heard == said);
-    let trailer = &packed[10 + taken..];
-    let length = u32::try_from(said.len()).unwrap();
-    assert_eq!(trailer, [crc(said).to_le_bytes(), length.to_le_bytes()].concat());
+    assert_eq!(packed[10 + taken..], trailer(said));
 }
 
 fn check_zstd(packed: &[u8], said: &[u8], ends: &[(usize, usize)]) {

@@ -171,11 +171,6 @@ impl Access {
         self
     }
 
-    /// Who sent a request with this head.
-    pub(crate) fn sender(&self, head: &Head<'_>, now: UnixMillis) -> Caller {
-        self.caller(Credentials::of(head, &self.places), now)
-    }
-
     /// The same, taking tokens.
     pub(crate) fn with_tokens(self, tokens: Option<Arc<Tokens>>) -> Self {
         Self { tokens, ..self }
@@ -206,7 +201,12 @@ impl Access {
         Caller { standing }
     }
 
-    /// Who sent a request with this head, for who can wait: while the keys of the token's issuer are
+    /// Who sent a request with this head.
+    pub(crate) fn sender(&self, head: &Head<'_>, now: UnixMillis) -> Caller {
+        self.caller(Credentials::of(head, &self.places), now)
+    }
+
+    /// The same, for who can wait: while the keys of the token's issuer are
     /// being fetched, it is waited for them.
     pub(crate) async fn sender_in_time(
         &self,
@@ -329,14 +329,8 @@ impl Access {
         channels: impl IntoIterator<Item = &'a ChannelName>,
         end: End,
     ) -> Result<(), Problem> {
-        let mut first = None;
-        for channel in channels {
-            match self.may_publish(caller, channel, end) {
-                Ok(()) => return Ok(()),
-                Err(problem) => first = first.or(Some(problem)),
-            }
-        }
-        first.map_or_else(|| self.may_publish_somewhere(caller), Err)
+        let may = any(channels, |channel| self.may_publish(caller, channel, end));
+        may.unwrap_or_else(|| self.may_publish_somewhere(caller))
     }
 
     /// Whether the caller may publish by a request of HTTP to any channel there could be.
@@ -404,14 +398,7 @@ impl Access {
         caller: &Caller,
         channels: impl IntoIterator<Item = &'a ChannelName>,
     ) -> Result<(), Problem> {
-        let mut first = None;
-        for channel in channels {
-            match self.may_remove(caller, channel) {
-                Ok(()) => return Ok(()),
-                Err(problem) => first = first.or(Some(problem)),
-            }
-        }
-        first.map_or(Ok(()), Err)
+        any(channels, |channel| self.may_remove(caller, channel)).unwrap_or(Ok(()))
     }
 
     /// The one place where it is decided.
@@ -442,6 +429,18 @@ impl Access {
     fn of(&self, channel: &ChannelName) -> &ChannelAccess {
         self.namespaces.of(channel.as_str()).unwrap_or(&self.rest)
     }
+}
+
+/// Whether one of these channels may be, else why the first may not; none if there is none.
+fn any<'a>(
+    channels: impl IntoIterator<Item = &'a ChannelName>,
+    may: impl Fn(&ChannelName) -> Result<(), Problem>,
+) -> Option<Result<(), Problem>> {
+    let mut channels = channels.into_iter();
+    let first = may(channels.next()?);
+    Some(first.or_else(|problem| {
+        if channels.any(|channel| may(channel).is_ok()) { Ok(()) } else { Err(problem) }
+    }))
 }
 
 impl ChannelAccess {

@@ -26,81 +26,65 @@ pub(crate) static CONNECTIONS_PER_USER_MAX: Key = Key {
             and cut. Watch `fanfare_limited_total`.",
 };
 
-pub(crate) static CONNECT_RATE_PER_ADDRESS: Key = Key {
-    name: "limits.connect_rate_per_address",
-    kind: Kind::Rate,
-    default: Standard::Value("100/s"),
-    takes: Takes::Reload,
-    about: "How often one address may connect; see `limits.rate_burst`. Loopback is free, and \
-            behind `proxies.trusted` only readers count. Beyond it: 429 `rate-limited`; an event \
-            stream is told when to come back and cut. Watch `fanfare_limited_total`.",
-};
+pub(crate) static CONNECT_RATE_PER_ADDRESS: Key = rate(
+    "limits.connect_rate_per_address",
+    "100/s",
+    "How often one address may connect; see `limits.rate_burst`. Loopback is free, and \
+     behind `proxies.trusted` only readers count. Beyond it: 429 `rate-limited`; an event \
+     stream is told when to come back and cut. Watch `fanfare_limited_total`.",
+);
 
-pub(crate) static CONNECT_RATE_PER_USER: Key = Key {
-    name: "limits.connect_rate_per_user",
-    kind: Kind::Rate,
-    default: Standard::Value("20/s"),
-    takes: Takes::Reload,
-    about: "How often one user of a token may begin to read on a new connection. Beyond it: 429 \
-            `rate-limited`, on a WebSocket 1013; an event stream is told when to come back and cut. \
-            Watch `fanfare_limited_total`.",
-};
+pub(crate) static CONNECT_RATE_PER_USER: Key = rate(
+    "limits.connect_rate_per_user",
+    "20/s",
+    "How often one user of a token may begin to read on a new connection. Beyond it: 429 \
+     `rate-limited`, on a WebSocket 1013; an event stream is told when to come back and cut. \
+     Watch `fanfare_limited_total`.",
+);
 
-pub(crate) static SUBSCRIBE_RATE_PER_ADDRESS: Key = Key {
-    name: "limits.subscribe_rate_per_address",
-    kind: Kind::Rate,
-    default: Standard::Value("1000/s"),
-    takes: Takes::Reload,
-    about: "How many channels one address may begin to read, polls included. Beyond it: 429 \
-            `rate-limited`, on a WebSocket as the answer to the command; an event stream is told \
-            when to come back and cut. Watch `fanfare_limited_total`.",
-};
+pub(crate) static SUBSCRIBE_RATE_PER_ADDRESS: Key = rate(
+    "limits.subscribe_rate_per_address",
+    "1000/s",
+    "How many channels one address may begin to read, polls included. Beyond it: 429 \
+     `rate-limited`, on a WebSocket as the answer to the command; an event stream is told \
+     when to come back and cut. Watch `fanfare_limited_total`.",
+);
 
-pub(crate) static SUBSCRIBE_RATE_PER_USER: Key = Key {
-    name: "limits.subscribe_rate_per_user",
-    kind: Kind::Rate,
-    default: Standard::Value("200/s"),
-    takes: Takes::Reload,
-    about: "The same for one user of a token. Beyond it: 429 `rate-limited`. Watch \
-            `fanfare_limited_total`.",
-};
+pub(crate) static SUBSCRIBE_RATE_PER_USER: Key = rate(
+    "limits.subscribe_rate_per_user",
+    "200/s",
+    "The same for one user of a token. Beyond it: 429 `rate-limited`. Watch \
+     `fanfare_limited_total`.",
+);
 
-pub(crate) static SUBSCRIBE_RATE_PER_CHANNEL: Key = Key {
-    name: "limits.subscribe_rate_per_channel",
-    kind: Kind::Rate,
-    default: Standard::Value("off"),
-    takes: Takes::Reload,
-    about: "The same for one channel, whoever comes. Off, since everyone comes back at once when a \
-            server or a network does. Beyond it: 429 `rate-limited`. Watch `fanfare_limited_total`.",
-};
+pub(crate) static SUBSCRIBE_RATE_PER_CHANNEL: Key = rate(
+    "limits.subscribe_rate_per_channel",
+    "off",
+    "The same for one channel, whoever comes. Off, since everyone comes back at once when a \
+     server or a network does. Beyond it: 429 `rate-limited`. Watch `fanfare_limited_total`.",
+);
 
-pub(crate) static PUBLISH_RATE_PER_ADDRESS: Key = Key {
-    name: "limits.publish_rate_per_address",
-    kind: Kind::Rate,
-    default: Standard::Value("1000/s"),
-    takes: Takes::Reload,
-    about: "How many publications one address may make, on every way in. Publisher keys are the \
-            application's own and have no rates. Beyond it: 429 `rate-limited`, on `fanfare.v1` as \
-            the answer to the command, on a raw WebSocket 1008. Watch `fanfare_limited_total`.",
-};
+pub(crate) static PUBLISH_RATE_PER_ADDRESS: Key = rate(
+    "limits.publish_rate_per_address",
+    "1000/s",
+    "How many publications one address may make, on every way in. Publisher keys are the \
+     application's own and have no rates. Beyond it: 429 `rate-limited`, on `fanfare.v1` as \
+     the answer to the command, on a raw WebSocket 1008. Watch `fanfare_limited_total`.",
+);
 
-pub(crate) static PUBLISH_RATE_PER_USER: Key = Key {
-    name: "limits.publish_rate_per_user",
-    kind: Kind::Rate,
-    default: Standard::Value("100/s"),
-    takes: Takes::Reload,
-    about: "The same for one user of a token. Beyond it: 429 `rate-limited`. Watch \
-            `fanfare_limited_total`.",
-};
+pub(crate) static PUBLISH_RATE_PER_USER: Key = rate(
+    "limits.publish_rate_per_user",
+    "100/s",
+    "The same for one user of a token. Beyond it: 429 `rate-limited`. Watch \
+     `fanfare_limited_total`.",
+);
 
-pub(crate) static PUBLISH_RATE_PER_CHANNEL: Key = Key {
-    name: "limits.publish_rate_per_channel",
-    kind: Kind::Rate,
-    default: Standard::Value("off"),
-    takes: Takes::Reload,
-    about: "The same for one channel, whoever publishes to it but holders of publisher keys. Beyond \
-            it: 429 `rate-limited`. Watch `fanfare_limited_total`.",
-};
+pub(crate) static PUBLISH_RATE_PER_CHANNEL: Key = rate(
+    "limits.publish_rate_per_channel",
+    "off",
+    "The same for one channel, whoever publishes to it but holders of publisher keys. Beyond \
+     it: 429 `rate-limited`. Watch `fanfare_limited_total`.",
+);
 
 pub(crate) static RATE_BURST: Key = Key {
     name: "limits.rate_burst",
@@ -189,3 +173,9 @@ pub(crate) static ADMIN_LISTEN: Key = Key {
             `/ready` are answered, whatever `hosts` says. If there is one, `/metrics` is not answered \
             elsewhere. Keep them to your own network.",
 };
+
+/// A key of a rate.
+const fn rate(name: &'static str, default: &'static str, about: &'static str) -> Key {
+    let default = Standard::Value(default);
+    Key { name, kind: Kind::Rate, default, takes: Takes::Reload, about }
+}

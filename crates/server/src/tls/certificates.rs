@@ -18,8 +18,8 @@ use crate::config::settings::CertificateFiles;
 const LOOK_EVERY: Duration = Duration::from_secs(10);
 
 /// How long before its end a certificate is warned of, once a day.
-const WARN_BEFORE: Duration = Duration::from_secs(14 * 24 * 3600);
-const WARN_EVERY: Duration = Duration::from_secs(24 * 3600);
+const WARN_BEFORE: Duration = Duration::from_hours(14 * 24);
+const WARN_EVERY: Duration = Duration::from_hours(24);
 
 /// A certificate with its key.
 #[derive(Debug, Clone)]

@@ -8,6 +8,8 @@ mod limits;
 mod packed;
 mod sockets;
 mod streams;
+#[path = "../../../../protocol/tests/native/unpacking.rs"]
+mod unpacking;
 
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::sync::Arc;

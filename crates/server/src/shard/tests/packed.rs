@@ -5,11 +5,13 @@ use std::io::Read;
 
 use fanfare_core::frame::Coding;
 use fanfare_protocol::native::route::Compression;
-use miniz_oxide::inflate::core::{DecompressorOxide, decompress, inflate_flags};
-use zstd_safe::{DCtx, InBuffer, OutBuffer};
 
 use super::client::Client;
+use super::unpacking::{inflated, trailer, unpacked};
 use super::{Running, Wishes};
+
+/// Bytes of the longest text.
+const ROOM: usize = 32 << 20;
 
 fn compressing(wishes: Wishes) -> Running {
     let compression = Compression { websocket: true, streams: true };
@@ -53,8 +55,8 @@ impl Reader {
     /// All text that has come so far.
     fn text(&self) -> String {
         let text = match self.coding {
-            Coding::Gzip => inflated(self.body.get(10..).unwrap_or_default()).0,
-            _ => unpacked(&self.body),
+            Coding::Gzip => inflated(self.body.get(10..).unwrap_or_default(), ROOM).0,
+            _ => unpacked(&self.body, ROOM),
         };
         String::from_utf8(text).unwrap()
     }
@@ -77,47 +79,11 @@ impl Reader {
         while self.chunk() > 0 {}
         let text = self.text();
         if self.coding == Coding::Gzip {
-            let (_, taken) = inflated(&self.body[10..]);
-            let trailer = &self.body[10 + taken..];
-            let length = u32::try_from(text.len()).unwrap().to_le_bytes();
-            assert_eq!(trailer, [crc(text.as_bytes()).to_le_bytes(), length].concat());
+            let (_, taken) = inflated(&self.body[10..], ROOM);
+            assert_eq!(self.body[10 + taken..], trailer(text.as_bytes()));
         }
         text
     }
-}
-
-fn inflated(blocks: &[u8]) -> (Vec<u8>, usize) {
-    let flags = inflate_flags::TINFL_FLAG_HAS_MORE_INPUT
-        | inflate_flags::TINFL_FLAG_USING_NON_WRAPPING_OUTPUT_BUF;
-    let mut out = vec![0; 32 << 20];
-    let (_, taken, given) =
-        decompress(&mut Box::new(DecompressorOxide::new()), blocks, &mut out, 0, flags);
-    out.truncate(given);
-    (out, taken)
-}
-
-fn unpacked(frames: &[u8]) -> Vec<u8> {
-    let mut out = Vec::with_capacity(32 << 20);
-    let mut context = DCtx::create();
-    let mut input = InBuffer::around(frames);
-    loop {
-        let before = (input.pos, out.len());
-        let at = out.len();
-        let mut output = OutBuffer::around_pos(&mut out, at);
-        context.decompress_stream(&mut output, &mut input).unwrap();
-        if (input.pos, out.len()) == before {
-            return out;
-        }
-    }
-}
-
-/// The checksum bit by bit, as RFC 1952 section 8 says it.
-fn crc(bytes: &[u8]) -> u32 {
-    !bytes.iter().fold(!0, |crc, byte| {
-        (0..8).fold(crc ^ u32::from(*byte), |crc, _| {
-            if crc & 1 == 1 { 0xedb8_8320 ^ (crc >> 1) } else { crc >> 1 }
-        })
-    })
 }
 
 fn post(running: &Running, target: &str, body: &str) {

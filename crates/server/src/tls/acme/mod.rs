@@ -22,15 +22,15 @@ use http::Https;
 
 /// The pause after the first failure; each one after it is twice as long. Authorities allow few
 /// failures an hour.
-const PAUSE_MIN: Duration = Duration::from_secs(2 * 60);
-const PAUSE_MAX: Duration = Duration::from_secs(6 * 3600);
+const PAUSE_MIN: Duration = Duration::from_mins(2);
+const PAUSE_MAX: Duration = Duration::from_hours(6);
 
 /// How often it is looked whether the certificate is due, so that a clock that was set wrong does
 /// not matter for long.
-const LOOK_EVERY: Duration = Duration::from_secs(3600);
+const LOOK_EVERY: Duration = Duration::from_hours(1);
 
 /// How long issuing may take in all.
-const ISSUE_WITHIN: Duration = Duration::from_secs(300);
+const ISSUE_WITHIN: Duration = Duration::from_mins(5);
 
 /// Keeps the certificate for some domains fresh.
 #[derive(Debug)]

@@ -1,7 +1,7 @@
 //! One `GET` of a small document, with bounds on everything. It goes where the configuration says
 //! and nowhere else: an answer that sends it on is a failure.
 
-use std::sync::{Arc, LazyLock};
+use std::sync::LazyLock;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -9,11 +9,10 @@ use http::{Request, StatusCode, Uri, header};
 use http_body_util::{BodyExt, Empty, Limited};
 use hyper::body::Incoming;
 use hyper_util::rt::TokioIo;
-use rustls::pki_types::ServerName;
-use rustls::{ClientConfig, RootCertStore};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
-use tokio_rustls::TlsConnector;
+
+use crate::tls::{Connector, Trust};
 
 /// The largest set of keys, in bytes.
 const BODY_BYTES_MAX: usize = 256 * 1024;
@@ -49,10 +48,8 @@ async fn get_at_leisure(url: &str) -> Result<Got, String> {
     if !is_secure {
         return ask(stream, &uri).await;
     }
-    let name = ServerName::try_from(host).map_err(|error| format!("its host is none: {error}"))?;
-    let connector = TlsConnector::from(trusted()?);
-    let stream = connector
-        .connect(name, stream)
+    let stream = connector()?
+        .connect(&host, stream)
         .await
         .map_err(|error| format!("there is no safe connection to it: {error}"))?;
     ask(stream, &uri).await
@@ -115,22 +112,11 @@ fn cached_for(value: &str) -> Option<Duration> {
     })
 }
 
-/// Who this machine trusts.
-fn trusted() -> Result<Arc<ClientConfig>, String> {
-    static CONFIG: LazyLock<Result<Arc<ClientConfig>, String>> = LazyLock::new(|| {
-        let mut roots = RootCertStore::empty();
-        let found = rustls_native_certs::load_native_certs();
-        let (_added, _passed_over) = roots.add_parsable_certificates(found.certs);
-        if roots.is_empty() {
-            return Err("this machine has no certificates of authorities".to_owned());
-        }
-        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-        let config = ClientConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()
-            .map_err(|error| error.to_string())?;
-        Ok(Arc::new(config.with_root_certificates(roots).with_no_client_auth()))
-    });
-    CONFIG.clone()
+/// What connects to whom this machine trusts.
+fn connector() -> Result<&'static Connector, String> {
+    static CONNECTOR: LazyLock<Result<Connector, String>> =
+        LazyLock::new(|| Trust::System.connector().map_err(|error| format!("{error:#}")));
+    CONNECTOR.as_ref().map_err(Clone::clone)
 }
 
 #[cfg(test)]
