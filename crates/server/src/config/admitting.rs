@@ -19,7 +19,7 @@ use super::settings::{Auth, Issuer, KeysAt, NamedKey};
 use super::table::{self, Key};
 use crate::auth::grant::{Grants, PATTERNS_MAX, Pattern, Right};
 use crate::auth::key::KeyHash;
-use crate::auth::token::{Algorithm, Algorithms, SECRET_BYTES_MIN};
+use crate::auth::token::{Algorithm, Algorithms, SECRET_BYTES_MIN, TRIES_MAX};
 
 /// What of a configuration shows who somebody is, and what is wrong with it.
 pub(super) fn auth(effective: &Effective) -> (Auth, Vec<Mistake>) {
@@ -171,6 +171,11 @@ impl Admitting<'_> {
 
     fn secrets(&mut self, rows: &Rows) -> Vec<Vec<u8>> {
         let mut secrets = Vec::new();
+        if rows.list(&SECRET).len() > TRIES_MAX {
+            let what =
+                format!("has more than {TRIES_MAX}, which is as many as a token is tried with");
+            self.mistake(rows, &SECRET, &what, "take out those that sign nothing any more");
+        }
         for text in rows.list(&SECRET) {
             let bytes = match text.strip_prefix("base64:") {
                 Some(base64) => STANDARD.decode(base64).ok(),

@@ -95,7 +95,7 @@ pub(crate) static SECRET: Key = Key {
     kind: Kind::SecretList,
     default: Standard::Unset,
     takes: Takes::Reload,
-    about: "The secret that it signs with (HS256, HS384, HS512), 32 bytes at least, or several while \
+    about: "The secret that it signs with (HS256, HS384, HS512), 32 bytes at least, or up to four while \
             one takes the place of another. One that begins with `base64:` is bytes in base64.",
 };
 

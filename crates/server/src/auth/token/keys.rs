@@ -20,7 +20,7 @@ use super::signed::{Mark, mark};
 pub(super) const KEYS_MAX: usize = 100;
 
 /// Keys that a token without a `kid` is tried with at most.
-const TRIES_MAX: usize = 4;
+pub(crate) const TRIES_MAX: usize = 4;
 
 /// The keys of an issuer, as they are at one time.
 #[derive(Debug, Clone, Default)]

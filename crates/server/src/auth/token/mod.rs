@@ -38,7 +38,7 @@ pub(crate) use failure::Failure;
 pub(crate) use figures::Figures;
 pub(crate) use issuer::IssuerParts;
 pub(crate) use jws::is_token;
-pub(crate) use keys::KeySet;
+pub(crate) use keys::{KeySet, TRIES_MAX};
 pub(crate) use sign::SigningKey;
 pub(crate) use signed::{Signed, Still};
 

@@ -66,6 +66,10 @@ const WRONG: &[(&str, &str)] = &[
     ("[issuers.app]\n", "`issuers.app.jwks` belongs to an issuer without any key"),
     ("[issuers.app]\nsecret = \"short\"\n", "`issuers.app.secret` has fewer than 32 bytes"),
     ("[issuers.app]\nsecret = \"base64:?\"\n", "`issuers.app.secret` is no base64"),
+    (
+        "[issuers.app]\nsecret = [\"a\", \"b\", \"c\", \"d\", \"e\"]\n",
+        "`issuers.app.secret` has more than 4, which is as many as a token is tried with",
+    ),
     ("[issuers.app]\njwks = \"http://id.example/k\"\n", "write an `https://` URL"),
     ("[issuers.app]\njwks = \"ftp://id.example/k\"\n", "write an `https://` URL"),
     ("[issuers.app]\njwks = \"https://u:p@id.example/k\"\n", "write an `https://` URL"),
