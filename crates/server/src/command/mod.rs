@@ -46,7 +46,7 @@ enum Command {
     Dev(dev::Flags),
     /// Start a server as `dev` does, with working pages to look at and to copy.
     Demo(demo::Flags),
-    /// Start a server for others; asks publishers for a key.
+    /// Start a server for others; lets in who shows a token or a key.
     Serve(serve::Flags),
     /// Publish messages to a channel.
     Pub(publish::Flags),

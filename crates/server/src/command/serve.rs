@@ -20,7 +20,7 @@ pub(crate) struct Flags {
     server: ServerFlags,
 }
 
-/// Starts a server that asks publishers for a key.
+/// Starts a server that lets in who shows a token or a key.
 ///
 /// # Errors
 ///
