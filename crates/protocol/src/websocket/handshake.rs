@@ -72,13 +72,7 @@ pub fn read_handshake<'a>(
     if seen.body {
         return Err(Refusal::BodyPresent);
     }
-    let version = seen.version.ok_or(Refusal::VersionMissing)?;
-    if seen.version_repeated {
-        return Err(Refusal::VersionRepeated);
-    }
-    if version != b"13" {
-        return Err(Refusal::VersionUnsupported);
-    }
+    seen.check_version()?;
     let key = seen.key.ok_or(Refusal::KeyMissing)?;
     if seen.key_repeated {
         return Err(Refusal::KeyRepeated);
@@ -104,13 +98,7 @@ pub fn read_extended_connect<'a>(
     if seen.body {
         return Err(Refusal::BodyPresent);
     }
-    let version = seen.version.ok_or(Refusal::VersionMissing)?;
-    if seen.version_repeated {
-        return Err(Refusal::VersionRepeated);
-    }
-    if version != b"13" {
-        return Err(Refusal::VersionUnsupported);
-    }
+    seen.check_version()?;
     Ok(Handshake { accept: None, protocols: seen.protocols?, deflate: seen.deflate })
 }
 
@@ -193,6 +181,15 @@ impl<'a> Seen<'a> {
         {
             self.protocols = Err(refusal);
         }
+    }
+
+    /// Whether the version is the only one that there is (RFC 6455 section 4.1), said once.
+    fn check_version(&self) -> Result<(), Refusal> {
+        let version = self.version.ok_or(Refusal::VersionMissing)?;
+        if self.version_repeated {
+            return Err(Refusal::VersionRepeated);
+        }
+        if version == b"13" { Ok(()) } else { Err(Refusal::VersionUnsupported) }
     }
 }
 

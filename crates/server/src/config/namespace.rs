@@ -46,110 +46,59 @@ pub(crate) static PREFIX: Key = Key {
             the same.",
 };
 
-pub(crate) static OWN_HISTORY_COUNT: Key = Key {
-    name: "history_count",
-    kind: HISTORY_COUNT.kind,
-    default: Standard::Inherited(&HISTORY_COUNT),
-    takes: HISTORY_COUNT.takes,
-    about: "Publications kept of each of its channels.",
-};
+pub(crate) static OWN_HISTORY_COUNT: Key =
+    own("history_count", &HISTORY_COUNT, "Publications kept of each of its channels.");
 
-pub(crate) static OWN_HISTORY_BYTES: Key = Key {
-    name: "history_bytes",
-    kind: HISTORY_BYTES.kind,
-    default: Standard::Inherited(&HISTORY_BYTES),
-    takes: HISTORY_BYTES.takes,
-    about: "Bytes kept of each of its channels; the newest publication is always kept, whatever \
-            its size.",
-};
+pub(crate) static OWN_HISTORY_BYTES: Key = own(
+    "history_bytes",
+    &HISTORY_BYTES,
+    "Bytes kept of each of its channels; the newest publication is always kept, whatever \
+     its size.",
+);
 
-pub(crate) static OWN_HISTORY_AGE: Key = Key {
-    name: "history_age",
-    kind: HISTORY_AGE.kind,
-    default: Standard::Inherited(&HISTORY_AGE),
-    takes: HISTORY_AGE.takes,
-    about: "How long a publication is kept.",
-};
+pub(crate) static OWN_HISTORY_AGE: Key =
+    own("history_age", &HISTORY_AGE, "How long a publication is kept.");
 
-pub(crate) static OWN_DURABILITY: Key = Key {
-    name: "durability",
-    kind: DURABILITY.kind,
-    default: Standard::Inherited(&DURABILITY),
-    takes: DURABILITY.takes,
-    about: "When a publish to its channels is acknowledged and seen.",
-};
+pub(crate) static OWN_DURABILITY: Key =
+    own("durability", &DURABILITY, "When a publish to its channels is acknowledged and seen.");
 
-pub(crate) static OWN_SLOW_READER: Key = Key {
-    name: "slow_reader",
-    kind: SLOW_READER.kind,
-    default: Standard::Inherited(&SLOW_READER),
-    takes: SLOW_READER.takes,
-    about: "What happens to a reader of its channels that is too slow.",
-};
+pub(crate) static OWN_SLOW_READER: Key =
+    own("slow_reader", &SLOW_READER, "What happens to a reader of its channels that is too slow.");
 
-pub(crate) static OWN_PRESENCE: Key = Key {
-    name: "presence",
-    kind: PRESENCE.kind,
-    default: Standard::Inherited(&PRESENCE),
-    takes: PRESENCE.takes,
-    about: "Whether it is known who reads its channels.",
-};
+pub(crate) static OWN_PRESENCE: Key =
+    own("presence", &PRESENCE, "Whether it is known who reads its channels.");
 
-pub(crate) static OWN_ANONYMOUS_SUBSCRIBE: Key = Key {
-    name: "anonymous_subscribe",
-    kind: ANONYMOUS_SUBSCRIBE.kind,
-    default: Standard::Inherited(&ANONYMOUS_SUBSCRIBE),
-    takes: ANONYMOUS_SUBSCRIBE.takes,
-    about: "Whether anyone may read its channels.",
-};
+pub(crate) static OWN_ANONYMOUS_SUBSCRIBE: Key =
+    own("anonymous_subscribe", &ANONYMOUS_SUBSCRIBE, "Whether anyone may read its channels.");
 
-pub(crate) static OWN_ANONYMOUS_PUBLISH: Key = Key {
-    name: "anonymous_publish",
-    kind: ANONYMOUS_PUBLISH.kind,
-    default: Standard::Inherited(&ANONYMOUS_PUBLISH),
-    takes: ANONYMOUS_PUBLISH.takes,
-    about: "Whether anyone may publish to its channels.",
-};
+pub(crate) static OWN_ANONYMOUS_PUBLISH: Key =
+    own("anonymous_publish", &ANONYMOUS_PUBLISH, "Whether anyone may publish to its channels.");
 
-pub(crate) static OWN_CLIENT_PUBLISH: Key = Key {
-    name: "client_publish",
-    kind: CLIENT_PUBLISH.kind,
-    default: Standard::Inherited(&CLIENT_PUBLISH),
-    takes: CLIENT_PUBLISH.takes,
-    about: "Whether the frames of a WebSocket may publish to its channels.",
-};
+pub(crate) static OWN_CLIENT_PUBLISH: Key = own(
+    "client_publish",
+    &CLIENT_PUBLISH,
+    "Whether the frames of a WebSocket may publish to its channels.",
+);
 
-pub(crate) static OWN_USERS: Key = Key {
-    name: "users",
-    kind: USERS.kind,
-    default: Standard::Inherited(&USERS),
-    takes: USERS.takes,
-    about: "What the holder of any valid token may do with its channels.",
-};
+pub(crate) static OWN_USERS: Key =
+    own("users", &USERS, "What the holder of any valid token may do with its channels.");
 
-pub(crate) static OWN_ASK_SUBSCRIBE: Key = Key {
-    name: "ask_subscribe",
-    kind: ASK_SUBSCRIBE.kind,
-    default: Standard::Inherited(&ASK_SUBSCRIBE),
-    takes: Takes::Reload,
-    about: "Whether the backend is asked who may read its channels.",
-};
+pub(crate) static OWN_ASK_SUBSCRIBE: Key =
+    own("ask_subscribe", &ASK_SUBSCRIBE, "Whether the backend is asked who may read its channels.");
 
-pub(crate) static OWN_ASK_PUBLISH: Key = Key {
-    name: "ask_publish",
-    kind: ASK_PUBLISH.kind,
-    default: Standard::Inherited(&ASK_PUBLISH),
-    takes: Takes::Reload,
-    about: "Whether the backend is asked what becomes of publications to its channels.",
-};
+pub(crate) static OWN_ASK_PUBLISH: Key = own(
+    "ask_publish",
+    &ASK_PUBLISH,
+    "Whether the backend is asked what becomes of publications to its channels.",
+);
 
-pub(crate) static OWN_EVENTS: Key = Key {
-    name: "events",
-    kind: EVENTS.kind,
-    default: Standard::Inherited(&EVENTS),
-    takes: EVENTS.takes,
-    about: "What `hooks.events_url` is told of its channels.",
-};
+pub(crate) static OWN_EVENTS: Key =
+    own("events", &EVENTS, "What `hooks.events_url` is told of its channels.");
+
+/// A key that holds what one of the top says unless it is set, and is like that in everything else.
+const fn own(name: &'static str, from: &'static Key, about: &'static str) -> Key {
+    Key { name, kind: from.kind, default: Standard::Inherited(from), takes: from.takes, about }
+}
 
 /// Checks what a namespace is called; the error is the order that puts it right.
 pub(crate) fn check_name(name: &str) -> Result<(), String> {

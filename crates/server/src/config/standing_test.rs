@@ -2,9 +2,7 @@
 
 use super::Changes;
 use crate::config::effective::Effective;
-use crate::config::namespace::NAMESPACE_KEYS;
 use crate::config::settings::{Machine, Mode, Settings};
-use crate::config::table::Standard;
 use crate::config::{FILE, file};
 
 fn effective(text: &str) -> Effective {
@@ -86,13 +84,4 @@ fn routes_come_change_and_go() {
     let expected = ["routes.\"/gone\"", "routes.\"/new\"", "routes.\"/other\""];
     assert_eq!(told, changes(&expected, &[]));
     assert_eq!(settings.routes.len(), 3);
-}
-
-#[test]
-fn what_a_namespace_inherits_takes_what_it_takes_above() {
-    for key in NAMESPACE_KEYS {
-        if let Standard::Inherited(from) = key.default {
-            assert_eq!(key.takes, from.takes, "{}", key.name);
-        }
-    }
 }

@@ -9,6 +9,7 @@ use socket2::{Domain, Protocol, Socket, Type};
 
 use crate::cli::run::{Folder, fanfare};
 use crate::server::Server;
+use crate::wire::{Wire, frame};
 
 /// Where the tests' client is: not where the proxies are.
 pub(crate) const CLIENT: &str = "127.0.0.9";
@@ -86,4 +87,16 @@ pub(crate) fn misses_who_goes(server: &Server, address: &str) {
     drop(streams);
     probe.wait_for_figure(open, 0);
     assert!(gone.elapsed() < Duration::from_secs(15), "{:?}", gone.elapsed());
+}
+
+/// A drain cuts an event stream behind the proxy, which does not end, and closes a WebSocket there.
+pub(crate) fn passes_a_drain_on(mut server: Server, mut socket: Wire, mut stream: Wire) {
+    server.terminate();
+    let (told, _) = stream.end();
+    assert!(told.contains("retry: ") && !told.ends_with("0\r\n\r\n"), "{told}");
+    let (head, payload) = socket.frame();
+    assert_eq!((head, payload.get(..2)), (0x88, Some(1012_u16.to_be_bytes().as_slice())));
+    // A client answers the close, which ends the connection at once.
+    socket.send(frame(0x88, &payload[..2]));
+    assert_eq!(server.exit_code(), Some(0));
 }

@@ -199,15 +199,17 @@ fn a_drain_tells_each_kind_to_come_back() {
     running.wait_until("all are gone", |running| running.load.connections() == 0);
 }
 
+/// An authority that is asked and never answers.
+fn unanswered() -> Wishes {
+    let (authority, answerer) = (Authority::Asks, crate::shard::Answerer::Letter);
+    let mut wishes = Wishes { authority, answerer, ..Wishes::default() };
+    wishes.options.authority_within = Duration::from_millis(200);
+    wishes
+}
+
 #[test]
 fn an_authority_that_does_not_answer_is_not_waited_for() {
-    let mut wishes = Wishes {
-        authority: Authority::Asks,
-        answerer: crate::shard::Answerer::Letter,
-        ..Wishes::default()
-    };
-    wishes.options.authority_within = Duration::from_millis(200);
-    let running = Running::start(&wishes);
+    let running = Running::start(&unanswered());
     let mut reader = Client::connect(running.address);
     reader.get("/c/a?as=ndjson");
     let (answer, _) = reader.rest();
@@ -225,13 +227,7 @@ fn an_authority_that_does_not_answer_is_not_waited_for() {
 
 #[test]
 fn an_old_client_that_is_refused_for_now_is_reset() {
-    let mut wishes = Wishes {
-        authority: Authority::Asks,
-        answerer: crate::shard::Answerer::Letter,
-        ..Wishes::default()
-    };
-    wishes.options.authority_within = Duration::from_millis(200);
-    let running = Running::start(&wishes);
+    let running = Running::start(&unanswered());
     let mut reader = Client::connect(running.address);
     reader.send(b"GET /c/a HTTP/1.0\r\nHost: localhost\r\nAccept: text/event-stream\r\n\r\n");
     let (answer, reset) = reader.rest();

@@ -95,7 +95,7 @@ fn with_the_documented_lines_a_websocket_passes() {
 }
 
 fn passes(lines: &str) {
-    let mut server = Server::dev(&[("FANFARE_DRAIN__WINDOW", "1s")]);
+    let server = Server::dev(&[("FANFARE_DRAIN__WINDOW", "1s")]);
     let Some(proxy) = Proxy::start(&server, lines) else { return };
     let mut socket = proxy.connect();
     socket.open_websocket("/c/chat", &[]);
@@ -108,14 +108,7 @@ fn passes(lines: &str) {
     stream.ask("GET /c/chat?since=all HTTP/1.1", &["Accept: text/event-stream"]);
     stream.until("data: through\nid: ");
     stream.until("data: and back\nid: ");
-    server.terminate();
-    let (told, _) = stream.end();
-    assert!(told.contains("retry: ") && !told.ends_with("0\r\n\r\n"), "{told}");
-    let (head, payload) = socket.frame();
-    assert_eq!((head, payload.get(..2)), (0x88, Some(1012_u16.to_be_bytes().as_slice())));
-    // A client answers the close, which ends the connection at once.
-    socket.send(frame(0x88, &payload[..2]));
-    assert_eq!(server.exit_code(), Some(0));
+    proxied::passes_a_drain_on(server, socket, stream);
 }
 
 #[test]
