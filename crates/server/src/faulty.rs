@@ -10,7 +10,6 @@ mod demo;
 mod edge;
 mod engine;
 mod exit;
-#[allow(dead_code, reason = "questions and events use all of it")]
 mod hooks;
 mod limit;
 mod load;

@@ -22,6 +22,7 @@ use fanfare_protocol::native::head::HTTP2_PREFACE;
 use tokio::sync::oneshot;
 
 use crate::auth::Caller;
+use crate::hooks::Reply;
 use crate::limit::ClientAddress;
 use crate::load::Counted;
 use crate::pipe::{PipeWriter, Tunnel};
@@ -93,6 +94,15 @@ pub(crate) enum Letter {
         question: u64,
         /// The answer.
         verdict: Verdict,
+    },
+    /// The application's backend has answered a question about a connection, or will not.
+    Answered {
+        /// The connection that waits.
+        connection: ConnectionId,
+        /// The number of the question.
+        question: u64,
+        /// The answer.
+        reply: Reply,
     },
     /// The engine has answered.
     Completed(Vec<Completion>),

@@ -54,6 +54,11 @@ impl<'a> Members<'a> {
         self.json(name).filter(|json| *json != "null")
     }
 
+    /// Whether a member is there, `null` included.
+    pub(crate) fn has(&self, name: &str) -> bool {
+        self.json(name).is_some()
+    }
+
     /// The JSON of a member, `null` included.
     fn json(&self, name: &str) -> Option<&'a str> {
         let place = place_of(name)?;
@@ -195,7 +200,8 @@ impl<'a> Members<'a> {
         Ok((options, data))
     }
 
-    fn options(&self) -> Result<Options, Problem> {
+    /// How it is to be published.
+    pub(crate) fn options(&self) -> Result<Options, Problem> {
         let mut options = Options::default();
         if OPTIONS.iter().all(|place| self.members.get(*place).is_none_or(Option::is_none)) {
             return Ok(options);
@@ -226,7 +232,7 @@ impl<'a> Members<'a> {
 
     /// The payload: a string is text, anything else JSON, unless the content type or the encoding
     /// say otherwise.
-    fn data(&self, kind: Option<Kind>, rules: &Rules) -> Result<Option<Data>, Problem> {
+    pub(crate) fn data(&self, kind: Option<Kind>, rules: &Rules) -> Result<Option<Data>, Problem> {
         let Some(json) = self.json("data") else {
             return Ok(None);
         };

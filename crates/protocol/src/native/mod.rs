@@ -7,6 +7,7 @@
 //! the hub.
 
 pub mod alias;
+pub mod amend;
 pub mod batch;
 pub mod change;
 pub mod channels;

@@ -20,6 +20,8 @@ pub(super) enum Ground {
     Key(Box<KeyHash>),
     /// A signature.
     Token(Signed),
+    /// An answer of the application's backend.
+    Hook,
 }
 
 /// What becomes of somebody who was let in by rules that hold no more.
@@ -48,6 +50,8 @@ impl Access {
                     None => Again::Refused(self.gone("The key of this connection is no more.")),
                 },
             },
+            // It is asked when they come, and before its answer expires.
+            Ground::Hook => Again::Known(was.clone()),
             Ground::Token(signed) => {
                 let still = self.tokens.as_ref().map(|tokens| tokens.still(*signed));
                 match still.unwrap_or(Still::Bad) {

@@ -6,7 +6,9 @@ use std::time::Duration;
 use fanfare_core::presence::Attendance;
 use fanfare_core::publication::Publisher;
 use fanfare_core::time::UnixMillis;
+use fanfare_protocol::native::problem::Problem;
 
+use super::admitted::with_info;
 use super::again::Ground;
 use super::grant::Grants;
 use super::key::KeyHash;
@@ -38,6 +40,8 @@ pub(super) enum Mistake {
     Key,
     /// They are a token that does not hold.
     Token(Arc<Failure>),
+    /// The application's backend does not want them, or could not be asked.
+    Refused(Arc<Problem>),
 }
 
 /// Who holds credentials that were found good. It is made once and shared, so that a request costs
@@ -49,6 +53,8 @@ pub(crate) struct Holder {
     /// What the credentials are, for those who are told that they are not enough.
     pub(super) kind: HolderKind,
     user: Option<Arc<str>>,
+    /// What the backend said of them for others to see.
+    pub(super) info: Option<Arc<str>>,
     expires: Option<UnixMillis>,
     pub(super) grants: Arc<Grants>,
     /// Why they were found good.
@@ -61,6 +67,8 @@ pub(super) enum HolderKind {
     Key(Option<Box<str>>),
     /// A token.
     Token,
+    /// What the application's backend answered.
+    Hook,
 }
 
 impl HolderKind {
@@ -79,7 +87,7 @@ impl Holder {
     ) -> Self {
         let (publisher, kind) = (Some(publisher), HolderKind::Key(name));
         let (grants, ground) = (Arc::new(grants), Ground::Key(Box::new(hash)));
-        Self { publisher, kind, user: None, expires: None, grants, ground }
+        Self { publisher, kind, user: None, info: None, expires: None, grants, ground }
     }
 
     pub(super) fn of_token(
@@ -89,7 +97,28 @@ impl Holder {
         grants: Arc<Grants>,
     ) -> Self {
         let (publisher, kind, ground) = (Some(publisher), HolderKind::Token, Ground::Token(signed));
-        Self { publisher, kind, user, expires, grants, ground }
+        Self { publisher, kind, user, info: None, expires, grants, ground }
+    }
+
+    pub(super) fn of_hook(
+        user: Option<Arc<str>>,
+        info: Option<Arc<str>>,
+        expires: Option<UnixMillis>,
+        grants: Arc<Grants>,
+    ) -> Self {
+        let publisher = match &user {
+            Some(user) => format!("hook:{user}"),
+            None => "hook".to_owned(),
+        };
+        Self {
+            publisher: Some(publisher.into()),
+            kind: HolderKind::Hook,
+            user,
+            info,
+            expires,
+            grants,
+            ground: Ground::Hook,
+        }
     }
 
     /// Until when they are taken, in Unix milliseconds; none: for good.
@@ -99,7 +128,7 @@ impl Holder {
 
     /// Whether they are a user, for whom namespaces have rules of their own.
     pub(super) fn is_user(&self) -> bool {
-        self.kind == HolderKind::Token
+        !matches!(self.kind, HolderKind::Key(_))
     }
 }
 
@@ -122,10 +151,15 @@ impl Caller {
         self.holder()?.user.as_ref()
     }
 
-    /// As whom they take part in the presence of channels: as the user that they are.
+    /// As whom they take part in the presence of channels: as the user that they are, of whom others
+    /// are told what the backend says, if it says anything.
     pub(crate) fn attends(&self, attendance: Attendance) -> Attendance {
-        match self.user() {
+        let attendance = match self.user() {
             Some(user) => attendance.of_user(user),
+            None => attendance,
+        };
+        match self.info() {
+            Some(info) => with_info(attendance, info),
             None => attendance,
         }
     }

@@ -30,7 +30,7 @@ impl<'a> Credentials<'a> {
             || head.query().pairs().find(|(name, value)| *name == PARAMETER && !value.is_empty());
         let query = if places.query { parameter() } else { None };
         let cookie = match &places.cookie {
-            Some(name) if is_of_a_page_that_may(head) => cookie(head, name.as_bytes()),
+            Some(name) if cookie_counts(head) => cookie(head, name.as_bytes()),
             _ => None,
         };
         Self {
@@ -45,7 +45,7 @@ impl<'a> Credentials<'a> {
 /// Whether a cookie counts: the page said its origin, which was checked, or the request is one that
 /// changes nothing and whose answer no foreign page can read. Browsers send the origin with every
 /// upgrade and every request that could change something.
-fn is_of_a_page_that_may(head: &Head<'_>) -> bool {
+pub(crate) fn cookie_counts(head: &Head<'_>) -> bool {
     let reads = matches!(head.method, "GET" | "HEAD") && !head.has("upgrade");
     head.has("origin") || reads
 }

@@ -4,6 +4,7 @@
 //! handled: first who sent it, once, then for each channel whether they may. Credentials are never
 //! logged.
 
+mod admitted;
 mod again;
 mod caller;
 mod carried;
@@ -27,9 +28,10 @@ use fanfare_core::time::UnixMillis;
 use fanfare_protocol::native::head::Head;
 use fanfare_protocol::native::problem::Problem;
 
+pub(crate) use admitted::Admission;
 pub(crate) use again::Again;
 pub(crate) use caller::{Caller, Holder};
-pub(crate) use carried::Places;
+pub(crate) use carried::{Places, cookie_counts};
 pub(crate) use identity::Identity;
 pub(crate) use key::PublisherKey;
 pub(crate) use renewal::NotRenewed;
@@ -417,7 +419,12 @@ impl Access {
         if may {
             return Ok(());
         }
-        Err(self.refusal(caller, right, Some(channel), rules).about(channel, None))
+        let problem = self.refusal(caller, right, Some(channel), rules);
+        // What the backend refused may be about another of the channels.
+        Err(match problem.channel() {
+            Some(_) => problem,
+            None => problem.about(channel, None),
+        })
     }
 
     /// Whether credentials are asked for. Where they are not everything is open, so that what

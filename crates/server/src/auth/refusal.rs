@@ -113,6 +113,7 @@ impl Access {
                 );
                 self.keeping(told, Some((detail(failure), failure.change())))
             }
+            Mistake::Refused(problem) => (**problem).clone(),
         }
     }
 
@@ -131,6 +132,9 @@ impl Access {
             HolderKind::Token => {
                 ("token".to_owned(), format!("`{}.{name}` of the token", super::token::GRANTS))
             }
+            HolderKind::Hook => {
+                ("backend's answer".to_owned(), format!("`grants.{name}` of the backend's answer"))
+            }
         };
         let patterns = holder.grants.patterns(right);
         let detail = match (patterns, channel) {
@@ -145,11 +149,15 @@ impl Access {
             hint.push_str(&format!(", or `{name}` to `{}`", key(rules, "users")));
         }
         hint.push('.');
-        let kind = if holder.is_user() { "token" } else { "key" };
+        let (kind, remedy) = match &holder.kind {
+            HolderKind::Key(_) => ("key", "Show one that does"),
+            HolderKind::Token => ("token", "Show one that does"),
+            HolderKind::Hook => ("session", "Log in as somebody who may"),
+        };
         let told = Problem::new(
             Code::Forbidden,
             format!("The {kind} does not grant `{name}` here."),
-            format!("Show one that does; the server's log says what this {kind} grants."),
+            format!("{remedy}; the server's log says what this {kind} grants."),
         );
         self.keeping(told, Some((detail, hint)))
     }

@@ -52,7 +52,9 @@ impl Lacks {
     /// What these lack; none if a server may start with them.
     pub(super) fn of(settings: &Settings) -> Option<Self> {
         let Auth { publisher_keys, keys, issuers, .. } = &settings.auth;
-        let granted = |right| keys.iter().any(|key| key.grants.give(right)) || !issuers.is_empty();
+        let asked = settings.hooks.connect.is_some();
+        let granted =
+            |right| keys.iter().any(|key| key.grants.give(right)) || !issuers.is_empty() || asked;
         let closed = groups(settings).all(|(_, rules)| !rules.anonymous_subscribe);
         let readers = (closed && !granted(Right::Subscribe))
             .then_some("it is not said that anyone may read (--anonymous-subscribe)");

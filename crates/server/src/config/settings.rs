@@ -70,7 +70,6 @@ pub(crate) struct Settings {
     /// Who may publish.
     pub(crate) auth: Auth,
     /// What the application's backend is asked and told.
-    #[allow(dead_code, reason = "questions and events use it")]
     pub(crate) hooks: Hooks,
     /// Bounds on everything a client can make grow.
     pub(crate) limits: Limits,
@@ -242,7 +241,6 @@ impl std::fmt::Debug for Auth {
 }
 
 /// What the application's backend is asked and told.
-#[allow(dead_code, reason = "questions and events use all of it")]
 #[derive(Debug, Clone)]
 pub(crate) struct Hooks {
     /// What requests are signed with; at least one if there is a hook.
@@ -271,8 +269,16 @@ pub(crate) struct Hooks {
     pub(crate) questions_max: usize,
 }
 
+impl Hooks {
+    /// Where all of them are.
+    pub(crate) fn endpoints(&self) -> impl Iterator<Item = &Endpoint> {
+        let asking = [&self.connect, &self.subscribe, &self.publish, &self.refresh];
+        let asking = asking.into_iter().flatten().map(|asking| &asking.endpoint);
+        asking.chain(&self.events)
+    }
+}
+
 /// A question that is asked.
-#[allow(dead_code, reason = "questions use all of it")]
 #[derive(Debug, Clone)]
 pub(crate) struct Asking {
     /// Where.
@@ -321,10 +327,8 @@ pub(crate) struct ChannelRules {
     /// What every user may do with them.
     pub(crate) users: Rights,
     /// Whether the backend is asked who may read them, if it is asked that at all.
-    #[allow(dead_code, reason = "questions use it")]
     pub(crate) ask_subscribe: bool,
     /// The same of publications to them.
-    #[allow(dead_code, reason = "questions use it")]
     pub(crate) ask_publish: bool,
     /// What the backend is told of them.
     pub(crate) events: Wishes,

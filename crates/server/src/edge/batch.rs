@@ -16,6 +16,7 @@ use tokio::sync::oneshot;
 
 use super::Shared;
 use super::answer::{self, Answered};
+use super::handle::Asker;
 use crate::auth::{self, Caller};
 use crate::limit::{Sender, What};
 
@@ -59,13 +60,14 @@ impl Shared {
         &self,
         request: BatchRequest,
         body: &Bytes,
-        (caller, sender): (&Caller, &Sender),
+        (caller, sender, facts): Asker<'_>,
         origin: &AllowedOrigin,
     ) -> Result<Answered, Problem> {
         let mut batch = Batch::default();
         let items = request.items(body, caller.publisher(), &self.rules)?;
-        let items: Vec<Item> =
-            items.into_iter().map(|item| self.sort(&mut batch, item, (caller, sender))).collect();
+        let items = items.into_iter().map(|item| self.check(item, (caller, sender))).collect();
+        let items = self.items(items, (caller, facts)).await;
+        let items: Vec<Item> = items.into_iter().map(|item| self.sort(&mut batch, item)).collect();
         for owner in 0..batch.owners.len() {
             self.send(&mut batch, owner).await;
         }
@@ -82,18 +84,31 @@ impl Shared {
         Ok(answer::whole(Media::Json, batch::answer(&results), None, origin))
     }
 
-    /// Puts the publishes of an item before their owners, those that the caller may not make left
-    /// out.
-    fn sort(
-        &self,
-        batch: &mut Batch,
-        item: BatchItem,
-        (caller, sender): (&Caller, &Sender),
-    ) -> Item {
+    /// An item without what the caller may not publish.
+    fn check(&self, item: BatchItem, (caller, sender): (&Caller, &Sender)) -> BatchItem {
         let may = |channel: &ChannelName, draft: &Draft| {
             self.access.may_publish(caller, channel, draft.end).map_err(auth::told)?;
             self.limiter.take(&self.terms, What::Publish, sender, [channel])
         };
+        match item {
+            BatchItem::One(channel, draft) => match may(&channel, &draft) {
+                Ok(()) => BatchItem::One(channel, draft),
+                Err(problem) => BatchItem::Refused(problem),
+            },
+            BatchItem::Several(drafts) => {
+                let each = drafts.into_iter().map(|each| {
+                    let (channel, draft) = each?;
+                    may(&channel, &draft)?;
+                    Ok((channel, draft))
+                });
+                BatchItem::Several(each.collect())
+            }
+            refused @ BatchItem::Refused(_) => refused,
+        }
+    }
+
+    /// Puts the publishes of an item before their owners.
+    fn sort(&self, batch: &mut Batch, item: BatchItem) -> Item {
         let mut add = |channel: ChannelName, draft: Box<Draft>| {
             let owner = usize::from(self.node.owner(&channel));
             if batch.owners.len() <= owner {
@@ -109,14 +124,10 @@ impl Shared {
             number
         };
         match item {
-            BatchItem::One(channel, draft) => match may(&channel, &draft) {
-                Ok(()) => Item::One(add(channel, draft)),
-                Err(problem) => Item::Refused(problem),
-            },
+            BatchItem::One(channel, draft) => Item::One(add(channel, draft)),
             BatchItem::Several(drafts) => {
                 let each = drafts.into_iter().map(|each| {
                     let (channel, draft) = each?;
-                    may(&channel, &draft)?;
                     Ok((channel.clone(), add(channel, Box::new(draft))))
                 });
                 Item::Several(each.collect())

@@ -23,6 +23,7 @@ use super::body::{self, BodyRules};
 use super::connection::Origin;
 use super::{Shared, operations, page};
 use crate::auth::{self, Caller};
+use crate::hooks::Facts;
 use crate::limit::{ClientAddress, Sender, What};
 
 impl Shared {
@@ -56,11 +57,14 @@ impl Shared {
         };
         let caller = self.access.sender_in_time(&head, unix_millis).await;
         let address = ClientAddress::of(from.peer, &head, &self.terms.proxies);
+        let facts = self.facts(&head, address, &route);
+        let caller = self.introduced(caller, (&route, from), &facts).await;
         let sender = self.limiter.sender(address, &caller);
         let turn = if is_small(&route, &incoming) { None } else { from.turn().await };
         let mut answer = match route {
             Route::Publish(_) | Route::Batch(_) | Route::Remove(_) | Route::Change(_) => {
-                self.write(route, (&caller, &sender), incoming, (&parts, &allowed)).await
+                let sent = (&caller, &sender, &facts);
+                self.write(route, sent, incoming, (&parts, &allowed)).await
             }
             Route::Read(mut reading) => {
                 if let Err(problem) = self.admit(&mut reading, &caller, (address, &sender), from) {
@@ -149,7 +153,7 @@ impl Shared {
     async fn write(
         &self,
         route: Route,
-        (caller, sender): (&Caller, &Sender),
+        (caller, sender, facts): Asker<'_>,
         mut incoming: Incoming,
         (parts, allowed): (&request::Parts, &AllowedOrigin),
     ) -> Answered {
@@ -171,7 +175,7 @@ impl Shared {
             _ => self.access.may_publish_somewhere(caller),
         };
         let outcome = match may {
-            Ok(()) => self.change(route, (caller, sender), &mut incoming, allowed).await,
+            Ok(()) => self.change(route, (caller, sender, facts), &mut incoming, allowed).await,
             Err(problem) => Err(problem),
         };
         match outcome {
@@ -183,7 +187,7 @@ impl Shared {
     async fn change(
         &self,
         route: Route,
-        (caller, sender): (&Caller, &Sender),
+        (caller, sender, facts): Asker<'_>,
         incoming: &mut Incoming,
         allowed: &AllowedOrigin,
     ) -> Result<Answered, Problem> {
@@ -191,15 +195,15 @@ impl Shared {
         match route {
             Route::Publish(publishing) => {
                 let body = body::read(incoming, rules).await?;
-                self.publish(*publishing, body, caller, allowed).await
+                self.publish(*publishing, body, (caller, facts), allowed).await
             }
             Route::Batch(request) => {
                 let body = body::read(incoming, rules).await?;
-                self.batch(request, &body, (caller, sender), allowed).await
+                self.batch(request, &body, (caller, sender, facts), allowed).await
             }
             Route::Change(session) => {
                 let body = body::read(incoming, rules).await?;
-                self.change_stream(session, &body, (caller, sender), allowed).await
+                self.change_stream(session, &body, (caller, sender, facts), allowed).await
             }
             Route::Remove(channels) => {
                 body::discard(incoming).await;
@@ -241,7 +245,9 @@ impl Shared {
                 .upgrade(reading, (caller, sender, address), (upgrade, from), allowed)
                 .await;
         }
-        self.access.may_open(&caller, &reading.subscriptions)?;
+        if let Err(problem) = self.access.may_open(&caller, &reading.subscriptions) {
+            return Ok(self.refuse_reader(&problem, &reading, from, allowed));
+        }
         self.check_presence(&reading)?;
         if reading.body == BodyWanted::No {
             return self.head_only(&reading, allowed).await;
@@ -286,6 +292,9 @@ impl Shared {
         answer::problem(&auth::told(problem.clone()), allowed)
     }
 }
+
+/// Who sent a request, whom it counts for, and what the application's backend is shown of it.
+pub(super) type Asker<'a> = (&'a Caller, &'a Sender, &'a Facts);
 
 /// An answer of the hub that does not fit the question: a bug, told as one.
 pub(super) fn unexpected(answer: &Answer) -> Problem {

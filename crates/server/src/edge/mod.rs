@@ -16,6 +16,7 @@ mod connection;
 mod drain;
 mod handle;
 mod http2;
+mod inquire;
 mod intake;
 mod operations;
 mod pace;
@@ -46,6 +47,7 @@ use fanfare_protocol::native::route::Rules;
 use tokio_util::task::TaskTracker;
 
 use crate::auth::Access;
+use crate::hooks::Questions;
 use crate::limit::{Limiter, Terms};
 use crate::load::Load;
 use crate::metrics::EdgeCells;
@@ -123,6 +125,8 @@ pub(crate) struct Shared {
     pub arrivals: Option<Arrivals>,
     /// The bounds and words.
     pub options: EdgeOptions,
+    /// What the application's backend is asked; none where it is asked nothing.
+    pub hooks: Option<Arc<Questions>>,
     /// What is counted.
     pub cells: Arc<EdgeCells>,
     /// What a scrape reads.

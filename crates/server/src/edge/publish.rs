@@ -12,6 +12,7 @@ use super::Shared;
 use super::answer::{self, Answered};
 use super::ask::{self, Asked};
 use crate::auth::{self, Caller};
+use crate::hooks::Facts;
 
 impl Shared {
     /// Publishes `body` to the channels of the URL.
@@ -19,15 +20,16 @@ impl Shared {
         &self,
         publishing: Publishing,
         body: Bytes,
-        caller: &Caller,
+        (caller, facts): (&Caller, &Facts),
         origin: &AllowedOrigin,
     ) -> Result<Answered, Problem> {
         let drafts = publishing.drafts(body, caller.publisher(), &self.rules)?;
+        let drafts = drafts.into_iter().map(|each| self.allowed(caller, each)).collect();
+        let drafts = self.publications(drafts, (caller, facts)).await;
         let asked = drafts
             .into_iter()
             .map(|each| {
                 let (channel, draft) = each?;
-                self.access.may_publish(caller, &channel, draft.end).map_err(auth::told)?;
                 let asked = ask::publish(&self.node, channel.clone(), draft);
                 Ok((channel, asked))
             })

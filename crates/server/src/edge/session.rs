@@ -13,7 +13,7 @@ use tokio::sync::oneshot;
 
 use super::Shared;
 use super::answer::{self, Answered};
-use super::handle::unix_millis;
+use super::handle::{Asker, unix_millis};
 use crate::auth::{self, Caller};
 use crate::limit::{Sender, What};
 use crate::node::Letter;
@@ -25,11 +25,12 @@ impl Shared {
         &self,
         session: Session,
         body: &[u8],
-        (caller, sender): (&Caller, &Sender),
+        (caller, sender, facts): Asker<'_>,
         origin: &AllowedOrigin,
     ) -> Result<Answered, Problem> {
         let now = unix_millis();
         let ChangeRequest { items, refresh } = change::parse(body, now)?;
+        let items = self.changes(items, (caller, facts)).await;
         let wanted =
             items.into_iter().map(|item| self.alteration(item, (caller, sender))).collect();
         let mailbox = self.node.mailboxes().get(usize::from(session.shard));

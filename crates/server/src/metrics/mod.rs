@@ -6,6 +6,7 @@
 
 mod cells;
 mod events;
+mod hooks;
 mod http2;
 mod log;
 mod sample;

@@ -29,6 +29,8 @@ pub(super) enum Value {
     Gauge(u64),
     /// Counters that differ in one label.
     Counters(&'static str, Vec<(String, u64)>),
+    /// Counters that differ in two.
+    CountersByTwo([&'static str; 2], Vec<([&'static str; 2], u64)>),
     /// Gauges that differ in one label.
     Gauges(&'static str, Vec<(String, u64)>),
     /// How long things took, by one label.
@@ -70,7 +72,7 @@ impl Collector for Samples {
 impl Value {
     fn kind(&self) -> MetricType {
         match self {
-            Self::Counter(_) | Self::Counters(..) => MetricType::Counter,
+            Self::Counter(_) | Self::Counters(..) | Self::CountersByTwo(..) => MetricType::Counter,
             Self::Gauge(_) | Self::Gauges(..) => MetricType::Gauge,
             Self::Delays(..) => MetricType::Histogram,
             Self::Info(_) => MetricType::Info,
@@ -84,6 +86,14 @@ impl Value {
             Self::Counters(label, series) => {
                 for (name, value) in series {
                     let labels = [(*label, name.as_str())];
+                    let mut one = metric.encode_family(&labels)?;
+                    one.encode_counter::<NoLabelSet, _, u64>(value, None)?;
+                }
+                Ok(())
+            }
+            Self::CountersByTwo([first, second], series) => {
+                for ([one, other], value) in series {
+                    let labels = [(*first, *one), (*second, *other)];
                     let mut one = metric.encode_family(&labels)?;
                     one.encode_counter::<NoLabelSet, _, u64>(value, None)?;
                 }

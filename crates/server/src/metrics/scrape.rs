@@ -15,6 +15,7 @@ use crate::auth::token::Tokens;
 use crate::coding::{CodingFigures, Passage, coding_name};
 use crate::engine::Health;
 use crate::hooks::events::Events;
+use crate::hooks::{Figures, Questions};
 use crate::limit::Limiter;
 use crate::load::Load;
 use crate::node::{Letter, Node, ShardSnapshot};
@@ -47,6 +48,10 @@ pub(crate) struct Sources {
     pub tokens: Option<Arc<Tokens>>,
     /// What the application's backend is told.
     pub events: Arc<Events>,
+    /// What is counted of questions to the application's backend.
+    pub questions: Arc<Figures>,
+    /// What is asked of it, if anything.
+    pub hooks: Option<Arc<Questions>>,
 }
 
 impl Sources {
@@ -94,6 +99,7 @@ impl Sources {
         samples.extend(super::tls::samples(self.certificates.as_deref(), &total.tls));
         samples.extend(super::tokens::samples(self.tokens.as_deref()));
         samples.extend(super::events::samples(self.events.figures()));
+        samples.extend(super::hooks::samples(&self.questions, self.hooks.as_deref()));
         samples.extend(self.edge.http2().samples());
         samples.extend(self.log.as_deref().map(super::log::samples).unwrap_or_default());
         samples

@@ -8,8 +8,9 @@ use anyhow::{Context, Result, anyhow};
 use crate::auth::token::{Algorithms, KeySet};
 use crate::config::credential::{JWKS, PUBLIC_KEY};
 use crate::config::effective::{Effective, Rows};
+use crate::config::hook_keys::HOOK_CA;
 use crate::config::mistake::Mistake;
-use crate::config::settings::{Acme, Issuer, KeysAt, Settings};
+use crate::config::settings::{Issuer, KeysAt, Settings};
 use crate::config::table::Key;
 use crate::config::tls_keys::{ACME_CA, TLS_CERTIFICATE, TLS_KEY};
 use crate::tls::{self, Trust};
@@ -53,18 +54,21 @@ pub(crate) fn mistakes(settings: &Settings, effective: &Effective) -> Vec<Mistak
             }));
         }
     }
-    mistakes.extend(settings.tls.acme.as_ref().and_then(|acme| authority(acme, &effective.top)));
+    let acme = settings.tls.acme.as_ref().and_then(|acme| acme.ca.as_deref());
+    let authorities = [(&ACME_CA, acme), (&HOOK_CA, settings.hooks.ca.as_deref())];
+    let authorities = authorities.into_iter().filter_map(|(key, path)| Some((key, path?)));
+    mistakes.extend(authorities.filter_map(|(key, path)| authority(key, path, &effective.top)));
     mistakes
 }
 
-/// What is wrong with the file that says whom to believe to be the authority of ACME.
-fn authority(acme: &Acme, top: &Rows) -> Option<Mistake> {
-    let path = acme.ca.as_ref()?;
-    let error = Trust::File(path.clone()).connector().err()?;
+/// What is wrong with a file that says whom to believe.
+fn authority(key: &'static Key, path: &Path, top: &Rows) -> Option<Mistake> {
+    let error = Trust::File(path.to_path_buf()).connector().err()?;
     Some(Mistake {
-        origin: top.origin(&ACME_CA),
-        what: format!("`{}` is of no use: {error:#}", ACME_CA.name),
-        change: "name a PEM file with the root of the authority's certificate".to_owned(),
+        origin: top.origin(key),
+        what: format!("`{}` is of no use: {error:#}", key.name),
+        change: "name a PEM file with the root of the certificate that is to be believed"
+            .to_owned(),
     })
 }
 

@@ -6,11 +6,14 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use fanfare_core::namespace::{NamespaceRules, Namespaces, Presence, PresenceBounds};
 use fanfare_core::position::Epoch;
+use fanfare_core::prefix::Prefixes;
 use fanfare_core::settings::{
     Authority, Depth, Retention, ShardId, ShardSettings, SlowReader as CoreSlowReader,
 };
 use fanfare_protocol::native::cors::{Hosts, OriginPolicy, Origins};
 use fanfare_protocol::native::route::Rules;
+use tokio::runtime::Handle;
+use tokio_util::task::TaskTracker;
 
 use super::files;
 use crate::acceptor::AcceptorOptions;
@@ -23,7 +26,7 @@ use crate::config::settings::{
 use crate::edge::{self, EdgeOptions, MetricsPlace, Pages, StreamBounds};
 use crate::engine::Store;
 use crate::hooks::events::Delivery;
-use crate::hooks::{Client, Endpoint, Signer};
+use crate::hooks::{AskedAbout, Client, Endpoint, Figures, QuestionParts, Questions, Signer};
 use crate::limit::{Each, Rate, Terms};
 use crate::shard;
 use crate::tls::{Acceptance, Certificates, Keeper, Trust};
@@ -92,6 +95,58 @@ fn issuer(issuer: &Issuer) -> Result<IssuerParts> {
         keys,
         url: issuer.jwks.as_ref().and_then(KeysAt::url).map(str::to_owned),
     })
+}
+
+/// What is asked of the application's backend; none where it is asked nothing. What is counted goes
+/// on being counted.
+///
+/// # Errors
+///
+/// Nobody can be believed to be the backend: a file is of no use, or the system has none.
+pub(super) fn questions(
+    settings: &Settings,
+    figures: &Arc<Figures>,
+    tracker: &TaskTracker,
+) -> Result<Option<Arc<Questions>>> {
+    let hooks = &settings.hooks;
+    let asking = [&hooks.connect, &hooks.subscribe, &hooks.publish, &hooks.refresh];
+    if asking.iter().all(|asking| asking.is_none()) {
+        return Ok(None);
+    }
+    let about = |rules: &ChannelRules| AskedAbout {
+        subscribe: rules.ask_subscribe,
+        publish: rules.ask_publish,
+    };
+    let namespaces = settings.namespaces.iter();
+    let namespaces = namespaces.map(|it| (it.prefix.as_str().into(), about(&it.rules)));
+    Ok(Some(Questions::new(QuestionParts {
+        asking: asking.map(Clone::clone),
+        namespaces: Prefixes::new(namespaces),
+        rest: about(&settings.rest),
+        forwarded: hooks.forward_headers.clone().into(),
+        max: hooks.questions_max,
+        rules: rules(settings),
+        client: hook_client(settings)?,
+        figures: Arc::clone(figures),
+        runtime: Handle::current(),
+        tracker: tracker.clone(),
+    })))
+}
+
+/// What talks to the application's backend.
+///
+/// # Errors
+///
+/// As for [`questions`].
+pub(super) fn hook_client(settings: &Settings) -> Result<Client> {
+    let hooks = &settings.hooks;
+    let trust = match &hooks.ca {
+        Some(path) => Trust::File(path.clone()),
+        None => Trust::System,
+    };
+    let trust = hooks.endpoints().any(Endpoint::is_secure).then_some(trust);
+    let client = Client::new(Signer::new(&hooks.secrets), trust.as_ref(), hooks.timeout);
+    client.context("whom to believe to be the backend (`hooks.ca`)")
 }
 
 fn channel_access(namespace: Option<Box<str>>, rules: &ChannelRules) -> ChannelAccess {

@@ -93,6 +93,8 @@ impl Server {
         let events = Events::new(parts::delivery(settings)?);
         let known = (tokens.clone(), events);
         let mut shared = shared(settings, (&node, &load), (drain, health), known);
+        shared.hooks = parts::questions(settings, &shared.sources.questions, &shared.tracker)?;
+        shared.sources.hooks.clone_from(&shared.hooks);
         if let Some(acceptance) = &acceptance {
             let certificates = Arc::clone(acceptance.certificates());
             shared.sources.certificates = Some(Arc::clone(&certificates));
@@ -139,6 +141,9 @@ impl Server {
         }
         shared.access = Arc::new(parts::access(settings, tokens.clone()));
         shared.sources.tokens = tokens;
+        let (figures, tracker) = (&shared.sources.questions, &shared.tracker);
+        shared.hooks = parts::questions(settings, figures, tracker)?;
+        shared.sources.hooks.clone_from(&shared.hooks);
         shared.policy = Arc::new(parts::policy(settings));
         shared.terms = Arc::new(parts::terms(settings));
         shared.rules = parts::rules(settings);
@@ -297,6 +302,7 @@ fn shared(
         aliases: Arc::new(Aliases::new(settings.routes.clone())),
         arrivals: None,
         options: parts::edge(settings),
+        hooks: None,
         sources: Sources {
             node: Arc::clone(node),
             load: Arc::clone(load),
@@ -307,6 +313,8 @@ fn shared(
             certificates: None,
             tokens,
             events,
+            questions: Arc::default(),
+            hooks: None,
         },
         cells,
         drain,
@@ -325,6 +333,7 @@ fn judge(settings: &Settings, shared: &edge::Shared) -> Judge {
         terms: Arc::clone(&shared.terms),
         limiter: Arc::clone(&shared.limiter),
         teller: shared.sources.events.teller(),
+        hooks: shared.hooks.clone(),
     }
 }
 

@@ -86,7 +86,7 @@ impl EventLoop {
     fn refuse_refresh(&mut self, id: ConnectionId, request: u64, problem: &Problem) {
         self.sockets.figures.refusals.count(problem.code());
         let step = self.converse(id, |place, out| match &mut place.state {
-            State::Socket(session) => session.reply(request, &Reply::NotRefreshed(problem), out),
+            State::Socket(session) => session.reply(request, &Reply::Problem(problem), out),
             _ => Step::Wait,
         });
         // What came behind the command is still there to be decoded.

@@ -165,7 +165,8 @@ impl EventLoop {
             Reply::Subscribed(opened) => Ok(Changed::Added((*opened).clone())),
             Reply::Unsubscribed(_) => Ok(Changed::Dropped(channel)),
             Reply::Refused(code) => Err(Problem::of(*code).about(&channel, None)),
-            Reply::Answer(..) | Reply::Refreshed(_) | Reply::NotRefreshed(_) => {
+            Reply::Problem(problem) => Err((*problem).clone()),
+            Reply::Answer(..) | Reply::Refreshed(_) => {
                 Err(Problem::of(Code::Internal).about(&channel, None))
             }
         };

@@ -43,11 +43,10 @@ impl EventLoop {
         let Some(connection) = self.sockets.slab.find_mut(id) else {
             return;
         };
-        if connection.marks.asking {
-            if let Some(question) = self.questions.get(&id).copied() {
-                self.authorised(id, question, Verdict::Refused(Code::AuthorityTimeout));
-            }
-            return;
+        if connection.marks.asking
+            && let Some(question) = self.questions.get(&id).copied()
+        {
+            return self.authorised(id, question, Verdict::Refused(Code::AuthorityTimeout));
         }
         if connection.marks.draining && !matches!(connection.state, State::Closing) {
             let closing =

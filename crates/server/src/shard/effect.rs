@@ -160,7 +160,7 @@ impl EventLoop {
         }
     }
 
-    fn reply(&mut self, id: ConnectionId, request: u64, reply: &Reply<'_>) {
+    pub(super) fn reply(&mut self, id: ConnectionId, request: u64, reply: &Reply<'_>) {
         if self.changes.contains_key(&id) {
             return self.changed(id, request, reply);
         }

@@ -16,6 +16,7 @@ use super::batch::Batches;
 use super::change::Changing;
 use super::connection::id_of;
 use super::http::Judge;
+use super::inquiry::Inquiries;
 use super::lease::Leases;
 use super::options::ShardOptions;
 use super::review::Review;
@@ -47,6 +48,8 @@ pub(super) struct EventLoop {
     pub(super) letters: mpsc::Receiver<Letter>,
     /// Parts of the history that the engine has read: what is live has its turn before them.
     pub(super) read_back: VecDeque<Completion>,
+    /// Questions to the application's backend that are not answered.
+    pub(super) inquiries: Inquiries,
     /// Questions of the core that the authority has not answered, by connection.
     pub(super) questions: std::collections::HashMap<ConnectionId, u64>,
     /// Publishes that came together and are not all answered.
@@ -114,6 +117,7 @@ impl EventLoop {
             handoff: parts.handoff,
             letters: seat.letters,
             read_back: VecDeque::new(),
+            inquiries: Inquiries::default(),
             questions: std::collections::HashMap::new(),
             batches: Batches::default(),
             changes: std::collections::HashMap::new(),

@@ -90,6 +90,9 @@ impl EventLoop {
                 }
             }
             Letter::PipeClosed(id) => self.end(id),
+            Letter::Answered { connection, question, reply } => {
+                self.answered(connection, question, reply);
+            }
             Letter::Authorised { connection, question, verdict } => {
                 self.authorised(connection, question, verdict);
             }

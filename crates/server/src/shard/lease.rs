@@ -1,22 +1,26 @@
 //! How long a reader may stay: as long as what it showed is good, and a little longer.
 //!
 //! Before credentials expire, their reader is told, so that it can show new ones without losing its
-//! connection; when they have and the grace is over, it is sent away to come back with others. Only
-//! readers whose credentials expire stand here, and all of a shard's wait in one queue.
+//! connection; when they have and the grace is over, it is sent away to come back with others. Of one
+//! whom the application's backend let in, the backend is asked first. Only readers whose credentials
+//! expire stand here, and all of a shard's wait in one queue.
 
 use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
 use std::time::Duration;
 
 use fanfare_core::frame::Format;
 use fanfare_core::shard::ConnectionId;
 use fanfare_core::time::UnixMillis;
+use fanfare_protocol::native::problem::Problem;
 use fanfare_protocol::native::{ndjson, sse};
 
 use super::connection::State;
 use super::event_loop::EventLoop;
 use super::step::Step;
-use crate::auth::Access;
+use crate::auth::{Access, Caller};
 use crate::hooks::events::Parting;
+use crate::hooks::{Asked, Reply};
 use crate::pipe::PipeItem;
 
 /// The leases of one shard's readers.
@@ -28,11 +32,13 @@ pub(super) struct Leases {
 }
 
 /// How long one reader may stay.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug)]
 struct Lease {
     expires: UnixMillis,
     next: UnixMillis,
     told: bool,
+    /// The question that is on its way, and its number.
+    asked: Option<(u64, Asked)>,
 }
 
 /// What is due for a reader.
@@ -60,7 +66,8 @@ impl Leases {
         // What lives shorter than two notices is told in the middle of its life.
         let left = expires.saturating_sub(now);
         let next = expires.saturating_sub(millis(notice).min(left / 2));
-        self.by_reader.insert(id, Lease { expires, next, told: false });
+        let lease = Lease { expires, next, told: false, asked: None };
+        self.by_reader.insert(id, lease);
         self.moments.insert((next, id.index, id.generation));
     }
 
@@ -69,6 +76,25 @@ impl Leases {
         if let Some(lease) = self.by_reader.remove(&id) {
             self.moments.remove(&(lease.next, id.index, id.generation));
         }
+    }
+
+    /// Takes note of a question about a reader.
+    fn ask(&mut self, id: ConnectionId, question: u64, asked: Asked) {
+        if let Some(lease) = self.by_reader.get_mut(&id) {
+            lease.asked = Some((question, asked));
+        }
+    }
+
+    /// Whether the answer to this question is waited for.
+    pub(super) fn awaits(&self, id: ConnectionId, question: u64) -> bool {
+        let asked = self.by_reader.get(&id).and_then(|lease| lease.asked.as_ref());
+        asked.is_some_and(|(number, _)| *number == question)
+    }
+
+    /// How much is left of a lease.
+    fn left(&self, id: ConnectionId, now: UnixMillis) -> Duration {
+        let expires = self.by_reader.get(&id).map_or(0, |lease| lease.expires);
+        Duration::from_millis(expires.saturating_sub(now))
     }
 
     /// When somebody is due.
@@ -110,10 +136,56 @@ impl EventLoop {
         let grace = self.options().expiry_grace;
         for _ in 0..LEASES_PER_TURN {
             match self.leases.take_due(self.sockets.now.unix, grace) {
-                Some((id, Due::Told(left))) => self.tell_expiring(id, left),
+                Some((id, Due::Told(left))) => {
+                    if !self.ask_to_stay(id) {
+                        self.tell_expiring(id, left);
+                    }
+                }
                 Some((id, Due::Over)) => self.expire(id),
                 None => return,
             }
+        }
+    }
+
+    /// Asks the backend whether a reader may stay that it let in; says whether it is asked.
+    fn ask_to_stay(&mut self, id: ConnectionId) -> bool {
+        let question = self.inquiries.number();
+        let Some(caller) = self.reader(id).cloned() else {
+            return false;
+        };
+        let Some((hooks, tell)) = self.teller(id, question) else {
+            return false;
+        };
+        if !hooks.asks_to_stay(&caller) {
+            return false;
+        }
+        let (asking, now) = (Arc::clone(&hooks), self.sockets.now.unix);
+        let asked =
+            hooks.spawn(tell, async move { Reply::Refresh(asking.stay(&caller, now).await) });
+        self.leases.ask(id, question, asked);
+        true
+    }
+
+    /// The backend has answered whether a reader may stay. When nobody has, its time runs out.
+    pub(super) fn stays(
+        &mut self,
+        id: ConnectionId,
+        question: u64,
+        answer: Option<Result<Caller, Problem>>,
+    ) {
+        if !self.leases.awaits(id, question) {
+            return;
+        }
+        let renewed = match answer {
+            None => {
+                let left = self.leases.left(id, self.sockets.now.unix);
+                return self.tell_expiring(id, left);
+            }
+            Some(answer) => answer.and_then(|caller| self.renew(id, &caller)),
+        };
+        if let Err(problem) = renewed {
+            self.part(id, Parting::Revoked);
+            self.send_away(id, &problem);
         }
     }
 

@@ -19,6 +19,7 @@ mod fault;
 mod figures;
 mod http;
 mod inbox;
+mod inquiry;
 mod lease;
 mod opening;
 mod options;

@@ -1,5 +1,7 @@
 //! Readers begin: from the request that asks for a stream or a WebSocket to its opening event.
 
+use std::time::Duration;
+
 use fanfare_core::code::Code;
 use fanfare_core::cursor::Cursor;
 use fanfare_core::rate::Rate;
@@ -11,6 +13,7 @@ use fanfare_protocol::native::session::Session;
 use super::connection::State;
 use super::event_loop::EventLoop;
 use super::step::{Becoming, Step};
+use crate::auth;
 use crate::pipe::PipeItem;
 
 impl EventLoop {
@@ -43,6 +46,10 @@ impl EventLoop {
                 self.lease(id, session.expires());
                 self.sockets.turn_into(id, State::Socket(Box::new(session)));
                 self.attach(id, opening, Some(address));
+            }
+            Becoming::RefusedStream(stream, problem) => {
+                self.sockets.turn_into(id, State::Stream(Box::new(stream)));
+                self.refuse_for(id, &auth::told(problem));
             }
             Becoming::Refused(session) => {
                 self.sockets.turn_into(id, State::Socket(Box::new(session)));
@@ -114,12 +121,19 @@ impl EventLoop {
 
     /// The core could not attach the reader.
     pub(super) fn refused(&mut self, id: ConnectionId, code: Code) {
-        self.sockets.figures.refusals.count(code);
-        let retry = self.draw_retry(self.judge.options.drain_retry.clone());
         self.push(id, PipeItem::Refused(code));
+        self.refuse_for(id, &Problem::of(code));
+    }
+
+    /// Tells a reader why it cannot begin.
+    fn refuse_for(&mut self, id: ConnectionId, problem: &Problem) {
+        self.sockets.figures.refusals.count(problem.code());
+        let retry = self.draw_retry(self.judge.options.drain_retry.clone());
+        let after = problem.retry_after().map_or(0, u64::from);
+        let retry = retry.max(Duration::from_secs(after));
         let step = self.converse(id, |place, out| match &mut place.state {
-            State::Stream(stream) => stream.refuse(&Problem::of(code), retry, out),
-            State::Socket(session) => session.refuse(code, out),
+            State::Stream(stream) => stream.refuse(problem, retry, out),
+            State::Socket(session) => session.refuse(problem, out),
             _ => Step::Gone,
         });
         match step {
@@ -133,6 +147,7 @@ impl EventLoop {
     /// Takes the reader out of the core, which delivers nothing more to it.
     pub(super) fn detach(&mut self, id: ConnectionId) {
         self.questions.remove(&id);
+        self.inquiries.end(id);
         self.leases.end(id);
         self.give_up_changes(id);
         self.end_visit(id);

@@ -81,7 +81,9 @@ impl EventLoop {
             return Step::Wait;
         };
         if !connection.listens() {
-            return Step::Wait;
+            // Who asks to read and goes takes the question about it along.
+            let gone = connection.marks.asking && connection.marks.ending;
+            return if gone { Step::Gone } else { Step::Wait };
         }
         let session = match connection.state {
             State::Http(_) => self.sessions.next(),
@@ -187,6 +189,7 @@ impl EventLoop {
             Step::Unsubscribe { request, channel } => {
                 self.input(Input::Unsubscribe { connection: id, request, channel });
             }
+            Step::Inquire(inquiry) => self.inquire(id, *inquiry),
             Step::Refresh { request, caller } => self.refresh(id, request, &caller),
             Step::AwaitKeys { request, token, rounds } => {
                 self.await_keys(id, request, (token, rounds));

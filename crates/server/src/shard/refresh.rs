@@ -37,7 +37,7 @@ impl EventLoop {
             };
             match &renewed {
                 Ok(()) => session.reply(request, &Reply::Refreshed(left), out),
-                Err(problem) => session.reply(request, &Reply::NotRefreshed(problem), out),
+                Err(problem) => session.reply(request, &Reply::Problem(problem), out),
             }
         });
         self.take(id, step);

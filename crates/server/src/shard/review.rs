@@ -116,7 +116,7 @@ impl EventLoop {
     }
 
     /// Who reads on a connection, if it is a reader's.
-    fn reader(&self, id: ConnectionId) -> Option<&Caller> {
+    pub(super) fn reader(&self, id: ConnectionId) -> Option<&Caller> {
         let connection = self.sockets.slab.find(id).filter(|place| place.marks.attached)?;
         // Who leaves anyway needs no reason.
         if self.course != Course::Running || connection.marks.draining {

@@ -4,9 +4,11 @@ use fanfare_core::code::Code;
 use fanfare_core::name::ChannelName;
 use fanfare_core::shard::{Opening, Request};
 use fanfare_core::start::Subscription;
+use fanfare_protocol::native::problem::Problem;
 use fanfare_protocol::native::v1::Token;
 
 use super::http::Http;
+use super::inquiry::Inquiry;
 use crate::auth::{Caller, Rounds};
 use crate::limit::{ClientAddress, Sender};
 
@@ -43,6 +45,8 @@ pub(super) enum Step {
         /// The channel.
         channel: ChannelName,
     },
+    /// The application's backend is asked first.
+    Inquire(Box<Inquiry>),
     /// New credentials were shown and found good.
     Refresh {
         /// The connection's number for it.
@@ -88,4 +92,6 @@ pub(super) enum Becoming {
     Socket(super::websocket::Session, Box<Opening>, (ClientAddress, Sender)),
     /// A WebSocket that is told by its close frame why it is not opened.
     Refused(super::websocket::Session),
+    /// A stream that is told why it does not begin.
+    RefusedStream(super::stream::Stream, Problem),
 }

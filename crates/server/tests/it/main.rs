@@ -21,6 +21,7 @@ mod events;
 mod fault;
 mod haproxy;
 mod heartbeat;
+mod hooks;
 mod http2;
 mod injection;
 mod kept;

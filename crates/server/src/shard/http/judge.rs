@@ -17,8 +17,10 @@ use fanfare_protocol::native::response::Persistence;
 use fanfare_protocol::native::route::{Route, Rules, route};
 
 use crate::auth::{self, Access, Caller};
+use crate::hooks::Questions;
 use crate::hooks::events::Teller;
 use crate::limit::{ClientAddress, Limiter, Peer, Sender, Terms, What};
+use crate::shard::inquiry::Inquiry;
 use crate::shard::options::ShardOptions;
 use crate::shard::request::SocketRequest;
 use crate::shard::step::Becoming;
@@ -44,6 +46,8 @@ pub(crate) struct Judge {
     pub limiter: Arc<Limiter>,
     /// Whom to tell what happens, if anybody is told.
     pub teller: Option<Teller>,
+    /// What the application's backend is asked; none where it is asked nothing.
+    pub hooks: Option<Arc<Questions>>,
 }
 
 /// What a request needs that is neither in its bytes nor in the rules.
@@ -67,6 +71,8 @@ pub(super) enum Decision {
     HandOver,
     Publish(Post),
     Refuse(Box<Refused>),
+    /// It is to be asked first who begins to read; the request is judged again then.
+    Inquire(Box<Inquiry>),
     /// A reader, and the bytes of its request.
     Become(Box<Becoming>, usize),
 }
@@ -93,6 +99,13 @@ pub(super) struct Refused {
     pub bytes: usize,
 }
 
+/// Whether the backend has been asked about a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Asked {
+    Not,
+    Already,
+}
+
 /// What the headers say of the body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Body {
@@ -103,8 +116,9 @@ enum Body {
 }
 
 impl Judge {
-    /// Decides about the request at the front of `unread`.
-    pub(super) fn judge(&self, unread: &[u8], given: Given) -> Decision {
+    /// Decides about the request at the front of `unread`, of which the backend may have been asked who
+    /// sends it.
+    pub(super) fn judge(&self, unread: &[u8], given: Given, admitted: Option<Caller>) -> Decision {
         // Left blank: filling six kilobytes for each request is a good part of a small publish.
         let mut headers = [const { MaybeUninit::uninit() }; HEADERS_MAX];
         let mut parsed = httparse::Request::new(&mut []);
@@ -132,7 +146,7 @@ impl Judge {
         let body = body_of(&head);
         let behind = unread.get(head_bytes..).unwrap_or_default();
         match (method, body) {
-            ("GET", Body::None) => self.judge_reading(&head, head_bytes, given),
+            ("GET", Body::None) => self.judge_reading(&head, head_bytes, given, admitted),
             ("POST" | "PUT", Body::Bytes(bytes)) if self.may_be_small(&head, bytes) => {
                 match behind.get(..bytes) {
                     Some(body) => self.judge_publish(&head, body, head_bytes + bytes, given),
@@ -181,6 +195,10 @@ impl Judge {
             };
             let caller = self.access.sender(head, given.now);
             self.access.may_publish(&caller, channel, publishing.end()).ok()?;
+            // The edge can wait for an answer.
+            if self.hooks.as_ref().is_some_and(|hooks| hooks.asks_to_publish(&caller, channel)) {
+                return None;
+            }
             let body = Bytes::copy_from_slice(body);
             let drafts = publishing.drafts(body, caller.publisher(), &self.rules).ok()?;
             let Ok([Ok((channel, draft))]) = <[_; 1]>::try_from(drafts) else {
@@ -213,20 +231,30 @@ impl Judge {
         (address, self.limiter.sender(address, caller))
     }
 
-    fn judge_reading(&self, head: &Head<'_>, bytes: usize, given: Given) -> Decision {
+    fn judge_reading(
+        &self,
+        head: &Head<'_>,
+        bytes: usize,
+        given: Given,
+        admitted: Option<Caller>,
+    ) -> Decision {
         let Ok(origin) = cors::check(head, &self.policy) else {
             return Decision::HandOver;
         };
         let Ok(Route::Read(reading)) = route(head, &self.rules, given.now) else {
             return Decision::HandOver;
         };
-        let caller = self.access.sender(head, given.now);
+        let asked = if admitted.is_some() { Asked::Already } else { Asked::Not };
+        let caller = admitted.unwrap_or_else(|| self.access.sender(head, given.now));
         // The edge can wait for the keys that its token is to be checked by.
         if caller.may_pass_soon() {
             return Decision::HandOver;
         }
         if reading.body == BodyWanted::No {
             return Decision::HandOver;
+        }
+        if let (Asked::Not, Some(inquiry)) = (asked, self.inquiry(head, &caller, &reading, given)) {
+            return Decision::Inquire(Box::new(inquiry));
         }
         let becoming = match reading.transport {
             Transport::Poll { .. } => None,
@@ -236,24 +264,60 @@ impl Judge {
             }
             Transport::Sse | Transport::Ndjson | Transport::Text => {
                 let from = self.sender(head, &caller, given);
-                self.stream((&caller, from), *reading, origin, given)
+                let stream = self.stream((&caller, from), *reading, origin, given);
+                match (stream, asked) {
+                    (Ok(becoming), _) => Some(becoming),
+                    // The edge would ask again.
+                    (Err(refused), Asked::Already) => Some(*refused),
+                    (Err(_), Asked::Not) => None,
+                }
             }
         };
         becoming.map_or(Decision::HandOver, |becoming| Decision::Become(Box::new(becoming), bytes))
     }
 
+    /// What the backend is to be asked about a reader before it begins, if anything.
+    fn inquiry(
+        &self,
+        head: &Head<'_>,
+        caller: &Caller,
+        reading: &Reading,
+        given: Given,
+    ) -> Option<Inquiry> {
+        let hooks = self.hooks.as_ref()?;
+        let transport = match reading.transport {
+            Transport::Poll { .. } => return None,
+            Transport::WebSocket(_) => "websocket",
+            Transport::Sse => "sse",
+            Transport::Ndjson => "ndjson",
+            Transport::Text => "raw",
+        };
+        let waits = reading.refusal.is_none() && hooks.asks_to_open(caller, &reading.subscriptions);
+        let address = ClientAddress::of(given.peer.address, head, &self.terms.proxies);
+        waits.then(|| Inquiry::Opening {
+            caller: caller.clone(),
+            facts: hooks.facts(head, address, transport),
+            subscriptions: reading.subscriptions.clone(),
+        })
+    }
+
+    /// A stream; one that is refused is told so here only if the edge is not to.
     fn stream(
         &self,
         (caller, (address, sender)): (&Caller, (ClientAddress, Sender)),
         reading: Reading,
         origin: AllowedOrigin,
         given: Given,
-    ) -> Option<Becoming> {
-        self.access.may_open(caller, &reading.subscriptions).ok()?;
+    ) -> Result<Becoming, Box<Becoming>> {
         let counted = given.peer.counted;
-        self.limiter.open(&self.terms, &sender, counted, reading.channels()).ok()?;
-        tracing::debug!(%address, "a reader comes");
+        let may = self.access.may_open(caller, &reading.subscriptions);
+        let limit = || self.limiter.open(&self.terms, &sender, counted, reading.channels());
+        let may = may.and_then(|()| limit());
         let stream = Stream::new(&reading, origin, given.session, caller);
+        if let Err(problem) = may {
+            return Err(Box::new(Becoming::RefusedStream(stream, problem)));
+        }
+        tracing::debug!(%address, "a reader comes");
         let pace = reading.pace();
         let opening = Opening {
             format: reading.format,
@@ -264,7 +328,7 @@ impl Judge {
             attendance: caller.attends(reading.attendance),
             pace,
         };
-        Some(Becoming::Stream(stream, opening, (address, sender)))
+        Ok(Becoming::Stream(stream, opening, (address, sender)))
     }
 
     fn socket(

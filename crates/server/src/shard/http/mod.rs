@@ -18,6 +18,7 @@ use fanfare_protocol::native::problem::{MALFORMED, Problem};
 use fanfare_protocol::native::response::{Persistence, append_problem};
 
 use super::step::Step;
+use crate::auth::Caller;
 pub(super) use judge::Given;
 pub(crate) use judge::Judge;
 use judge::{Decision, Refused};
@@ -37,6 +38,8 @@ pub(super) struct Http {
     /// The stage whose deadline is set.
     timed: Timed,
     next_request: u64,
+    /// Who sends the present request, if the backend was asked.
+    admitted: Option<Box<Caller>>,
 }
 
 /// Which deadline a connection is held to.
@@ -83,6 +86,7 @@ impl Http {
             stage: Stage::Idle,
             timed: Timed::First,
             next_request: 0,
+            admitted: None,
         }
     }
 
@@ -139,6 +143,11 @@ impl Http {
         self.used < self.buffer.len()
     }
 
+    /// Takes note of who sends the request that is to be judged again.
+    pub(super) fn admit(&mut self, caller: Caller) {
+        self.admitted = Some(Box::new(caller));
+    }
+
     /// Takes what was read.
     pub(super) fn receive(&mut self, bytes: &[u8]) {
         if self.used > 0 {
@@ -182,7 +191,8 @@ impl Http {
         if self.scanned > 0 && !ends_head(unread, self.scanned) {
             return self.wait_for_head(judge, out);
         }
-        let decision = judge.judge(unread, given);
+        let admitted = self.admitted.take().map(|caller| *caller);
+        let decision = judge.judge(unread, given, admitted);
         self.carry_out(judge, decision, out)
     }
 
@@ -205,6 +215,7 @@ impl Http {
             }
             Decision::HeadTooLarge => refuse_head(out),
             Decision::HandOver => Step::HandOver,
+            Decision::Inquire(inquiry) => Step::Inquire(inquiry),
             Decision::Become(becoming, bytes) => {
                 self.consume(bytes);
                 self.stage = Stage::Idle;

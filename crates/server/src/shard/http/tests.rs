@@ -24,6 +24,7 @@ fn judge() -> Judge {
         terms: Arc::default(),
         limiter: Limiter::new(1_024, Arc::default()),
         teller: None,
+        hooks: None,
         options: ShardOptions::default(),
         rules: Rules::default(),
         aliases: Arc::default(),

@@ -161,6 +161,7 @@ fn parts(
             terms: Arc::default(),
             limiter: Limiter::new(1_024, Arc::default()),
             teller: None,
+            hooks: None,
         },
         node: Arc::clone(node),
         load: Arc::clone(load),

@@ -1,5 +1,7 @@
 //! What a client's messages ask for.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use fanfare_core::code::Code;
 use fanfare_core::cursor::Cursor;
@@ -15,8 +17,10 @@ use fanfare_protocol::websocket::{CloseCode, Frame, MessageKind, append_frame};
 
 use super::{Language, Session};
 use crate::auth::{Access, NotRenewed, told};
+use crate::hooks::Questions;
 use crate::limit::What;
 use crate::shard::http::Judge;
+use crate::shard::inquiry::Inquiry;
 use crate::shard::step::Step;
 
 impl Session {
@@ -85,7 +89,7 @@ impl Session {
             expect: None,
             end: End::Open,
         };
-        self.publish(None, channel, Box::new(draft))
+        self.publish(None, channel, Box::new(draft), judge)
     }
 
     fn command(&mut self, text: &[u8], judge: &Judge, now: UnixMillis, out: &mut Vec<u8>) -> Step {
@@ -132,10 +136,8 @@ impl Session {
                     Language::V1(None) => start_later(&channel, since.as_ref(), &Cursor::new()),
                     Language::Raw(_) => fanfare_core::start::Start::Now,
                 };
-                Step::Subscribe {
-                    request: self.wait_for(Some(command.id)),
-                    subscription: Subscription { channel, start, notices },
-                }
+                let subscription = Subscription { channel, start, notices };
+                self.subscribe(command.id, subscription, judge)
             }
             Ask::Unsubscribe(channel) => {
                 Step::Unsubscribe { request: self.wait_for(Some(command.id)), channel }
@@ -154,10 +156,21 @@ impl Session {
             },
             Ask::Publish(channel, draft) => {
                 self.remember(&channel);
-                self.publish(Some(command.id), channel, draft)
+                self.publish(Some(command.id), channel, draft, judge)
             }
             Ask::Refresh(token) => self.refresh(command.id, &token, judge, now, out),
         }
+    }
+
+    fn subscribe(&mut self, id: CommandId, subscription: Subscription, judge: &Judge) -> Step {
+        let asks = |hooks: &Arc<Questions>| hooks.asks_to_read(&self.caller, &subscription.channel);
+        let asks = judge.hooks.as_ref().is_some_and(asks);
+        let request = self.wait_for(Some(id));
+        if asks {
+            let caller = self.caller.clone();
+            return Step::Inquire(Box::new(Inquiry::Subscribe { request, caller, subscription }));
+        }
+        Step::Subscribe { request, subscription }
     }
 
     /// Looks at new credentials; whether they cover what the client reads, the loop knows.
@@ -236,10 +249,17 @@ impl Session {
         command: Option<CommandId>,
         channel: ChannelName,
         mut draft: Box<Draft>,
+        judge: &Judge,
     ) -> Step {
         if let (Echo::Off, Some(content)) = (self.echo, &mut draft.content) {
             let detail = content.detail.get_or_insert_with(Box::<Detail>::default);
             detail.exclude = Some(self.id);
+        }
+        let asks = |hooks: &Arc<Questions>| hooks.asks_to_publish(&self.caller, &channel);
+        if judge.hooks.as_ref().is_some_and(asks) {
+            let (request, caller) = (self.wait_for(command), self.caller.clone());
+            let inquiry = Inquiry::Publish { request, caller, channel, draft };
+            return Step::Inquire(Box::new(inquiry));
         }
         Step::Ask {
             request: self.wait_for(command),

@@ -37,6 +37,7 @@ fn strict() -> Judge {
 
 fn judge_by(access: Access) -> Judge {
     Judge {
+        hooks: None,
         terms: Arc::default(),
         limiter: Limiter::new(1_024, Arc::default()),
         teller: None,

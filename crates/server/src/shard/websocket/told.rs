@@ -30,8 +30,8 @@ pub(in crate::shard) enum Reply<'a> {
     Refused(Code),
     /// New credentials were taken, which are good for so long.
     Refreshed(Option<Duration>),
-    /// New credentials were not taken, and why.
-    NotRefreshed(&'a Problem),
+    /// It was refused, in words.
+    Problem(&'a Problem),
 }
 
 impl Session {
@@ -73,12 +73,11 @@ impl Session {
     }
 
     /// Tells why the core did not open it.
-    pub(in crate::shard) fn refuse(&mut self, code: Code, out: &mut Vec<u8>) -> Step {
+    pub(in crate::shard) fn refuse(&mut self, problem: &Problem, out: &mut Vec<u8>) -> Step {
         if let Stage::Upgrading(upgrade) = &self.stage {
             append_switch(out, upgrade, None);
         }
-        let reason = Problem::of(code).close_reason();
-        self.close(close_code_of(code), &reason, out)
+        self.close(close_code_of(problem.code()), &problem.close_reason(), out)
     }
 
     /// Tells what came of the command with this number; nothing if it is not the one that waits.
@@ -107,6 +106,9 @@ impl Session {
             (None, Reply::Refused(code)) => {
                 let reason = Problem::of(*code).close_reason();
                 self.close(CloseCode::POLICY_VIOLATION, &reason, out)
+            }
+            (None, Reply::Problem(problem)) => {
+                self.close(CloseCode::POLICY_VIOLATION, &problem.close_reason(), out)
             }
             (None, _) => Step::Wait,
         }
@@ -217,7 +219,7 @@ fn append_reply(out: &mut Vec<u8>, id: &CommandId, reply: &Reply<'_>) {
         Reply::Answer(channel, answer) => v1::append_answer(&mut payload, id, channel, answer),
         Reply::Refused(code) => return append_error(out, Some(id), &Problem::of(*code)),
         Reply::Refreshed(left) => v1::append_refreshed(&mut payload, id, *left),
-        Reply::NotRefreshed(problem) => return append_error(out, Some(id), problem),
+        Reply::Problem(problem) => return append_error(out, Some(id), problem),
     }
     append_text(out, &payload);
 }
