@@ -31,6 +31,8 @@ export class Server {
   log = "";
   #process;
   #ended;
+  /** Whether a credential was in its log. */
+  #tells = false;
 
   /**
    * Starts Fanfare and waits until it is ready.
@@ -56,7 +58,10 @@ export class Server {
       server.#process.once("exit", (code, signal) => resolve(`ended with ${signal ?? code}`));
     });
     for (const stream of [server.#process.stdout, server.#process.stderr]) {
-      stream.on("data", (bytes) => (server.log = (server.log + bytes).slice(-LOG_BYTES_MAX)));
+      stream.on("data", (bytes) => {
+        server.log = (server.log + bytes).slice(-LOG_BYTES_MAX);
+        server.#tells ||= CREDENTIAL.test(server.log);
+      });
     }
     try {
       await server.#ready();
@@ -105,13 +110,13 @@ export class Server {
   /** Ends the process as a crash would, and waits until it is gone. */
   async kill() {
     this.#process.kill("SIGKILL");
-    await this.#ended;
+    await this.#gone();
   }
 
   /** Asks the process to end, and waits until it has told everyone and is gone. */
   async drain() {
     this.#process.kill("SIGTERM");
-    await this.#ended;
+    await this.#gone();
   }
 
   /** Asks the process to end, insists after a while, and waits until it is gone. */
@@ -121,6 +126,13 @@ export class Server {
     const insist = setTimeout(() => this.#process.kill("SIGKILL"), 2_000);
     await this.#ended;
     clearTimeout(insist);
+    await this.#gone();
+  }
+
+  /** Waits until the process is gone; fails if its log told anybody a credential. */
+  async #gone() {
+    await this.#ended;
+    if (this.#tells) throw new Error(`the log of the server tells a credential:\n${this.log}`);
   }
 
   async #ready() {
@@ -158,6 +170,9 @@ export function isExecutable(file) {
 }
 
 const LOG_BYTES_MAX = 64 * 1024;
+
+/** What is in each secret of the tests, and how a token begins. */
+const CREDENTIAL = /tell-nobody|eyJhbGci/;
 
 /** The server refuses variables of its own prefix that it does not know; ours is one of them. */
 function environment() {

@@ -11,7 +11,7 @@ import { Browser } from "./browser.mjs";
 import { Server, binary } from "./server.mjs";
 import { deadline, until, within } from "./waiting.mjs";
 
-const SECRET = { FANFARE_ISSUERS__APP__SECRET: "a secret of 32 bytes at the very least" };
+const SECRET = { FANFARE_ISSUERS__APP__SECRET: "tell-nobody: a secret of 32 bytes at least" };
 
 /** A token of ada's for the channels of the chat. */
 function token(lives) {

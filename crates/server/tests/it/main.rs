@@ -41,6 +41,7 @@ mod soak;
 mod tidy;
 mod tls;
 mod token;
+mod told;
 mod transcript;
 mod trust;
 mod vanish;

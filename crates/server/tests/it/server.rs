@@ -4,10 +4,12 @@ use std::fs;
 use std::io::{BufRead, BufReader};
 use std::process::{Child, ChildStderr, Command, Stdio};
 use std::sync::mpsc::{Receiver, sync_channel};
+use std::sync::{Arc, OnceLock};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::cli::run::{Folder, fanfare};
+use crate::told;
 use crate::wire::Wire;
 
 /// Longer than starting or leaving should take, also on a busy machine.
@@ -18,6 +20,8 @@ const DEADLINE: Duration = Duration::from_secs(30);
 pub(crate) struct Server {
     child: Child,
     lines: Receiver<String>,
+    /// A credential in its log.
+    told: Arc<OnceLock<String>>,
     address: String,
 }
 
@@ -56,8 +60,9 @@ impl Server {
     /// The server that this command starts; one of its addresses is on 127.0.0.1.
     pub(crate) fn of(mut command: Command) -> Self {
         let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
-        let lines = lines(child.stderr.take().unwrap());
-        let mut server = Self { child, lines, address: String::new() };
+        let told = Arc::default();
+        let lines = lines(child.stderr.take().unwrap(), Arc::clone(&told));
+        let mut server = Self { child, lines, told, address: String::new() };
         server.address = server.listening();
         server
     }
@@ -172,14 +177,22 @@ impl Drop for Server {
         // One that has left already cannot be killed and need not be.
         let _left = self.child.kill();
         let _code = self.child.wait();
+        // To its end, so that no line goes unread.
+        while self.lines.recv_timeout(DEADLINE).is_ok() {}
+        if let (Some(words), false) = (self.told.get(), thread::panicking()) {
+            panic!("the log tells a credential: {words:?}");
+        }
     }
 }
 
-fn lines(stderr: ChildStderr) -> Receiver<String> {
+fn lines(stderr: ChildStderr, told: Arc<OnceLock<String>>) -> Receiver<String> {
     let (sender, receiver) = sync_channel(1_024);
     thread::spawn(move || {
         for line in BufReader::new(stderr).lines() {
             let Ok(line) = line else { return };
+            if let Some(words) = told::found(line.as_bytes()) {
+                let _first = told.set(words);
+            }
             if sender.send(line).is_err() {
                 return;
             }

@@ -85,7 +85,13 @@ impl Network {
     fn serve(&self) -> Server {
         let mut command = within(&self.server, env!("CARGO_BIN_EXE_fanfare"));
         command.env("FANFARE_PRESENCE", "true");
-        command.args(["serve", "--memory", "--publisher-key", "key", "--anonymous-subscribe"]);
+        command.args([
+            "serve",
+            "--memory",
+            "--publisher-key",
+            "tell-nobody",
+            "--anonymous-subscribe",
+        ]);
         command.args(["--listen", &format!("{SERVER}:8300"), "--listen", "127.0.0.1:8300"]);
         Server::of(command)
     }

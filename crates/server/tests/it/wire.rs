@@ -6,6 +6,8 @@ use std::time::{Duration, Instant};
 
 use rustls::{ClientConnection, StreamOwned};
 
+use crate::told;
+
 /// Longer than any answer should take, also on a busy machine.
 const DEADLINE: Duration = Duration::from_secs(30);
 
@@ -263,6 +265,9 @@ impl Wire {
                 Ok(0) => return Some(End::Closed),
                 Ok(length) => {
                     self.read.extend_from_slice(&buffer[..length]);
+                    // With the end of what came before, where one might begin.
+                    let from = self.read.len().saturating_sub(length + told::MARK.len());
+                    told::look("an answer", &self.read[from..]);
                     return None;
                 }
                 Err(error) if error.kind() == ErrorKind::ConnectionReset => {

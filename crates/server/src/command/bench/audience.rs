@@ -12,8 +12,9 @@ use super::connect::{Clock, connect};
 use super::description::Transport;
 use super::histogram::Latencies;
 use super::ledger::{Ledger, Tally};
+use super::manner::Manner;
 use super::mark::CHANNELS_MAX;
-use super::member::{Books, Found, Member};
+use super::member::{Books, Found, Line, Member};
 use super::progress::Progress;
 use super::subject::Subject;
 use super::template::Values;
@@ -44,6 +45,8 @@ pub(super) struct Opening<'a> {
     pub(super) clock: Clock,
     /// How long nothing may happen while something is waited for.
     pub(super) patience: Duration,
+    /// How they come, if not plainly.
+    pub(super) manner: Option<&'a Manner>,
 }
 
 /// All subscribers of a subject.
@@ -206,11 +209,13 @@ impl<'a> Audience<'a> {
     }
 
     fn connect(&mut self, place: usize, resume: bool) -> Result<()> {
-        let Opening { subject, transport, shape, query, .. } = self.opening;
-        let socket = connect(subject.address, place)?;
+        let Opening { subject, transport, shape, query, manner, .. } = self.opening;
+        let address = manner.and_then(Manner::address).unwrap_or(subject.address);
+        let mut socket: std::net::TcpStream = connect(address, place)?.into();
+        let secured = manner.map(|manner| manner.secure(&mut socket)).transpose()?;
         socket.set_nonblocking(true)?;
-        let mut stream = TcpStream::from_std(socket.into());
-        self.poll.registry().register(&mut stream, Token(place), Interest::READABLE)?;
+        let mut line = Line::new(TcpStream::from_std(socket), secured.flatten());
+        self.poll.registry().register(&mut line.socket, Token(place), Interest::READABLE)?;
         let names = shape.names(place);
         let channels = names.join(&transport.separator);
         let channel = names.first().map_or("", String::as_str);
@@ -235,9 +240,12 @@ impl<'a> Audience<'a> {
         };
         let mut out = Vec::new();
         request.fill(&mut out, &values);
-        stream.write_all(&out).with_context(|| format!("the request of connection {place}"))?;
+        if let Some(manner) = manner {
+            manner.show(&mut out, place)?;
+        }
+        line.write_all(&out).with_context(|| format!("the request of connection {place}"))?;
         if let Some(member) = self.members.get_mut(place) {
-            *member = Some(Member::new(stream));
+            *member = Some(Member::new(line));
             self.present += 1;
         }
         Ok(())

@@ -1,9 +1,10 @@
 //! One subscriber: from the bytes that it reads to what is written down about them.
 
-use std::io::{ErrorKind, Read, Write};
+use std::io::{self, ErrorKind, Read, Write};
 
 use anyhow::{Context, Result, bail};
 use mio::net::TcpStream;
+use rustls::ClientConnection;
 
 use super::audience::Shape;
 use super::connect::Clock;
@@ -31,10 +32,53 @@ pub(super) struct Books {
     pub(super) cursors: Vec<String>,
 }
 
+/// What a member reads and writes.
+#[derive(Debug)]
+pub(super) struct Line {
+    pub(super) socket: TcpStream,
+    /// Its TLS, if it speaks that.
+    session: Option<Box<ClientConnection>>,
+}
+
+impl Line {
+    /// A socket, and what shook hands on it.
+    pub(super) fn new(socket: TcpStream, session: Option<Box<ClientConnection>>) -> Self {
+        Self { socket, session }
+    }
+}
+
+impl Read for Line {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        match &mut self.session {
+            None => self.socket.read(buffer),
+            Some(session) => rustls::Stream::new(&mut **session, &mut self.socket).read(buffer),
+        }
+    }
+}
+
+impl Write for Line {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match &mut self.session {
+            None => self.socket.write(bytes),
+            Some(session) => rustls::Stream::new(&mut **session, &mut self.socket).write(bytes),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        match &mut self.session {
+            None => self.socket.flush(),
+            Some(session) => rustls::Stream::new(&mut **session, &mut self.socket).flush(),
+        }
+    }
+}
+
+/// What the end of a connection may be told as.
+const ENDS: [ErrorKind; 2] = [ErrorKind::ConnectionReset, ErrorKind::UnexpectedEof];
+
 /// A connection that subscribes.
 #[derive(Debug)]
 pub(super) struct Member {
-    pub(super) stream: TcpStream,
+    line: Line,
     phase: Phase,
     scanner: Scanner,
 }
@@ -60,8 +104,8 @@ pub(super) enum Found {
 
 impl Member {
     /// One that has sent its request.
-    pub(super) fn new(stream: TcpStream) -> Self {
-        Self { stream, phase: Phase::Head(Vec::new()), scanner: Scanner::default() }
+    pub(super) fn new(line: Line) -> Self {
+        Self { line, phase: Phase::Head(Vec::new()), scanner: Scanner::default() }
     }
 
     /// Whether its subscription stands.
@@ -81,12 +125,13 @@ impl Member {
         books: &mut Books,
     ) -> Result<Found> {
         loop {
-            let bytes = match self.stream.read(buffer) {
+            let bytes = match self.line.read(buffer) {
                 Ok(0) => return Ok(Found::End),
                 Ok(bytes) => bytes,
                 Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(Found::Read),
                 Err(error) if error.kind() == ErrorKind::Interrupted => continue,
-                Err(error) if error.kind() == ErrorKind::ConnectionReset => return Ok(Found::End),
+                // A server that is killed says no good-bye in TLS either.
+                Err(error) if ENDS.contains(&error.kind()) => return Ok(Found::End),
                 Err(error) => return Err(error.into()),
             };
             books.bytes += bytes as u64;
@@ -94,7 +139,8 @@ impl Member {
             if self.take(place, came, transport, books)? == Found::End {
                 return Ok(Found::End);
             }
-            if bytes < buffer.len() {
+            // TLS gives what it has opened, and may have more.
+            if bytes < buffer.len() && self.line.session.is_none() {
                 return Ok(Found::Read);
             }
         }
@@ -164,7 +210,7 @@ impl Member {
             put_frame(&mut out, TEXT, text.unwrap_or_default().as_bytes());
         }
         if !out.is_empty() {
-            self.stream.write_all(&out).context("a WebSocket that takes no subscription")?;
+            self.line.write_all(&out).context("a WebSocket that takes no subscription")?;
         }
         Ok(())
     }
@@ -197,7 +243,7 @@ impl Member {
                     let mut frame = Vec::new();
                     put_frame(&mut frame, PONG, &payload);
                     // Where there is no room, the server has more to say than it can ask.
-                    let _answered = self.stream.write(&frame);
+                    let _answered = self.line.write(&frame);
                 }
                 Piece::Close(_) | Piece::End => return Ok(Found::End),
             }

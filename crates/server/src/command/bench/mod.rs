@@ -8,6 +8,7 @@
 //! - `description`, `template`: what is known of a server
 //! - `subject`, `usage`, `floor`: a server that runs, what it uses, and the least there could be
 //! - `audience`, `member`, `framing`, `mark`, `ledger`: the subscribers and their books
+//! - `manner`: how they come where they do not come plainly, in TLS and with tokens
 //! - `publisher`, `numbers`: who publishes
 //! - `crew`, `exchange`: who has it stored; `folder`, `disk`: where, and the least that costs
 //! - `histogram`, `series`, `report`, `progress`: what is told
@@ -26,6 +27,7 @@ mod folder;
 mod framing;
 mod histogram;
 mod ledger;
+mod manner;
 mod mark;
 mod member;
 mod numbers;

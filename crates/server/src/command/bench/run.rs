@@ -10,6 +10,7 @@ use super::description::{Description, Transport};
 use super::flags::Flags;
 use super::folder::Folder;
 use super::ledger::Tally;
+use super::manner::Manner;
 use super::progress::Progress;
 use super::publisher::Publisher;
 use super::report::{FANFARE, FLOOR, Report, Section};
@@ -209,8 +210,23 @@ impl Bench {
         shape: Shape,
         (payload_bytes, query): (usize, &'a str),
     ) -> Result<Audience<'a>> {
+        self.open_as(subject, transport, shape, (payload_bytes, query, None))
+    }
+
+    /// The same for one that comes in this manner.
+    ///
+    /// # Errors
+    /// As [`Self::open`].
+    pub(super) fn open_as<'a>(
+        &mut self,
+        subject: &'a Subject,
+        transport: &'a Transport,
+        shape: Shape,
+        (payload_bytes, query, manner): (usize, &'a str, Option<&'a Manner>),
+    ) -> Result<Audience<'a>> {
         let (clock, patience) = (self.clock, self.flags.patience);
-        let opening = Opening { subject, transport, shape, payload_bytes, query, clock, patience };
+        let opening =
+            Opening { subject, transport, shape, payload_bytes, query, clock, patience, manner };
         Audience::open(opening, &mut self.progress)
     }
 

@@ -46,7 +46,7 @@ fn check_tells_every_mistake_on_stderr() {
 #[test]
 fn config_show_says_where_each_value_came_from() {
     let folder = Folder::new();
-    let file = "shards = 3\nheartbeat = \"20s\"\n[auth]\npublisher_keys = [\"hunter2\"]\n";
+    let file = "shards = 3\nheartbeat = \"20s\"\n[auth]\npublisher_keys = [\"tell-nobody\"]\n";
     fs::write(folder.path().join("fanfare.toml"), file).unwrap();
     let variables = [("FANFARE_HEARTBEAT", "30s"), ("FANFARE_URL", "http://x")];
     let outcome = within(&folder, &["config", "show", "--log-level", "warn"], &variables);
@@ -65,7 +65,7 @@ fn config_show_says_where_each_value_came_from() {
     ] {
         assert!(lines.iter().any(|line| *line == expected), "{expected:?} not in {lines:?}");
     }
-    assert!(!outcome.text().contains("hunter2"));
+    assert!(!outcome.text().contains("tell-nobody"));
     let outcome = within(&folder, &["config", "show"], &[("FANFARE_HEARTBEET", "1s")]);
     assert_eq!(outcome.code, Some(2));
     assert!(outcome.stderr.contains("did you mean `FANFARE_HEARTBEAT`?"), "{}", outcome.stderr);

@@ -9,6 +9,8 @@ use std::sync::mpsc::{Receiver, sync_channel};
 use std::thread;
 use std::time::Duration;
 
+use crate::told;
+
 /// Longer than any command here should take, also on a busy machine.
 const DEADLINE: Duration = Duration::from_secs(30);
 
@@ -56,8 +58,20 @@ pub(crate) fn finish(child: Child) -> Outcome {
     finish_within(child, DEADLINE)
 }
 
+/// The same for one that is asked for a token or a key, and has to tell it.
+pub(crate) fn finish_telling(child: Child) -> Outcome {
+    outcome(child, DEADLINE)
+}
+
 /// The same for one that takes its time.
-pub(crate) fn finish_within(mut child: Child, deadline: Duration) -> Outcome {
+pub(crate) fn finish_within(child: Child, deadline: Duration) -> Outcome {
+    let outcome = outcome(child, deadline);
+    told::look("stdout", &outcome.stdout);
+    told::look("stderr", outcome.stderr.as_bytes());
+    outcome
+}
+
+fn outcome(mut child: Child, deadline: Duration) -> Outcome {
     let stdout = child.stdout.take().map(read);
     let stderr = child.stderr.take().map(read);
     let mut told = |output| wait(&mut child, &output, deadline);

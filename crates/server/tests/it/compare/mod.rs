@@ -124,7 +124,7 @@ fn server_of(child: &Child) -> u32 {
 
 #[test]
 fn what_cannot_be_compared_is_told() {
-    let server = Server::serve("key");
+    let server = Server::serve("tell-nobody");
     let url = format!("http://{}", server.address());
     let cases = [
         (vec!["--size", "8"], "a payload has from 28 bytes"),

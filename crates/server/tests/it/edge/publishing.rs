@@ -57,8 +57,8 @@ fn a_body_over_the_limit_gets_its_answer_even_while_it_is_sent() {
 
 #[test]
 fn a_key_lets_its_holder_publish_on_shard_and_edge_alike() {
-    let server = Server::serve("secret");
-    let key = "Authorization: Bearer secret";
+    let server = Server::serve("tell-nobody");
+    let key = "Authorization: Bearer tell-nobody";
     for framing in ["Content-Length: 0", "Transfer-Encoding: chunked"] {
         let end = if framing.contains("chunked") { "0\r\n\r\n" } else { "" };
         let mut wire = server.connect();

@@ -171,11 +171,11 @@ fn host_and_authority_are_one_and_are_checked() {
 
 #[test]
 fn keys_are_asked_for_as_over_http1() {
-    let server = Server::serve("secret");
+    let server = Server::serve("tell-nobody");
     let mut client = Client::connect(&server);
     let (status, told) = client.post("/c/news", b"x");
     assert!(status == 401 && told.contains("unauthorized"), "{status} {told}");
-    let key = [("authorization", "Bearer secret")];
+    let key = [("authorization", "Bearer tell-nobody")];
     let answer = client.ask(("POST", "/c/news"), &key, Some(b"x"));
     assert_eq!(answer.status.as_u16(), 200);
 }

@@ -15,7 +15,7 @@ use crate::wire::Wire;
 /// Anyone reads and writes `talk:`, anyone reads `news:`, and everything else takes a key.
 const FILE: &str = "
 [auth]
-publisher_keys = [\"secret\"]
+publisher_keys = [\"tell-nobody\"]
 [history]
 count = 3
 [namespaces.talk]
@@ -30,7 +30,7 @@ slow_reader = \"disconnect\"
 ";
 
 /// What the holder of the key sends.
-pub(crate) const KEY: &str = "Authorization: Bearer secret";
+pub(crate) const KEY: &str = "Authorization: Bearer tell-nobody";
 
 /// A running server of [`FILE`].
 pub(crate) struct Serving {

@@ -80,7 +80,7 @@ fn a_websocket_is_told_after_its_handshake() {
     let serving = Serving::start();
     for protocol in ["fanfare.raw", "fanfare.v1"] {
         let offered = format!("Sec-WebSocket-Protocol: {protocol}");
-        let with_key = format!("Sec-WebSocket-Protocol: {protocol}, bearer.secret");
+        let with_key = format!("Sec-WebSocket-Protocol: {protocol}, bearer.tell-nobody");
         let with_wrong_key = format!("Sec-WebSocket-Protocol: {protocol}, bearer.wrong");
         for (channels, headers, opens) in [
             ("news:a", &[offered.as_str()][..], true),

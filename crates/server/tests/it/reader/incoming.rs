@@ -4,6 +4,8 @@ use std::io::{ErrorKind, Read, Write};
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
+use crate::told;
+
 /// Longer than anything should take, also on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -99,6 +101,7 @@ impl Incoming {
             match self.socket.read(&mut buffer) {
                 Ok(0) => return Err(Broken),
                 Ok(length) => {
+                    told::look("an answer", &buffer[..length]);
                     self.bytes.extend_from_slice(&buffer[..length]);
                     return Ok(());
                 }

@@ -69,7 +69,7 @@ fn a_greeting_is_for_readers() {
 
 #[test]
 fn who_may_not_read_is_not_greeted() {
-    let file = "[auth]\npublisher_keys = [\"secret\"]\nanonymous_publish = true\n\
+    let file = "[auth]\npublisher_keys = [\"tell-nobody\"]\nanonymous_publish = true\n\
         [namespaces.open]\nanonymous_subscribe = true\n\
         [routes]\n\"/lobby\" = { to = \"/c/lobby\", greeting = \"hi\" }\n";
     let server = Server::configured("serve", file);
@@ -79,7 +79,7 @@ fn who_may_not_read_is_not_greeted() {
         let answer = wire.answer();
         assert!(header(&answer, "fanfare-cursor").is_none(), "{answer}");
     }
-    wire.ask("GET /c/lobby/history HTTP/1.1", &["Authorization: Bearer secret"]);
+    wire.ask("GET /c/lobby/history HTTP/1.1", &["Authorization: Bearer tell-nobody"]);
     let answer = wire.answer();
     assert!(answer.contains("\"publications\":[]"), "{answer}");
 }

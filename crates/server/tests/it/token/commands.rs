@@ -43,7 +43,7 @@ fn every_command_shows_its_token_from_the_flag_a_file_or_the_environment() {
             asking(&url, arguments),
             asking(&url, arguments),
         ];
-        shown[3].env("FANFARE_TOKEN", &good).env("FANFARE_KEY", "another's");
+        shown[3].env("FANFARE_TOKEN", &good).env("FANFARE_KEY", "tell-nobody-of-another");
         shown[4].env("FANFARE_KEY", &good);
         for command in &mut shown {
             let outcome = finish(command.spawn().unwrap());
@@ -61,15 +61,17 @@ fn a_file_without_a_token_is_said_and_what_is_wrong_with_one_tells_nothing_of_it
     let name = path.to_str().unwrap();
     let missing = finish(asking(&url, &["sub", "a", "--token-file", name]).spawn().unwrap());
     assert_eq!(missing.code, Some(2), "{}", missing.stderr);
-    for (text, code, why) in
-        [("\n", 2, "is empty"), ("canary\nof two lines", 2, "cannot be sent"), ("canary", 4, "401")]
-    {
+    for (text, code, why) in [
+        ("\n", 2, "is empty"),
+        ("tell-nobody\nof two lines", 2, "cannot be sent"),
+        ("tell-nobody", 4, "401"),
+    ] {
         fs::write(&path, text).unwrap();
         let outcome =
             finish(asking(&url, &["history", "a", "--token-file", name]).spawn().unwrap());
         assert_eq!(outcome.code, Some(code), "{}", outcome.stderr);
         assert!(outcome.stderr.contains(why), "{}", outcome.stderr);
-        assert!(!outcome.stderr.contains("canary"), "{}", outcome.stderr);
+        assert!(!outcome.stderr.contains("tell-nobody"), "{}", outcome.stderr);
     }
     let both = ["history", "a", "--token-file", name, "--token", "x"];
     assert_eq!(finish(asking(&url, &both).spawn().unwrap()).code, Some(2));

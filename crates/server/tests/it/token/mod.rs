@@ -6,17 +6,21 @@ mod rotation;
 
 use std::process::Command;
 
-use crate::cli::run::{Outcome, fanfare, finish};
+use crate::cli::run::{Outcome, fanfare, finish, finish_telling};
 use crate::server::Server;
 use crate::wire::Wire;
 
 /// The secret of the issuer, as a variable.
 pub(crate) const SECRET: (&str, &str) =
-    ("FANFARE_ISSUERS__APP__SECRET", "a secret of 32 bytes at the very least");
+    ("FANFARE_ISSUERS__APP__SECRET", "tell-nobody: a secret of 32 bytes at least");
 
 /// What a command with the secret in its environment left behind.
 pub(crate) fn run(arguments: &[&str]) -> Outcome {
-    finish(fanfare(arguments).envs([SECRET]).spawn().unwrap())
+    let child = fanfare(arguments).envs([SECRET]).spawn().unwrap();
+    match arguments.get(1) {
+        Some(&("new" | "keys")) => finish_telling(child),
+        _ => finish(child),
+    }
 }
 
 /// A token of the command.
@@ -173,7 +177,7 @@ fn an_inspection_says_of_each_check_whether_it_is_well() {
     assert_eq!(outcome.code, Some(4));
     assert!(outcome.text().contains("exp        failed  expired 0 s ago"), "{}", outcome.text());
     assert!(outcome.text().contains("signature  ok "), "it goes on behind it");
-    let other = [("FANFARE_ISSUERS__APP__SECRET", "another secret of at least 32 bytes....")];
+    let other = [("FANFARE_ISSUERS__APP__SECRET", "tell-nobody: another secret of 32 bytes")];
     let outcome = finish(fanfare(&["token", "inspect", &good]).envs(other).spawn().unwrap());
     assert_eq!(outcome.code, Some(4));
     assert!(outcome.stderr.contains("the signature is not that of a key of the issuer app"));

@@ -11,7 +11,7 @@ use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 
 use super::{bearer, serve, status};
-use crate::cli::run::{Folder, fanfare, finish};
+use crate::cli::run::{Folder, fanfare, finish, finish_telling};
 use crate::wire::frame;
 
 /// A key: its PEM file, and itself in a set.
@@ -60,7 +60,7 @@ fn a_new_key_is_taken_when_it_is_first_used() {
     ];
     let token = |path: &str, kid: &str| {
         let arguments = ["token", "new", "--key", path, "--kid", kid, "--subscribe", "news"];
-        let outcome = finish(fanfare(&arguments).envs(variables).spawn().unwrap());
+        let outcome = finish_telling(fanfare(&arguments).envs(variables).spawn().unwrap());
         assert_eq!(outcome.code, Some(0), "{}", outcome.stderr);
         bearer(outcome.text().trim())
     };
@@ -96,7 +96,7 @@ fn a_connection_is_renewed_by_a_token_of_a_new_key() {
         let token = |path: &str, kid: &str| {
             let arguments = ["token", "new", "--key", path, "--kid", kid, "--sub", "ada"];
             let arguments = [&arguments[..], &["--subscribe", "news"]].concat();
-            let outcome = finish(fanfare(&arguments).envs(variables).spawn().unwrap());
+            let outcome = finish_telling(fanfare(&arguments).envs(variables).spawn().unwrap());
             assert_eq!(outcome.code, Some(0), "{}", outcome.stderr);
             outcome.text().trim().to_owned()
         };

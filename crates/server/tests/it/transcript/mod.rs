@@ -173,7 +173,7 @@ fn every_frame_of_the_page_gets_the_frames_that_stand_there() {
 #[test]
 fn every_refusal_of_a_guarded_server_is_the_one_that_stands_there() {
     let mut command = fanfare(&["serve", "--listen", "127.0.0.1:0", "--anonymous-subscribe"]);
-    command.args(["--publisher-key", "secret"]);
+    command.args(["--publisher-key", "tell-nobody"]);
     command.env("FANFARE_NAMESPACES__PRICES__CLIENT_PUBLISH", "false");
     let server = Server::of(command);
     let epochs = epochs(&server);

@@ -4,8 +4,8 @@
 use crate::token::{SECRET, serve, token};
 use crate::wire::{Wire, frame};
 
-const KEY: &str = "canary-key-4711";
-const WRONG: &str = "canary-wrong-4712";
+const KEY: &str = "tell-nobody-key-4711";
+const WRONG: &str = "tell-nobody-wrong-4712";
 
 /// Everything that is sent back until the other end has nothing more to say for a while.
 fn answer(wire: &mut Wire, line: &str, headers: &[&str]) -> String {

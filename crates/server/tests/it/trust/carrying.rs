@@ -4,14 +4,14 @@ use super::Guarded;
 use crate::wire::Wire;
 
 const CONFIGURATION: &str = "
-publisher_keys = [\"secret\"]
+publisher_keys = [\"tell-nobody\"]
 cookie = \"sid\"
 query_token = true
 [namespaces.open]
 anonymous_subscribe = true
 ";
 
-const COOKIE: &str = "Cookie: theme=dark; sid=secret";
+const COOKIE: &str = "Cookie: theme=dark; sid=tell-nobody";
 const FOREIGN: &str = "Origin: https://elsewhere.example";
 
 /// The status of a request's answer.
@@ -74,22 +74,22 @@ fn a_foreign_page_gains_nothing_by_the_cookie_that_its_browser_adds() {
 fn the_query_carries_a_token_on_every_way_in_where_that_is_switched_on() {
     let server = Guarded::start(CONFIGURATION);
     for chunked in [false, true] {
-        assert_eq!(post(&server, "/c/a?token=secret", &[], chunked), 200);
+        assert_eq!(post(&server, "/c/a?token=tell-nobody", &[], chunked), 200);
         assert_eq!(post(&server, "/c/a?token=wrong", &[], chunked), 401);
     }
-    let history = "GET /c/a/history?token=secret HTTP/1.1";
+    let history = "GET /c/a/history?token=tell-nobody HTTP/1.1";
     assert_eq!(status(&mut server.connect(), history, &[]), 200);
     let mut wire = server.connect();
-    wire.open_websocket("/c/a?token=secret&as=raw", &[]);
+    wire.open_websocket("/c/a?token=tell-nobody&as=raw", &[]);
     server_publishes(&server, &mut wire);
 
-    let strict = Guarded::start("publisher_keys = [\"secret\"]\nanonymous_subscribe = true");
-    assert_eq!(post(&strict, "/c/a?token=secret", &[], false), 401);
+    let strict = Guarded::start("publisher_keys = [\"tell-nobody\"]\nanonymous_subscribe = true");
+    assert_eq!(post(&strict, "/c/a?token=tell-nobody", &[], false), 401);
     let cookie = "GET /c/a/history HTTP/1.1";
     assert_eq!(status(&mut strict.connect(), cookie, &[COOKIE]), 200, "anyone reads there");
 }
 
 fn server_publishes(server: &Guarded, reader: &mut Wire) {
-    assert_eq!(post(server, "/c/a?token=secret", &[], false), 200);
+    assert_eq!(post(server, "/c/a?token=tell-nobody", &[], false), 200);
     assert_eq!(reader.frame(), (0x81, b"x".to_vec()));
 }

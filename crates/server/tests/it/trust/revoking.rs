@@ -3,12 +3,15 @@
 use serde_json::{Value, json};
 
 use super::Guarded;
-use crate::cli::run::run;
-use crate::token::{SECRET, bearer, token};
+use crate::token::{SECRET, bearer, run, token};
 use crate::wire::{End, Wire, frame};
 
-/// Only `root` may anything, but read `open:`.
-const CLOSED: &str = "publisher_keys = [\"root\"]\n[namespaces.open]\nanonymous_subscribe = true\n";
+/// Who may anything.
+const ROOT: &str = "tell-nobody";
+
+/// Only its holder may anything, but read `open:`.
+const CLOSED: &str =
+    "publisher_keys = [\"tell-nobody\"]\n[namespaces.open]\nanonymous_subscribe = true\n";
 
 /// A key, and the line of the configuration that has its hash.
 fn key() -> (String, String) {
@@ -74,7 +77,7 @@ fn what_a_key_grants_no_more_is_taken_from_who_reads_by_it() {
     let mut both = v1(&server, "/c/chat:a,news", &format!(", bearer.{key}"));
     let mut raw = server.connect();
     raw.open_websocket("/c/chat:a", &[&shown]);
-    let mut root = v1(&server, "/c/chat:a", ", bearer.root");
+    let mut root = v1(&server, "/c/chat:a", ", bearer.tell-nobody");
     let mut poll = server.connect();
     poll.ask("GET /c/chat:a?wait=60 HTTP/1.1", &[&shown]);
     server.connect().wait_for_figure("fanfare_connections{transport=\"poll\"}", 1);
@@ -109,9 +112,9 @@ fn what_a_key_grants_no_more_is_taken_from_who_reads_by_it() {
         told.sort_by_key(ToString::to_string);
         assert_eq!(told, replies, "{channel}");
     }
-    publish(&server, "chat:a", "root");
+    publish(&server, "chat:a", ROOT);
     assert_eq!(told(&mut root)["data"], "hi");
-    publish(&server, "news", "root");
+    publish(&server, "news", ROOT);
     assert_eq!(told(&mut both)["data"], "hi");
     for wire in &mut kept {
         wire.until("data: hi");
@@ -126,7 +129,7 @@ fn what_a_key_grants_no_more_is_taken_from_who_reads_by_it() {
     for wire in &mut kept {
         assert_eq!(wire.end().1, End::Closed);
     }
-    publish(&server, "chat:a", "root");
+    publish(&server, "chat:a", ROOT);
     assert_eq!(told(&mut root)["data"], "hi");
 }
 
@@ -135,13 +138,13 @@ fn tokens_whose_key_or_issuer_is_gone_end_their_connections() {
     let rules =
         |secrets: &str, more: &str| format!("{CLOSED}[issuers.app]\nsecret = [{secrets}]\n{more}");
     let (ours, next) =
-        (format!("\"{}\"", SECRET.1), "\"the secret of 32 bytes that comes after it\"");
+        (format!("\"{}\"", SECRET.1), "\"tell-nobody: the secret that comes after it\"");
     let server = Guarded::start(&rules(&ours, ""));
     let shown = format!(", bearer.{}", token(&["--sub", "ada", "--subscribe", "chat:*"]));
     let mut wire = v1(&server, "/c/chat:a", &shown);
     // One key beside another disturbs nobody.
     server.change(&rules(&format!("{ours}, {next}"), ""));
-    publish(&server, "chat:a", "root");
+    publish(&server, "chat:a", ROOT);
     assert_eq!(told(&mut wire)["data"], "hi");
     // Whether it would hold under other terms only the token itself can tell: it comes back.
     server.change(&rules(&format!("{ours}, {next}"), "audience = [\"live\"]"));
@@ -164,7 +167,7 @@ fn who_shows_nothing_goes_when_anyone_may_read_no_more() {
     let (mut wire, mut raw) = (v1(&server, "/c/chat:a,open:a", ""), server.connect());
     raw.open_websocket("/c/chat:a", &[]);
     let mut lines = stream(&server, false, "/c/chat:a", &["Accept: application/x-ndjson"]);
-    let mut root = v1(&server, "/c/chat:a", ", bearer.root");
+    let mut root = v1(&server, "/c/chat:a", ", bearer.tell-nobody");
     server.change(CLOSED);
     let (code, reason) = closed(&mut raw);
     assert_eq!(code, 4001, "{reason}");
@@ -176,7 +179,7 @@ fn who_shows_nothing_goes_when_anyone_may_read_no_more() {
         "{end}"
     );
     for (channel, reader) in [("chat:a", &mut root), ("open:a", &mut wire)] {
-        publish(&server, channel, "root");
+        publish(&server, channel, ROOT);
         assert_eq!(told(reader)["data"], "hi");
     }
 }

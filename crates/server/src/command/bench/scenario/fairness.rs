@@ -114,6 +114,7 @@ fn measure(
         query: &query,
         clock,
         patience,
+        manner: None,
     };
     let before = scrape(side, &subject)?;
     let way = side.description.way("post")?;

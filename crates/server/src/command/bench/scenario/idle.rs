@@ -6,10 +6,11 @@ use anyhow::{Result, bail};
 
 use super::{payload_bytes, transport};
 use crate::command::bench::audience::{Audience, Shape};
+use crate::command::bench::manner::MannerFlags;
 use crate::command::bench::mark;
 use crate::command::bench::numbers::Numbers;
 use crate::command::bench::publisher::Publisher;
-use crate::command::bench::report::{Goal, Row, Section, Unit};
+use crate::command::bench::report::{FANFARE, Goal, Row, Section, Unit};
 use crate::command::bench::run::{Bench, Lengths, Side, pick};
 use crate::command::bench::series::per;
 use crate::command::bench::subject::Subject;
@@ -27,6 +28,8 @@ pub(crate) struct Idle {
     /// Have Fanfare keep a list of who is there.
     #[arg(long)]
     pub(super) presence: bool,
+    #[command(flatten)]
+    manner: MannerFlags,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -43,9 +46,17 @@ struct Found {
 /// # Errors
 /// As each measurement.
 pub(crate) fn run(bench: &mut Bench, flags: &Idle) -> Result<()> {
-    let members = bench.flags.connections(19_000);
+    // In TLS this client's own part of each connection is the larger one.
+    let members = bench.flags.connections(if flags.manner.tls() { 4_000 } else { 19_000 });
     let rounds = bench.flags.rounds(1);
-    let plain = flags.per_connection == 1 && !flags.presence;
+    let single = flags.per_connection == 1 && !flags.presence;
+    let plain = single && flags.manner.is_plain();
+    if !flags.manner.is_plain() {
+        let ours = bench.sides.iter().all(|side| side.name() == FANFARE);
+        if !ours || bench.flags.url.is_some() {
+            bail!("--tls and --token are for a Fanfare that is started: without --url and --floor");
+        }
+    }
     for name in bench.flags.transports(if plain { &["sse", "v1", "raw"] } else { &["sse", "v1"] }) {
         let shape = Shape::crowd(members, usize::from(flags.per_connection));
         let lengths = Lengths { frame: mark::BYTES, answer: 0 };
@@ -54,20 +65,30 @@ pub(crate) fn run(bench: &mut Bench, flags: &Idle) -> Result<()> {
         let found = bench.rounds((rounds, &title), &sides, |bench, side| {
             measure(bench, side, flags, (&name, shape, lengths))
         })?;
-        let most = if plain { 400.0 } else { 1_000.0 };
+        let goal = match (plain, flags.manner.tls()) {
+            (true, _) => Some(400.0),
+            (false, false) => Some(1_000.0),
+            (false, true) => single.then_some(4_500.0),
+        };
+        let cpu =
+            Row::new("CPU, connection", Unit::MicrosecondsEachSecond, pick(&found, |one| one.cpu));
+        let private =
+            Row::new("user memory (Private_Dirty)", Unit::Bytes, pick(&found, |one| one.private));
         let rows = vec![
-            Row::new("user memory (Private_Dirty)", Unit::Bytes, pick(&found, |one| one.private))
-                .goal(Goal::Figure(most)),
+            match goal {
+                Some(most) => private.goal(Goal::Figure(most)),
+                None => private,
+            },
             Row::new("user memory (Pss)", Unit::Bytes, pick(&found, |one| one.proportional)),
-            Row::new("CPU, connection", Unit::MicrosecondsEachSecond, pick(&found, |one| one.cpu))
-                .goal(Goal::Figure(0.5)),
+            if flags.manner.tls() { cpu } else { cpu.goal(Goal::Figure(0.5)) },
             Row::new("on the wire, bytes", Unit::EachSecond, pick(&found, |one| Some(one.bytes))),
         ];
         let presence = if flags.presence { ", with presence" } else { "" };
         let title = format!(
-            "{title}, each connection; {members} of them with {} channels{presence}, watched for {} s, {rounds} \
-             rounds",
+            "{title}, each connection; {members} of them with {} channels{presence}{}, watched for {} s, \
+             {rounds} rounds",
             flags.per_connection,
+            flags.manner.words(),
             flags.time.as_secs()
         );
         bench.section(Section { title, rows, charts: Vec::new() });
@@ -89,14 +110,16 @@ fn measure(
         environment.push(variable("FANFARE_LIMITS__PRESENCE_MEMBERS_MAX", "100000"));
         query = format!("{query}&presence=1&client=c{{unique}}");
     }
+    let manner = flags.manner.manner()?;
+    environment.extend(manner.environment());
     let subject = bench.start_with(side, lengths, &environment)?;
     let transport = transport(side, name)?;
     let size = payload_bytes(bench, side, lengths);
     let few = Shape { members: shape.members.min(10), ..shape };
-    drop(bench.open(&subject, transport, few, (size, &query))?);
+    drop(bench.open_as(&subject, transport, few, (size, &query, Some(&manner)))?);
     subject.cpu()?;
     let memory = subject.memory()?;
-    let mut audience = bench.open(&subject, transport, shape, (size, &query))?;
+    let mut audience = bench.open_as(&subject, transport, shape, (size, &query, Some(&manner)))?;
     subject.cpu()?;
     let members = shape.members as u64;
     let grown = subject.memory()?.zip(memory);

@@ -159,6 +159,7 @@ fn measure(
         query,
         clock,
         patience,
+        manner: None,
     };
     let way = side.description.way("post")?;
     let crowd = opening(transport(side, name)?, Shape::groups(members, members), "");
