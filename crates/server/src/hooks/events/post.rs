@@ -64,9 +64,9 @@ impl Post {
             }
             let pause = desk.pause(attempt.is_some());
             tokio::select! {
-                event = told.recv(), if desk.until.is_none() => {
+                Some(event) = told.recv(), if desk.until.is_none() => {
                     let more = std::iter::from_fn(|| told.try_recv().ok()).take(TAKEN_AT_ONCE);
-                    desk.take(event.into_iter().chain(more));
+                    desk.take(std::iter::once(event).chain(more));
                 }
                 outcome = wait_for(&mut attempt) => {
                     attempt = None;
@@ -97,21 +97,16 @@ impl Desk {
         let began = Instant::now();
         let (until, failures, complained) = (None, 0, None);
         let mut desk = Self { outgoing, delivery, figures, began, until, failures, complained };
-        desk.announce();
+        if desk.delivery.endpoint.is_some() {
+            let now = desk.now();
+            desk.outgoing.say(Event::Started, now);
+        }
         desk
     }
 
     fn now(&self) -> Now {
         let millis = Millis::try_from(self.began.elapsed().as_millis()).unwrap_or(Millis::MAX);
         Now { millis, unix: unix_millis() }
-    }
-
-    /// Says that from now on it is told what happens here.
-    fn announce(&mut self) {
-        if self.delivery.endpoint.is_some() {
-            let now = self.now();
-            self.outgoing.say(Event::Started, now);
-        }
     }
 
     fn take(&mut self, events: impl Iterator<Item = Told>) {
@@ -177,12 +172,9 @@ impl Desk {
     }
 
     fn change(&mut self, delivery: Delivery) {
-        let before = self.delivery.endpoint.is_some();
         self.delivery = delivery;
-        match (before, self.delivery.endpoint.is_some()) {
-            (true, false) => self.abandon(),
-            (false, true) => self.announce(),
-            _ => {}
+        if self.delivery.endpoint.is_none() {
+            self.abandon();
         }
         let now = self.now();
         self.outgoing.change(self.delivery.terms, now.millis);

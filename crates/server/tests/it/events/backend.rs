@@ -9,7 +9,7 @@ use std::fs::{self, OpenOptions};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, ChildStdout, Command, Stdio};
 use std::sync::Mutex;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -82,7 +82,8 @@ impl Mood {
 /// A backend, as seen from its test.
 #[derive(Debug)]
 pub(super) struct Backend {
-    child: Mutex<Option<Child>>,
+    /// Its process and what that says, which is kept open: it says that it has been running long.
+    running: Mutex<Option<(Child, BufReader<ChildStdout>)>>,
     port: u16,
     folder: Folder,
 }
@@ -90,7 +91,7 @@ pub(super) struct Backend {
 impl Backend {
     /// One that is well.
     pub(super) fn start() -> Self {
-        let mut backend = Self { child: Mutex::default(), port: 0, folder: Folder::new() };
+        let mut backend = Self { running: Mutex::default(), port: 0, folder: Folder::new() };
         backend.feel(Mood::Well);
         backend.port = backend.revive();
         backend
@@ -111,7 +112,7 @@ impl Backend {
 
     /// Ends it without a word.
     pub(super) fn kill(&self) {
-        if let Some(mut child) = self.child.lock().unwrap().take() {
+        if let Some((mut child, _words)) = self.running.lock().unwrap().take() {
             child.kill().unwrap();
             child.wait().unwrap();
         }
@@ -132,7 +133,7 @@ impl Backend {
                 break port.trim().parse().unwrap();
             }
         };
-        *self.child.lock().unwrap() = Some(child);
+        *self.running.lock().unwrap() = Some((child, words));
         port
     }
 
