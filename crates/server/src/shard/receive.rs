@@ -47,6 +47,18 @@ enum Taken {
     Gone,
 }
 
+impl Taken {
+    /// What comes of it where nothing is to be made of bytes or of a choice.
+    fn step(self) -> Step {
+        match self {
+            Self::Bytes(_) | Self::Nothing => Step::Wait,
+            Self::Chosen(_) | Self::Broken => Step::Finish,
+            Self::Exhausted => Step::Yield,
+            Self::End | Self::Gone => Step::Gone,
+        }
+    }
+}
+
 impl EventLoop {
     /// Reads and decodes what a connection has to say.
     pub(super) fn visit(&mut self, id: ConnectionId) {
@@ -295,10 +307,7 @@ fn advance(
                     http.receive(reader.plain);
                     return Step::HandOver;
                 }
-                Taken::Chosen(_) | Taken::Broken => return Step::Finish,
-                Taken::Nothing => return Step::Wait,
-                Taken::Exhausted => return Step::Yield,
-                Taken::End | Taken::Gone => return Step::Gone,
+                taken => return taken.step(),
             }
         },
         State::Socket(session) => {
@@ -309,10 +318,7 @@ fn advance(
             loop {
                 let bytes = match reader.read(link, marks) {
                     Taken::Bytes(bytes) => bytes,
-                    Taken::Chosen(_) | Taken::Broken => return Step::Finish,
-                    Taken::Nothing => return Step::Wait,
-                    Taken::Exhausted => return Step::Yield,
-                    Taken::End | Taken::Gone => return Step::Gone,
+                    taken => return taken.step(),
                 };
                 session.heard();
                 let step = session.receive(reader.bytes(link, bytes), judge, given.now, out);
@@ -326,9 +332,7 @@ fn advance(
                 Taken::Bytes(_) => {}
                 // What is broken while it closes is just closed.
                 Taken::Chosen(_) | Taken::Broken => return Step::Gone,
-                Taken::Nothing => return Step::Wait,
-                Taken::Exhausted => return Step::Yield,
-                Taken::End | Taken::Gone => return Step::Gone,
+                taken => return taken.step(),
             }
         },
         State::Pipe(_) => Step::Wait,
