@@ -108,6 +108,11 @@ impl KeyTable {
         before - self.keys.len()
     }
 
+    /// Until when the key that was remembered last is.
+    pub(crate) fn remembered_until(&self) -> Option<Millis> {
+        self.expiry.back().map(|(at, _)| *at)
+    }
+
     /// The number of keys.
     pub(crate) fn len(&self) -> usize {
         self.keys.len()

@@ -39,6 +39,8 @@ pub(crate) struct Channel {
     pub(crate) ended: bool,
     pub(crate) ring: Ring,
     pub(crate) keys: KeyTable,
+    /// When the last of its entries in the owner's order of keys is due.
+    pub(crate) keys_until: Millis,
     pub(crate) interested: Vec<Interested>,
     pub(crate) pending: VecDeque<Pending>,
     pub(crate) waiting: VecDeque<Waiting>,
@@ -143,6 +145,7 @@ impl Channel {
             ended: false,
             ring: Ring::new(mark),
             keys: KeyTable::default(),
+            keys_until: 0,
             interested: Vec::new(),
             pending: VecDeque::new(),
             waiting: VecDeque::new(),

@@ -113,10 +113,13 @@ impl Owner {
         }
     }
 
-    /// Notes when the keys that a channel has just remembered are to be forgotten.
-    pub(super) fn keys_settled(&mut self, name: &ChannelName, expires: Millis) {
-        let known = self.key_expiry.back().is_some_and(|(at, last)| *at == expires && last == name);
-        if !known && self.channels.get(name).is_some_and(|channel| channel.keys.len() > 0) {
+    /// Notes when the keys that a channel has just remembered are to be forgotten. However much is
+    /// published to it without a key, there is no more to note.
+    pub(super) fn keys_settled(&mut self, name: &ChannelName) {
+        let Some(channel) = self.channels.get_mut(name) else { return };
+        let expires = channel.keys.remembered_until();
+        if let Some(expires) = expires.filter(|expires| *expires > channel.keys_until) {
+            channel.keys_until = expires;
             self.key_expiry.push_back((expires, name.clone()));
         }
     }

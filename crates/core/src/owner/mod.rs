@@ -240,6 +240,12 @@ impl Owner {
             && self.occupied.is_empty()
     }
 
+    /// Entries of channels whose keys expire.
+    #[cfg(test)]
+    pub(crate) fn keys_noted(&self) -> usize {
+        self.key_expiry.len()
+    }
+
     /// The position of a channel without state.
     fn blank(&self) -> Position {
         Position::new(self.mark, self.settings.generation)

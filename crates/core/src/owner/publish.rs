@@ -134,7 +134,7 @@ impl Owner {
             let window = millis(self.settings.key_window);
             let expires = out.now.millis + window;
             acknowledge(channel, Some(origin), key, Stored::No, expires, out);
-            self.keys_settled(name, expires);
+            self.keys_settled(name);
             return None;
         }
         let publication =
@@ -202,7 +202,7 @@ impl Owner {
         while let Some(pending) = channel.pending.pop_front_if(|next| next.append <= append) {
             settle(channel, pending, expires, &self.settings, out);
         }
-        self.keys_settled(name, expires);
+        self.keys_settled(name);
         self.bound_rings(name, out);
         self.advance(name, out);
     }
@@ -278,7 +278,7 @@ impl Owner {
         }
         let lost = std::mem::take(&mut channel.pending);
         self.keys -= reject(channel, lost, Code::NotApplied, out);
-        self.keys_settled(name, expires);
+        self.keys_settled(name);
         self.bound_rings(name, out);
         self.advance(name, out);
     }

@@ -175,6 +175,26 @@ fn a_key_gives_the_first_answer_until_its_window_ends() {
 }
 
 #[test]
+fn what_is_published_without_a_key_leaves_nothing_to_expire() {
+    let mut hub = Hub::new(100);
+    for channel in ["a", "b"] {
+        hub.publish(channel, keyed("x", "k")).unwrap();
+    }
+    for _ in 0..1_000 {
+        hub.now.millis += 1;
+        hub.now.unix += 1;
+        for channel in ["a", "b"] {
+            hub.publish(channel, text("y")).unwrap();
+        }
+    }
+    assert_eq!(hub.shard.keys_noted(), 2);
+    hub.publish("a", keyed("x", "l")).unwrap();
+    assert_eq!(hub.shard.keys_noted(), 3);
+    hub.wait(130_000);
+    assert_eq!((hub.shard.keys_noted(), hub.shard.figures().keys), (0, 0));
+}
+
+#[test]
 fn a_key_is_looked_at_before_the_end_and_before_what_is_expected() {
     let mut hub = Hub::new(100);
     let expected = Draft { expect: Some(Expect::Nothing), ..keyed("x", "k") };

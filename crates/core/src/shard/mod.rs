@@ -255,6 +255,12 @@ impl Shard {
         figures
     }
 
+    /// Entries of channels whose keys expire.
+    #[cfg(test)]
+    pub(crate) fn keys_noted(&self) -> usize {
+        self.owner.keys_noted()
+    }
+
     /// Whether nothing is on its way, waited for or remembered; for the simulation, in which
     /// whatever is left over at the end has leaked.
     #[cfg(test)]
