@@ -19,8 +19,10 @@ async function startBackend(port, secret = SECRET) {
     // What it imports is found from where it is started.
     cwd: path.join(repository, "tests/browser"),
     env: { PATH: process.env.PATH, PORT: String(port), FANFARE_HOOKS__SECRETS: secret },
-    stdio: ["ignore", "inherit", "inherit"],
+    stdio: ["ignore", "pipe", "inherit"],
   });
+  backend.words = "";
+  backend.stdout.on("data", (words) => (backend.words += words));
   await until("the backend to listen", deadline(20_000), () =>
     fetch(`http://127.0.0.1:${port}`, { method: "POST", body: "{}" }).then(
       (answer) => answer.status === 400,
@@ -51,6 +53,9 @@ describe("hooks", () => {
         FANFARE_HOOKS__SUBSCRIBE_URL: url,
         FANFARE_HOOKS__PUBLISH_URL: url,
         FANFARE_HOOKS__REFRESH_URL: url,
+        FANFARE_HOOKS__EVENTS_URL: url,
+        FANFARE_HOOKS__EVENTS: "occupancy",
+        FANFARE_HOOKS__EVENTS_GRACE: "0s",
       },
     });
   });
@@ -87,6 +92,18 @@ describe("hooks", () => {
     assert.match(refused.body, /Too long\./);
     const { publications } = JSON.parse((await ask("sid=4f2a", "/c/chat:lobby?poll=1")).body);
     assert.deepEqual(publications.map((it) => it.data), [{ from: "bob", text: "hello" }]);
+  });
+
+  test("it is told who reads and who has gone", async () => {
+    const reader = new AbortController();
+    const headers = { origin: server.url, cookie: "sid=4f2a", accept: "text/event-stream" };
+    await fetch(`${server.url}/c/chat:told`, { headers, signal: reader.signal });
+    const told = (words) => until(words, deadline(20_000), async () => backend.words.includes(words));
+    await told("occupied chat:told");
+    reader.abort();
+    await told("disconnect");
+    await told("vacated chat:told");
+    assert.match(backend.words, /^started/);
   });
 
   test("while it is killed nobody waits, and when it is back it is asked again", async () => {
