@@ -41,7 +41,7 @@ soak:
 
 # Every attack at its full size, on a machine that does nothing else: memory, and the time of others.
 attacks:
-    FANFARE_SOAK=1 cargo test --release -p fanfare --test it -- --nocapture --test-threads=1 abuse::attack
+    FANFARE_SOAK=1 cargo test --release -p fanfare --test it -- --nocapture --test-threads=1 abuse::attack abuse::http2
 
 # The browser and client tests alone.
 browser:

@@ -75,6 +75,15 @@ pub(crate) fn inflate(
     })
 }
 
+/// Counts what another thread has inflated for this one, which alone is asked for its figures.
+pub(crate) fn count_inflated(passage: Passage) {
+    CODERS.with_borrow_mut(|coders| {
+        let inflated = &mut coders.figures.inflated;
+        inflated.taken += passage.taken;
+        inflated.given += passage.given;
+    });
+}
+
 /// What this thread has compressed and inflated so far.
 pub(crate) fn figures() -> CodingFigures {
     CODERS.with_borrow(|coders| coders.figures)

@@ -3,6 +3,7 @@
 
 mod acceptor;
 mod auth;
+mod clerk;
 mod coding;
 mod command;
 mod config;
@@ -17,6 +18,7 @@ mod logging;
 mod metrics;
 mod node;
 mod pipe;
+mod priority;
 mod serve;
 mod shard;
 mod tls;

@@ -5,6 +5,7 @@
 
 mod acceptor;
 mod auth;
+mod clerk;
 mod coding;
 mod command;
 mod config;
@@ -19,6 +20,7 @@ mod logging;
 mod metrics;
 mod node;
 mod pipe;
+mod priority;
 mod serve;
 mod shard;
 mod tls;

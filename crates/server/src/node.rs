@@ -22,6 +22,7 @@ use fanfare_protocol::native::head::HTTP2_PREFACE;
 use tokio::sync::oneshot;
 
 use crate::auth::Caller;
+use crate::clerk::Clerks;
 use crate::hooks::Reply;
 use crate::limit::ClientAddress;
 use crate::load::Counted;
@@ -103,6 +104,15 @@ pub(crate) enum Letter {
         question: u64,
         /// The answer.
         reply: Reply,
+    },
+    /// A clerk has read a large message of this connection.
+    Read {
+        /// The connection that waits.
+        connection: ConnectionId,
+        /// Its number for it.
+        request: u64,
+        /// What came of it; none if the reading itself broke.
+        read: Option<Box<crate::shard::Read>>,
     },
     /// The engine has answered.
     Completed(Vec<Completion>),
@@ -229,6 +239,7 @@ pub(crate) struct ShardWaker {
 pub(crate) struct Node {
     mailboxes: Vec<Mailbox>,
     permits: Arc<PermitPool>,
+    clerks: Clerks,
     /// None when the shards have ended, so that there will be no answers.
     waiting: Mutex<Option<HashMap<u64, oneshot::Sender<Answer>>>>,
     next_request: AtomicU64,
@@ -279,6 +290,7 @@ impl Node {
         Arc::new(Self {
             mailboxes,
             permits,
+            clerks: Clerks::default(),
             waiting: Mutex::new(Some(HashMap::new())),
             next_request: AtomicU64::new(1),
         })
@@ -292,6 +304,11 @@ impl Node {
     /// The bound on publishes on their way.
     pub(crate) fn permits(&self) -> &Arc<PermitPool> {
         &self.permits
+    }
+
+    /// Who reads what is large.
+    pub(crate) fn clerks(&self) -> &Clerks {
+        &self.clerks
     }
 
     /// The shard that owns a channel.

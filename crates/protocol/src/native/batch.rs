@@ -159,9 +159,11 @@ pub fn answer(results: &[ItemResult]) -> Vec<u8> {
 /// The items of an array, one more than [`ITEMS_MAX`] at most.
 fn array_of(text: &str) -> Result<Vec<&str>, Problem> {
     walk::items(text, ITEMS_MAX).ok_or_else(|| {
-        let why = match serde_json::from_str::<Vec<&RawValue>>(text) {
-            Err(error) => error.to_string(),
-            Ok(_) => "it cannot be read".to_owned(),
+        let why = match walk::is_worth_a_reason(text)
+            .then(|| serde_json::from_str::<Vec<&RawValue>>(text))
+        {
+            Some(Err(error)) => error.to_string(),
+            _ => "it cannot be read".to_owned(),
         };
         invalid(format!("The body is no JSON array: {why}."))
     })

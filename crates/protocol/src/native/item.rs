@@ -37,9 +37,12 @@ impl<'a> Members<'a> {
             }
         });
         read.map(|()| known).ok_or_else(|| {
-            let why = match serde_json::from_str::<&RawValue>(text) {
-                Err(error) => error.to_string(),
-                Ok(_) => "it is of another kind".to_owned(),
+            let why = match walk::is_worth_a_reason(text)
+                .then(|| serde_json::from_str::<&RawValue>(text))
+            {
+                Some(Err(error)) => error.to_string(),
+                Some(Ok(_)) => "it is of another kind".to_owned(),
+                None => "it cannot be read".to_owned(),
             };
             Problem::new(
                 Code::BatchInvalid,

@@ -104,6 +104,14 @@ fn name_of(json: &str) -> Option<Cow<'_, str>> {
     string_of(json).ok()
 }
 
+/// Whether a text that cannot be read is read once more to say why: megabytes are not.
+pub(crate) fn is_worth_a_reason(text: &str) -> bool {
+    text.len() <= REASON_BYTES
+}
+
+/// Bytes of a text that a reason is looked for in.
+const REASON_BYTES: usize = 256 * 1024;
+
 /// White space between the parts of JSON (RFC 8259 section 2).
 const SPACE: [char; 4] = [' ', '\t', '\n', '\r'];
 

@@ -90,6 +90,12 @@ impl Decoder {
         self
     }
 
+    /// Bytes of a message at most, as it was made with.
+    #[must_use]
+    pub const fn payload_bytes_max(&self) -> u32 {
+        self.payload_bytes_max
+    }
+
     /// Whether the handshake has agreed on permessage-deflate.
     #[must_use]
     pub const fn deflates(&self) -> bool {
@@ -130,6 +136,24 @@ impl Decoder {
             self.partial = None;
         }
         outcome
+    }
+
+    /// What there is of a message that is not whole, if it does not come deflated.
+    #[must_use]
+    pub fn begun(&self) -> Option<&[u8]> {
+        self.partial.as_ref()?.begun()
+    }
+
+    /// How many bytes a message that is not whole comes to at least, as its frame announces.
+    #[must_use]
+    pub fn expected_bytes(&self) -> usize {
+        self.partial.as_ref().map_or(0, |partial| partial.expected_bytes())
+    }
+
+    /// Takes and discards whatever still comes, as after a violation; what it held is freed.
+    pub fn discard(&mut self) {
+        self.phase = Phase::Over;
+        self.partial = None;
     }
 
     /// Whether the bytes taken so far end with a frame, so that nothing of one would be lost.

@@ -87,6 +87,20 @@ impl Partial {
         self.control.capacity() + message_bytes
     }
 
+    pub(super) fn begun(&self) -> Option<&[u8]> {
+        let message = self.message.as_ref()?;
+        (message.coding == Coding::Plain).then_some(message.data.as_slice())
+    }
+
+    pub(super) fn expected_bytes(&self) -> usize {
+        let begun = self.message.as_ref().map_or(0, |message| message.data.len());
+        let announced = match self.frame {
+            Some(OpenFrame { target: Target::Message(_), remaining_bytes, .. }) => remaining_bytes,
+            _ => 0,
+        };
+        begun.saturating_add(announced)
+    }
+
     fn take_header(
         &mut self,
         input: &mut &[u8],

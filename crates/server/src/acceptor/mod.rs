@@ -110,6 +110,8 @@ impl Acceptor {
             told: HashMap::new(),
         };
         let thread = std::thread::Builder::new().name("acceptor".into()).spawn(move || {
+            // Those who are here go before those who come.
+            crate::priority::lower(NICENESS);
             // Nothing is looked at after a panic: the process ends.
             if catch_unwind(AssertUnwindSafe(|| accepting.run())).is_err() {
                 tracing::error!("the acceptor has panicked: the process ends");
@@ -134,6 +136,9 @@ impl Acceptor {
         }
     }
 }
+
+/// By how much the priority of accepting is lower.
+const NICENESS: i32 = 5;
 
 impl Loop {
     fn run(mut self) {

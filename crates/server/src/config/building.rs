@@ -296,6 +296,7 @@ impl Building<'_> {
             channels_per_connection_max: self.number(&table::CHANNELS_PER_CONNECTION_MAX),
             publishes_in_flight_max: self.number(&table::PUBLISHES_IN_FLIGHT_MAX),
             publishes_in_flight_bytes_max: self.number(&table::PUBLISHES_IN_FLIGHT_BYTES_MAX),
+            large_messages_bytes_max: self.number(&trust::LARGE_MESSAGES_BYTES_MAX),
             pages_bytes_max: self.number(&table::PAGES_BYTES_MAX),
             idempotency_keys_max: self.number(&table::IDEMPOTENCY_KEYS_MAX),
             presence_members_max: self.number(&table::PRESENCE_MEMBERS_MAX),

@@ -359,6 +359,8 @@ pub(crate) struct Limits {
     pub(crate) publishes_in_flight_max: usize,
     /// Payload bytes of publications in flight, per node; at least one payload.
     pub(crate) publishes_in_flight_bytes_max: usize,
+    /// Large messages and bodies that come in, per node.
+    pub(crate) large_messages_bytes_max: usize,
     /// History pages on their way, per shard.
     pub(crate) pages_bytes_max: usize,
     /// Idempotency keys remembered, per node.

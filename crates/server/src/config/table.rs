@@ -79,7 +79,7 @@ pub(crate) enum Takes {
 }
 
 /// Every key, in the order in which documents list them; keys of one table stand together.
-pub(crate) static KEYS: [&Key; 110] = [
+pub(crate) static KEYS: [&Key; 111] = [
     &LISTEN,
     &SHARDS,
     &PUBLIC_URL,
@@ -139,6 +139,7 @@ pub(crate) static KEYS: [&Key; 110] = [
     &trust::IDLE_TIMEOUT,
     &trust::WRITE_TIMEOUT,
     &trust::READER_LAG_BYTES_MAX,
+    &trust::LARGE_MESSAGES_BYTES_MAX,
     &storage_keys::HISTORY_COUNT,
     &storage_keys::HISTORY_BYTES,
     &storage_keys::HISTORY_AGE,

@@ -12,8 +12,9 @@ pub(crate) static CONNECTIONS_PER_ADDRESS_MAX: Key = Key {
     takes: Takes::Reload,
     about: "Connections of one address at one time; of an IPv6 address, of its /64. Loopback is \
             free, and behind `proxies.trusted` only readers count, by the address that the proxy \
-            names. Beyond it: 429 `too-many-connections`; an event stream is told when to come \
-            back and cut. Watch `fanfare_limited_total`.",
+            names. Each stream, poll and WebSocket over HTTP/2 is one more. Beyond it: 429 \
+            `too-many-connections`; an event stream is told when to come back and cut. Watch \
+            `fanfare_limited_total`.",
 };
 
 pub(crate) static CONNECTIONS_PER_USER_MAX: Key = Key {
@@ -21,17 +22,18 @@ pub(crate) static CONNECTIONS_PER_USER_MAX: Key = Key {
     kind: Kind::Count { min: 1, max: 100_000_000 },
     default: Standard::Value("256"),
     takes: Takes::Reload,
-    about: "Connections on which one user of a token reads at one time. Beyond it: 429 \
-            `too-many-connections`, on a WebSocket 1013; an event stream is told when to come back \
-            and cut. Watch `fanfare_limited_total`.",
+    about: "Connections on which one user of a token reads at one time; over HTTP/2 each stream, \
+            poll and WebSocket is one. Beyond it: 429 `too-many-connections`, on a WebSocket 1013; \
+            an event stream is told when to come back and cut. Watch `fanfare_limited_total`.",
 };
 
 pub(crate) static CONNECT_RATE_PER_ADDRESS: Key = rate(
     "limits.connect_rate_per_address",
     "100/s",
     "How often one address may connect; see `limits.rate_burst`. Loopback is free, and \
-     behind `proxies.trusted` only readers count. Beyond it: 429 `rate-limited`; an event \
-     stream is told when to come back and cut. Watch `fanfare_limited_total`.",
+     behind `proxies.trusted` only readers count. Each stream and WebSocket over HTTP/2 is a \
+     connection of its own. Beyond it: 429 `rate-limited`; an event stream is told when to come \
+     back and cut. Watch `fanfare_limited_total`.",
 );
 
 pub(crate) static CONNECT_RATE_PER_USER: Key = rate(
@@ -133,6 +135,16 @@ pub(crate) static READER_LAG_BYTES_MAX: Key = Key {
     about: "What a shard holds of a channel for readers that are behind, in the form in which they \
             read it. Beyond it: such a reader is served as `slow_reader` says. Watch \
             `fanfare_slow_readers_total`.",
+};
+
+pub(crate) static LARGE_MESSAGES_BYTES_MAX: Key = Key {
+    name: "limits.large_messages_bytes_max",
+    kind: Kind::Bytes { min: 1 << 20, max: 64 << 30 },
+    default: Standard::Value("32 MiB"),
+    takes: Takes::Reload,
+    about: "What messages and bodies of more than 64 KiB hold together, from when they come until \
+            they have been read; a single one may be as large as its own limit says. Beyond it: 503 \
+            `overloaded`, on a WebSocket 1013. Watch `fanfare_large_messages_bytes`.",
 };
 
 pub(crate) static PROXIES_TRUSTED: Key = Key {

@@ -89,7 +89,8 @@ impl Shared {
 
     /// Reads away the body of a `POST` that reads, which says nothing to this server.
     async fn read_away(&self, body: &mut Incoming) -> Result<(), Problem> {
-        let outcome = body::read(body, self.payload_rules()).await;
+        let stake = &mut self.limiter.stake(&self.terms);
+        let outcome = body::read(body, self.payload_rules(), stake).await;
         if outcome.is_err() {
             body::discard(body).await;
         }

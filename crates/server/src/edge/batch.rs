@@ -59,12 +59,15 @@ impl Shared {
     pub(super) async fn batch(
         &self,
         request: BatchRequest,
-        body: &Bytes,
+        body: Bytes,
         (caller, sender, facts): Asker<'_>,
         origin: &AllowedOrigin,
     ) -> Result<Answered, Problem> {
+        let (publisher, rules) = (caller.publisher().clone(), self.rules);
+        let bytes = body.len();
+        let read = move || request.items(&body, &publisher, &rules);
+        let items = self.read_body(bytes, read).await?;
         let mut batch = Batch::default();
-        let items = request.items(body, caller.publisher(), &self.rules)?;
         let items = items.into_iter().map(|item| self.check(item, (caller, sender))).collect();
         let items = self.items(items, (caller, facts)).await;
         let items: Vec<Item> = items.into_iter().map(|item| self.sort(&mut batch, item)).collect();

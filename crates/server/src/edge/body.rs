@@ -9,6 +9,9 @@ use http_body::Body;
 use http_body_util::BodyExt;
 use tokio::time::{Instant, timeout, timeout_at};
 
+use crate::clerk::LARGE_BYTES;
+use crate::limit::Stake;
+
 /// What a request body is held to.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct BodyRules {
@@ -27,11 +30,16 @@ pub(super) struct BodyRules {
 const DISCARD_WITHIN: Duration = Duration::from_secs(2);
 const DISCARD_BYTES_MAX: usize = 64 * 1024 * 1024;
 
-/// Reads a body to its end.
+/// Reads a body to its end, which holds what it needs of `stake`.
 ///
 /// # Errors
-/// 413 if it is too large, 408 if it comes too slowly, 400 if it breaks off or is framed wrongly.
-pub(super) async fn read<B>(body: &mut B, rules: BodyRules) -> Result<Bytes, Problem>
+/// 503 if too much is held already, 413 if it is too large, 408 if it comes too slowly, 400 if it
+/// breaks off or is framed wrongly.
+pub(super) async fn read<B>(
+    body: &mut B,
+    rules: BodyRules,
+    stake: &mut Stake,
+) -> Result<Bytes, Problem>
 where
     B: Body<Data = Bytes> + Unpin,
 {
@@ -52,6 +60,14 @@ where
         let Ok(data) = frame.into_data() else { continue };
         if whole.len() + data.len() > rules.bytes_max {
             return Err(too_large(rules));
+        }
+        let length = whole.len() + data.len();
+        if length > LARGE_BYTES {
+            // It holds what it announces, and has its place at once: pages that nothing has been
+            // written to cost nothing.
+            let announced = usize::try_from(announced).unwrap_or(usize::MAX).max(length);
+            stake.grow_to(announced)?;
+            whole.reserve(announced.saturating_sub(whole.len()));
         }
         wanted = wanted.saturating_sub(data.len());
         if wanted == 0 {
@@ -121,7 +137,8 @@ mod tests {
     use http_body_util::Full;
     use tokio::time::{Instant, sleep};
 
-    use super::{BodyRules, read};
+    use super::{BodyRules, Stake, read};
+    use crate::limit::{Limiter, Terms};
 
     const RULES: BodyRules = BodyRules {
         bytes_max: 10,
@@ -129,6 +146,11 @@ mod tests {
         progress_bytes: 4,
         progress_within: Duration::from_secs(30),
     };
+
+    fn stake() -> Stake {
+        let terms = Terms { large_bytes: Some(1 << 20), ..Terms::default() };
+        Limiter::new(8, std::sync::Arc::default()).stake(&terms)
+    }
 
     /// A body that yields one byte after each pause, and never ends when they are used up.
     struct Dripping(Vec<Duration>, Option<std::pin::Pin<Box<tokio::time::Sleep>>>);
@@ -160,15 +182,15 @@ mod tests {
     #[tokio::test]
     async fn a_body_within_its_limit_is_read_whole() {
         let mut body = Full::new(Bytes::from("0123456789"));
-        assert_eq!(read(&mut body, RULES).await.unwrap(), "0123456789");
-        let refused = read(&mut Full::new(Bytes::from("0123456789a")), RULES).await;
+        assert_eq!(read(&mut body, RULES, &mut stake()).await.unwrap(), "0123456789");
+        let refused = read(&mut Full::new(Bytes::from("0123456789a")), RULES, &mut stake()).await;
         assert_eq!(refused.unwrap_err().code(), Code::PayloadTooLarge);
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_body_without_a_length_is_cut_at_its_limit() {
         let mut body = Dripping(vec![Duration::ZERO; 11], None);
-        let refused = read(&mut body, RULES).await;
+        let refused = read(&mut body, RULES, &mut stake()).await;
         assert_eq!(refused.unwrap_err().code(), Code::PayloadTooLarge);
     }
 
@@ -176,7 +198,7 @@ mod tests {
     async fn a_dripped_body_ends_when_it_falls_behind() {
         let began = Instant::now();
         let pauses = vec![Duration::from_secs(8); 8];
-        let refused = read(&mut Dripping(pauses, None), RULES).await;
+        let refused = read(&mut Dripping(pauses, None), RULES, &mut stake()).await;
         assert_eq!(refused.unwrap_err().code(), Code::RequestTimeout);
         // Three bytes came in 30 seconds where four were wanted.
         assert_eq!(began.elapsed(), Duration::from_secs(30));
@@ -186,7 +208,7 @@ mod tests {
     async fn a_body_that_keeps_up_may_take_its_time() {
         let began = Instant::now();
         let pauses = vec![Duration::from_secs(7); 9];
-        let refused = read(&mut Dripping(pauses, None), RULES).await;
+        let refused = read(&mut Dripping(pauses, None), RULES, &mut stake()).await;
         assert_eq!(refused.unwrap_err().code(), Code::RequestTimeout, "it never ends");
         // Eight bytes were two times four; the ninth alone is not enough for another 30 seconds.
         assert_eq!(began.elapsed(), Duration::from_secs(56 + 30));

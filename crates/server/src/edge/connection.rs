@@ -27,6 +27,7 @@ use crate::limit::{Peer, Sender};
 use crate::load::Counted;
 use crate::metrics::Transport;
 use crate::node::{Handover, Protocol};
+use crate::pipe::Common;
 
 /// Bytes that hyper buffers of a connection beside a request head. It asks a body for more until it
 /// has so many, so that a reader who has stopped reading would otherwise cost it 400 KiB.
@@ -63,33 +64,57 @@ impl Origin {
     }
 
     /// Counts a reader among the connections, since on HTTP/2 it has none of its own.
-    pub(super) fn place(&self, shared: &Shared) -> Result<Option<Counted>, Problem> {
-        if self.streams.is_none() {
+    pub(super) fn place(
+        &self,
+        shared: &Shared,
+        sender: &Sender,
+    ) -> Result<Option<Counted>, Problem> {
+        if !self.shares_connection() {
             return Ok(None);
         }
         if shared.load.connections() >= shared.options.connections_max {
             return Err(Problem::of(Code::ConnectionsFull));
         }
-        Ok(Some(shared.load.enter()))
+        let mut counted = shared.load.enter();
+        counted.attribute(sender);
+        Ok(Some(counted))
     }
 
     /// The places of a WebSocket over HTTP/2, as a connection and among the requests; none on
     /// HTTP/1, where it takes its connection along.
-    pub(super) fn place_of_tunnel(&self, shared: &Shared) -> Result<Option<Place>, Problem> {
-        let counted = self.place(shared)?;
+    pub(super) fn place_of_tunnel(
+        &self,
+        shared: &Shared,
+        sender: &Sender,
+    ) -> Result<Option<Place>, Problem> {
+        let counted = self.place(shared, sender)?;
         let places = counted.zip(self.streams.as_ref());
         Ok(places.map(|(counted, streams)| Place { counted, stream: streams.begin() }))
+    }
+
+    /// Whether it may have several requests at once, each of which counts for who sends it.
+    pub(super) fn shares_connection(&self) -> bool {
+        self.streams.is_some()
+    }
+
+    /// The room that its streams have in common; none on HTTP/1, where there is only one.
+    pub(super) fn common(&self) -> Option<Arc<Common>> {
+        self.streams.as_ref().map(|streams| streams.common())
     }
 
     /// Where its requests come from.
     pub(super) fn peer(&self) -> Peer {
         let counted = self.counted.lock().unwrap_or_else(PoisonError::into_inner);
         let counted = counted.as_ref().is_some_and(Counted::has_address);
-        Peer { address: self.peer, counted }
+        // On HTTP/2 a reader is one more, beside the connection that it shares.
+        Peer { address: self.peer, counted: counted && !self.shares_connection() }
     }
 
-    /// Counts it for who reads on it.
+    /// Counts it for who reads on it; on HTTP/2 each reader has a place of its own instead.
     pub(super) fn attribute(&self, sender: &Sender) {
+        if self.shares_connection() {
+            return;
+        }
         let mut counted = self.counted.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(counted) = counted.as_mut() {
             counted.attribute(sender);

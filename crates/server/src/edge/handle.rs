@@ -23,6 +23,7 @@ use super::body::{self, BodyRules};
 use super::connection::Origin;
 use super::{Shared, operations, page};
 use crate::auth::{self, Caller};
+use crate::clerk::LARGE_BYTES;
 use crate::hooks::Facts;
 use crate::limit::{ClientAddress, Sender, What};
 
@@ -132,6 +133,10 @@ impl Shared {
         let (terms, channels) = (&self.terms, reading.channels());
         let outcome = match reading.transport {
             Transport::Poll { .. } => {
+                // It is counted while it waits only where it has no connection of its own.
+                if from.shares_connection() {
+                    self.limiter.room(terms, sender, from.peer().counted)?;
+                }
                 return self.limiter.take(terms, What::Subscribe, sender, channels);
             }
             _ => self.limiter.open(terms, sender, from.peer().counted, channels),
@@ -192,18 +197,19 @@ impl Shared {
         allowed: &AllowedOrigin,
     ) -> Result<Answered, Problem> {
         let rules = self.body_rules(&route);
+        let mut stake = self.limiter.stake(&self.terms);
         match route {
             Route::Publish(publishing) => {
-                let body = body::read(incoming, rules).await?;
+                let body = body::read(incoming, rules, &mut stake).await?;
                 self.publish(*publishing, body, (caller, facts), allowed).await
             }
             Route::Batch(request) => {
-                let body = body::read(incoming, rules).await?;
-                self.batch(request, &body, (caller, sender, facts), allowed).await
+                let body = body::read(incoming, rules, &mut stake).await?;
+                self.batch(request, body, (caller, sender, facts), allowed).await
             }
             Route::Change(session) => {
-                let body = body::read(incoming, rules).await?;
-                self.change_stream(session, &body, (caller, sender, facts), allowed).await
+                let body = body::read(incoming, rules, &mut stake).await?;
+                self.change_stream(session, body, (caller, sender, facts), allowed).await
             }
             Route::Remove(channels) => {
                 body::discard(incoming).await;
@@ -211,6 +217,19 @@ impl Shared {
             }
             _ => Err(Problem::of(Code::Internal)),
         }
+    }
+
+    /// Has a body read: here if it is small, else by a clerk.
+    pub(super) async fn read_body<T: Send + 'static>(
+        &self,
+        bytes: usize,
+        read: impl FnOnce() -> Result<T, Problem> + Send + 'static,
+    ) -> Result<T, Problem> {
+        if bytes <= LARGE_BYTES {
+            return read();
+        }
+        let broken = || Err(Problem::of(Code::Internal));
+        self.node.clerks().ask(read).await.unwrap_or_else(broken)
     }
 
     /// What a request's body is held to.
@@ -252,7 +271,7 @@ impl Shared {
         if reading.body == BodyWanted::No {
             return self.head_only(&reading, allowed).await;
         }
-        let place = match from.place(self) {
+        let place = match from.place(self, &sender) {
             Ok(place) => place,
             Err(problem) => return Ok(self.refuse_reader(&problem, &reading, from, allowed)),
         };
@@ -262,7 +281,7 @@ impl Shared {
             drop(place);
             return answered;
         }
-        let mut answered = self.stream(reading, (&caller, address), &from.ending, allowed).await?;
+        let mut answered = self.stream(reading, (&caller, address), from, allowed).await?;
         answered.body_mut().take_place(place);
         from.leave_with_client();
         Ok(answered)
@@ -328,14 +347,11 @@ fn is_small(route: &Route, incoming: &Incoming) -> bool {
         Route::Read(_) | Route::Preflight => true,
         Route::Publish(_) | Route::Change(_) => {
             let size = incoming.size_hint();
-            size.upper().is_some_and(|bytes| bytes <= SMALL_BYTES)
+            size.upper().is_some_and(|bytes| bytes <= LARGE_BYTES as u64)
         }
         _ => false,
     }
 }
-
-/// Bytes of a body that is small.
-const SMALL_BYTES: u64 = 64 * 1024;
 
 pub(super) fn head<'a>(parts: &'a request::Parts, headers: &'a [(&'a str, &'a [u8])]) -> Head<'a> {
     Head {

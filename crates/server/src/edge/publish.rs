@@ -23,7 +23,10 @@ impl Shared {
         (caller, facts): (&Caller, &Facts),
         origin: &AllowedOrigin,
     ) -> Result<Answered, Problem> {
-        let drafts = publishing.drafts(body, caller.publisher(), &self.rules)?;
+        let (publisher, rules) = (caller.publisher().clone(), self.rules);
+        let bytes = body.len();
+        let drafts =
+            self.read_body(bytes, move || publishing.drafts(body, &publisher, &rules)).await?;
         let drafts = drafts.into_iter().map(|each| self.allowed(caller, each)).collect();
         let drafts = self.publications(drafts, (caller, facts)).await;
         let asked = drafts

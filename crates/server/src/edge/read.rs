@@ -19,6 +19,7 @@ use fanfare_protocol::native::response::{Media, ResponseHead};
 use fanfare_protocol::native::session::Session;
 use fanfare_protocol::native::{ndjson, sse};
 use std::borrow::Cow;
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::Shared;
@@ -30,7 +31,7 @@ use super::stream::{Cut, Streaming, Words};
 use crate::auth::Caller;
 use crate::limit::ClientAddress;
 use crate::node::{Changes, Letter};
-use crate::pipe::{PipeItem, PipeReader, pipe};
+use crate::pipe::{Common, PipeItem, PipeReader, pipe};
 
 impl Shared {
     /// Makes a subscriber on the shard with the fewest connections. The end of one that comes from
@@ -40,6 +41,7 @@ impl Shared {
         reading: Reading,
         (caller, changes): (Caller, Changes),
         address: Option<ClientAddress>,
+        common: Option<Arc<Common>>,
     ) -> Result<Subscriber, Problem> {
         let secret = super::random::session()?;
         let shard = self.load.lightest();
@@ -49,7 +51,7 @@ impl Shared {
         let pace = reading.pace();
         // Counted here, so that the next one sees it however busy the shard is.
         self.load.arrive(shard);
-        let (writer, reader) = pipe(mailbox.clone());
+        let (writer, reader) = pipe(mailbox.clone(), common);
         mailbox.put(Letter::Subscriber {
             opening: Box::new(Opening {
                 format: reading.format,
@@ -73,12 +75,12 @@ impl Shared {
         &self,
         reading: Reading,
         (caller, address): (&Caller, ClientAddress),
-        ending: &Ending,
+        from: &Origin,
         origin: &AllowedOrigin,
     ) -> Result<Answered, Problem> {
-        let (words, form) = self.words(&reading, ending);
+        let (words, form) = self.words(&reading, &from.ending);
         let (format, coding) = (reading.format, reading.coding);
-        let begun = match self.begin(reading, caller, address).await {
+        let begun = match self.begin(reading, caller, (address, from.common())).await {
             Ok(begun) => begun,
             Err(problem) => return Ok(self.refuse_stream(&problem, words, coding, origin)),
         };
@@ -98,7 +100,7 @@ impl Shared {
         &self,
         mut reading: Reading,
         caller: &Caller,
-        address: ClientAddress,
+        (address, common): (ClientAddress, Option<Arc<Common>>),
     ) -> Result<Begun, Problem> {
         let max_rate = reading.max_rate;
         if self.draining() {
@@ -108,7 +110,8 @@ impl Shared {
         // Bare payloads do not say which channel they are of.
         let text = reading.format.plain() == Format::Text;
         let changes = if text { Changes::Refused } else { Changes::Taken };
-        let subscriber = self.subscribe(reading, (caller.clone(), changes), Some(address))?;
+        let subscriber =
+            self.subscribe(reading, (caller.clone(), changes), Some(address), common)?;
         match subscriber.pipe.next().await {
             Some(PipeItem::Opened { channels, cursor }) => {
                 let session = subscriber.session()?;

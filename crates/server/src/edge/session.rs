@@ -1,5 +1,6 @@
 //! Changing a live stream: `POST /sessions/{id}`, whose id says where the stream lives.
 
+use bytes::Bytes;
 use fanfare_core::code::Code;
 use fanfare_core::cursor::Cursor;
 use fanfare_core::start::{Later, Start, Subscription};
@@ -24,12 +25,13 @@ impl Shared {
     pub(super) async fn change_stream(
         &self,
         session: Session,
-        body: &[u8],
+        body: Bytes,
         (caller, sender, facts): Asker<'_>,
         origin: &AllowedOrigin,
     ) -> Result<Answered, Problem> {
         let now = unix_millis();
-        let ChangeRequest { items, refresh } = change::parse(body, now)?;
+        let read = self.read_body(body.len(), move || change::parse(&body, now));
+        let ChangeRequest { items, refresh } = read.await?;
         let items = self.changes(items, (caller, facts)).await;
         let wanted =
             items.into_iter().map(|item| self.alteration(item, (caller, sender))).collect();

@@ -47,7 +47,7 @@ impl Shared {
         let Transport::WebSocket(socket) = reading.transport.clone() else {
             return Err(Problem::of(Code::Internal));
         };
-        let place = from.place_of_tunnel(self)?;
+        let place = from.place_of_tunnel(self, &sender)?;
         let (behind, cursor) = self.behind(reading, (caller, sender, address)).await?;
         // RFC 8441 §5: over HTTP/2 the status alone says that it is open.
         let (status, mut extra) = match place {

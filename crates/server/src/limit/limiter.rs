@@ -11,6 +11,7 @@ use fanfare_protocol::native::problem::Problem;
 
 use super::address::ClientAddress;
 use super::bucket::Buckets;
+use super::pool::{Pool, Stake};
 use super::tally::{Key, Tally};
 use super::terms::{Each, LimitKey, Rate, Terms, What};
 use crate::auth::Caller;
@@ -21,6 +22,7 @@ use crate::config::quantity::show_rate;
 pub(crate) struct Limiter {
     buckets: Buckets,
     tally: Arc<Tally>,
+    large: Arc<Pool>,
     began: Instant,
     limited: [AtomicU64; LimitKey::ALL.len()],
     told: [AtomicU64; LimitKey::ALL.len()],
@@ -95,6 +97,7 @@ impl Limiter {
         Arc::new(Self {
             buckets: Buckets::new(tracked_max),
             tally,
+            large: Arc::default(),
             began: Instant::now(),
             limited: Default::default(),
             told: Default::default(),
@@ -147,13 +150,10 @@ impl Limiter {
         C: IntoIterator<Item = &'a ChannelName>,
         C::IntoIter: Clone,
     {
+        self.room(terms, sender, counted)?;
         // The connection itself was one more when it was accepted.
         let address = if counted { None } else { sender.address };
         let connecting = Sender { address, user: sender.user };
-        let Each { address: of_address, user: of_user, .. } = terms.connections;
-        self.has_room(of_address, LimitKey::AddressConnections, address)
-            .and_then(|()| self.has_room(of_user, LimitKey::UserConnections, sender.user))
-            .map_err(full)?;
         self.take(terms, What::Connect, &connecting, [])?;
         let taken = self.take(terms, What::Subscribe, sender, channels);
         if taken.is_err() {
@@ -161,6 +161,24 @@ impl Limiter {
             spent.iter().for_each(|spent| self.give_back(terms, spent));
         }
         taken
+    }
+
+    /// Whether somebody may have one more connection to read on; `counted` says that its address has
+    /// it already, since it was accepted.
+    ///
+    /// # Errors
+    /// What to tell them.
+    pub(crate) fn room(
+        &self,
+        terms: &Terms,
+        sender: &Sender,
+        counted: bool,
+    ) -> Result<(), Problem> {
+        let address = if counted { None } else { sender.address };
+        let Each { address: of_address, user: of_user, .. } = terms.connections;
+        self.has_room(of_address, LimitKey::AddressConnections, address)
+            .and_then(|()| self.has_room(of_user, LimitKey::UserConnections, sender.user))
+            .map_err(full)
     }
 
     /// Whether somebody may do this to each of these channels. Who is refused has spent nothing:
@@ -204,6 +222,16 @@ impl Limiter {
             }
         }
         Ok(())
+    }
+
+    /// What a message or a body that comes in holds of what large ones may hold together.
+    pub(crate) fn stake(&self, terms: &Terms) -> Stake {
+        self.large.stake(terms.large_bytes)
+    }
+
+    /// Bytes that large messages and bodies hold.
+    pub(crate) fn large_bytes(&self) -> usize {
+        self.large.bytes()
     }
 
     /// How often each limit was reached.

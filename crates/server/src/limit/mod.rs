@@ -7,10 +7,12 @@
 mod address;
 mod bucket;
 mod limiter;
+mod pool;
 mod tally;
 mod terms;
 
 pub(crate) use address::{ClientAddress, Preface, Proxies};
 pub(crate) use limiter::{Limiter, Peer, Sender, turned_away};
+pub(crate) use pool::Stake;
 pub(crate) use tally::{Key, Tally};
 pub(crate) use terms::{Each, LimitKey, Rate, Terms, What};

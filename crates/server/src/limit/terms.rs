@@ -36,6 +36,8 @@ pub(crate) struct Terms {
     pub publish: Each<Rate>,
     /// What may be done at once is what a rate allows in this time.
     pub burst: Duration,
+    /// Bytes that large messages and bodies may hold together.
+    pub large_bytes: Option<usize>,
 }
 
 /// What is limited by rate.

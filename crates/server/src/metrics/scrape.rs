@@ -92,6 +92,7 @@ impl Sources {
         total.refusals.raise(Code::RateLimited, storms);
         total.written_bytes += self.edge.written_bytes();
         let mut samples = self.process();
+        samples.extend(self.large_messages());
         samples.extend(total.messages());
         samples.extend(total.compression());
         samples.extend(total.shards());
@@ -103,6 +104,27 @@ impl Sources {
         samples.extend(self.edge.http2().samples());
         samples.extend(self.log.as_deref().map(super::log::samples).unwrap_or_default());
         samples
+    }
+
+    fn large_messages(&self) -> [Sample; 3] {
+        let clerks = self.node.clerks();
+        [
+            Sample {
+                name: "fanfare_large_messages",
+                help: "Messages and bodies of more than 64 KiB that were read apart from others",
+                value: Value::Counter(clerks.given()),
+            },
+            Sample {
+                name: "fanfare_large_messages_waiting",
+                help: "Of these, those that wait to be read",
+                value: Value::Gauge(clerks.waiting() as u64),
+            },
+            Sample {
+                name: "fanfare_large_messages_bytes",
+                help: "What they hold, to be held against limits.large_messages_bytes_max",
+                value: Value::Gauge(self.limiter.large_bytes() as u64),
+            },
+        ]
     }
 
     fn process(&self) -> Vec<Sample> {

@@ -20,12 +20,14 @@ use tokio::sync::Notify;
 
 use crate::node::{Letter, Mailbox};
 
+mod common;
 #[cfg(test)]
 mod tests;
 mod tunnel;
 #[cfg(test)]
 mod tunnel_tests;
 
+pub(crate) use common::Common;
 pub(crate) use tunnel::{Outward, Tunnel, TunnelEnd, tunnel};
 
 /// Bytes of frames, with their places in the pipe, that it holds before it is full; one frame always
@@ -102,6 +104,8 @@ pub(crate) struct PipeReader {
 struct Shared {
     state: Mutex<State>,
     filled: Notify,
+    /// The room that it has together with other pipes, and whom its shard is told by.
+    common: Option<(Arc<Common>, Mailbox)>,
 }
 
 #[derive(Debug, Default)]
@@ -119,14 +123,21 @@ struct State {
 }
 
 /// A pipe whose reader tells `shard` about room and about its end.
-pub(crate) fn pipe(shard: Mailbox) -> (PipeWriter, PipeReader) {
-    let shared = Arc::new(Shared { state: Mutex::default(), filled: Notify::new() });
+pub(crate) fn pipe(shard: Mailbox, common: Option<Arc<Common>>) -> (PipeWriter, PipeReader) {
+    let common = common.map(|common| (common, shard.clone()));
+    let shared = Arc::new(Shared { state: Mutex::default(), filled: Notify::new(), common });
     (PipeWriter { shared: Arc::clone(&shared) }, PipeReader { shared, shard })
 }
 
 impl Shared {
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn give_back(&self, bytes: usize) {
+        if let Some((common, _)) = &self.common {
+            common.give_back(bytes);
+        }
     }
 }
 
@@ -148,9 +159,18 @@ impl PipeWriter {
         after: Option<CursorEntry>,
     ) -> Result<(), Bytes> {
         let mut state = self.shared.lock();
+        if state.reader_gone {
+            // Nobody would ever make room for what comes after it.
+            return Ok(());
+        }
         let bytes = ITEM_BYTES + body.len();
         if state.bytes > 0 && state.bytes + bytes > PIPE_BYTES {
             state.wants_room = true;
+            return Err(body);
+        }
+        if let Some((common, mailbox)) = &self.shared.common
+            && !common.take(bytes, (mailbox, state.connection))
+        {
             return Err(body);
         }
         state.bytes += bytes;
@@ -225,13 +245,15 @@ impl PipeReader {
     /// Makes room for as much as was taken, and tells the shard if it waits for that.
     fn pass_on(&self) {
         let mut state = self.shared.lock();
-        state.bytes -= std::mem::take(&mut state.taken);
+        let passed = std::mem::take(&mut state.taken);
+        state.bytes -= passed;
         let ready = state.wants_room && state.bytes <= PIPE_BYTES / 2;
         let told = ready.then(|| {
             state.wants_room = false;
             state.connection
         });
         drop(state);
+        self.shared.give_back(passed);
         if let Some(connection) = told.flatten() {
             self.shard.put(Letter::PipeReady(connection));
         }
@@ -240,11 +262,14 @@ impl PipeReader {
 
 impl Drop for PipeReader {
     fn drop(&mut self) {
-        let connection = {
+        let (connection, held) = {
             let mut state = self.shared.lock();
             state.reader_gone = true;
-            state.connection
+            state.items.clear();
+            state.words = 0;
+            (state.connection, std::mem::take(&mut state.bytes))
         };
+        self.shared.give_back(held);
         if let Some(connection) = connection {
             self.shard.put(Letter::PipeClosed(connection));
         }

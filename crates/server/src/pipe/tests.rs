@@ -9,7 +9,7 @@ use fanfare_core::shard::ConnectionId;
 use fanfare_protocol::native::packing::GzipSum;
 use tokio::time::timeout;
 
-use super::{ITEM_BYTES, ITEMS_KEPT, PIPE_BYTES, PipeItem, PipeReader, PipeWriter, pipe};
+use super::{Common, ITEM_BYTES, ITEMS_KEPT, PIPE_BYTES, PipeItem, PipeReader, PipeWriter, pipe};
 use crate::node::{Letter, Mailbox, ShardWaker};
 
 const DEADLINE: Duration = Duration::from_secs(5);
@@ -18,6 +18,7 @@ const CONNECTION: ConnectionId = ConnectionId { index: 7, generation: 1 };
 /// A pipe, and the mailbox that its reader writes to.
 struct Bench {
     _poll: mio::Poll,
+    mailbox: Mailbox,
     letters: Receiver<Letter>,
 }
 
@@ -25,8 +26,8 @@ fn bench() -> (Bench, PipeWriter, PipeReader) {
     let poll = mio::Poll::new().unwrap();
     let waker = mio::Waker::new(poll.registry(), mio::Token(0)).unwrap();
     let (mailbox, letters) = Mailbox::new(Arc::new(ShardWaker::new(waker)));
-    let (writer, reader) = pipe(mailbox);
-    let bench = Bench { _poll: poll, letters };
+    let (writer, reader) = pipe(mailbox.clone(), None);
+    let bench = Bench { _poll: poll, mailbox, letters };
     (bench, writer, reader)
 }
 
@@ -152,4 +153,42 @@ async fn a_reader_that_went_before_it_was_bound_is_noticed_at_binding() {
     drop(reader);
     assert!(bench.letters.try_recv().is_err(), "nobody to tell yet");
     assert!(!writer.bind(CONNECTION));
+}
+
+#[tokio::test]
+async fn pipes_of_one_connection_have_a_bound_together() {
+    let (bench, first, first_reader) = bench();
+    drop((first, first_reader));
+    let mailbox = bench.mailbox.clone();
+    let common = Arc::new(Common::default());
+    let large = Bytes::from(vec![1; 1 << 20]);
+    let mut pipes = Vec::new();
+    for index in 0..6 {
+        let (writer, reader) = pipe(mailbox.clone(), Some(Arc::clone(&common)));
+        assert!(writer.bind(ConnectionId { index, generation: 1 }));
+        pipes.push((writer, reader));
+    }
+    let push = |pipes: &[(PipeWriter, PipeReader)], place: usize| {
+        pipes[place].0.push_frame(large.clone(), GzipSum::default(), None).is_ok()
+    };
+    // Each pipe is empty, and holds one frame of any size; together they hold four of a mebibyte.
+    let held: Vec<_> = (0..6).map(|place| push(&pipes, place)).collect();
+    assert_eq!(held, [true, true, true, true, false, false]);
+    frame(&pipes[0].1).await;
+    assert!(bench.letters.try_recv().is_err(), "it may not have been passed on");
+    drop(pipes.remove(0));
+    assert!(matches!(bench.letters.try_recv(), Ok(Letter::PipeClosed(_))));
+    assert!(bench.letters.try_recv().is_err(), "who waits is told when half of it is free");
+    drop(pipes.remove(0));
+    let mut ready = Vec::new();
+    while let Ok(letter) = bench.letters.try_recv() {
+        if let Letter::PipeReady(connection) = letter {
+            ready.push(connection.index);
+        }
+    }
+    assert_eq!(ready, [4, 5]);
+    assert!(push(&pipes, 2) && push(&pipes, 3));
+    // What is small has no room either while others take nothing of theirs.
+    let (small, _reader) = pipe(mailbox, Some(common));
+    assert!(small.push_frame(Bytes::from_static(b"x"), GzipSum::default(), None).is_err());
 }

@@ -331,6 +331,7 @@ pub(super) fn terms(settings: &Settings) -> Terms {
         subscribe: limits.rates.subscribe,
         publish: limits.rates.publish,
         burst: limits.rate_burst,
+        large_bytes: Some(limits.large_messages_bytes_max),
     }
 }
 
@@ -394,6 +395,7 @@ pub(super) fn limits(limits: &Limits) -> Arc<[(&'static str, u64)]> {
         ("limits.channels_per_connection_max", number(limits.channels_per_connection_max)),
         ("limits.publishes_in_flight_max", number(limits.publishes_in_flight_max)),
         ("limits.publishes_in_flight_bytes_max", number(limits.publishes_in_flight_bytes_max)),
+        ("limits.large_messages_bytes_max", number(limits.large_messages_bytes_max)),
         ("limits.pages_bytes_max", number(limits.pages_bytes_max)),
         ("limits.idempotency_keys_max", number(limits.idempotency_keys_max)),
         ("limits.presence_members_max", number(limits.presence_members_max)),

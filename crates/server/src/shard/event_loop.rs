@@ -242,7 +242,11 @@ impl EventLoop {
         if event.is_readable() {
             connection.marks.readable = true;
             connection.marks.ending |= event.is_read_closed();
-            self.sockets.queue(id);
+            // Who leaves is in no hurry; a crowd that leaves keeps nobody waiting.
+            match event.is_read_closed() {
+                true => self.sockets.queue_later(id),
+                false => self.sockets.queue(id),
+            }
         }
         if event.is_writable() {
             self.make_room(id);
@@ -282,13 +286,32 @@ impl EventLoop {
     }
 
     fn visit_ready(&mut self) {
+        let waited = self.sockets.later.len();
         let mut ready = std::mem::take(&mut self.sockets.ready);
         for id in ready.drain(..) {
             self.visit(id);
         }
-        // Visits have put those with more to do on the new list.
+        // Visits have put others on the new list.
         if self.sockets.ready.is_empty() {
             self.sockets.ready = ready;
+        }
+        if waited > 0 {
+            self.visit_later(waited);
+        }
+    }
+
+    /// Visits some of those who have just come, leave, or had more to say than one visit takes.
+    /// Whoever says little does not wait until each of them has had a visit.
+    fn visit_later(&mut self, waited: usize) {
+        let until = Instant::now() + LATER_WITHIN;
+        for _ in 0..waited {
+            let Some(id) = self.sockets.later.pop_front() else {
+                return;
+            };
+            self.visit(id);
+            if Instant::now() >= until {
+                return;
+            }
         }
     }
 
@@ -309,7 +332,8 @@ impl EventLoop {
     }
 
     fn timeout(&self, idle: Idle) -> Option<Duration> {
-        if idle == Idle::No || !self.sockets.ready.is_empty() || !self.due.is_empty() {
+        let waits = !self.sockets.ready.is_empty() || !self.sockets.later.is_empty();
+        if idle == Idle::No || waits || !self.due.is_empty() {
             return Some(Duration::ZERO);
         }
         let now = self.sockets.now;
@@ -363,6 +387,9 @@ pub(super) const READ_BYTES: usize = 64 * 1024;
 /// else of the shard is to wait until each of it was sent a heartbeat. What it answers to a ping is
 /// read while the processor still knows its socket.
 const LAPSES_PER_TURN: usize = 64;
+
+/// How long newcomers, leavers and those who say more than a visit takes are visited in one turn.
+const LATER_WITHIN: Duration = Duration::from_micros(250);
 
 /// Sends in one flush, so that those who publish have their turn too. At some microseconds each they
 /// keep everyone else of the shard waiting for two or three milliseconds.

@@ -96,6 +96,7 @@ impl EventLoop {
             Letter::Authorised { connection, question, verdict } => {
                 self.authorised(connection, question, verdict);
             }
+            Letter::Read { connection, request, read } => self.take_read(connection, request, read),
             Letter::Completed(completions) => {
                 for completion in completions {
                     match completion {
@@ -157,7 +158,8 @@ impl EventLoop {
             let within = self.options().head_within;
             self.sockets.set_due(id, within);
             self.join_drain(id);
-            self.sockets.queue(id);
+            // Who is here already does not wait for a crowd that comes.
+            self.sockets.queue_later(id);
         }
     }
 

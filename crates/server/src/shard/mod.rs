@@ -17,6 +17,7 @@ mod event_loop;
 #[cfg(feature = "fault-injection")]
 mod fault;
 mod figures;
+mod hand_in;
 mod http;
 mod inbox;
 mod inquiry;
@@ -50,7 +51,7 @@ pub(crate) use http::Judge;
 pub(crate) use options::ShardOptions;
 pub(crate) use request::SocketRequest;
 pub(crate) use seat::{Answerer, Parts, Seat, end_process};
-pub(crate) use websocket::close_code_of;
+pub(crate) use websocket::{Read, close_code_of};
 
 /// The encoder that cores are given.
 pub(crate) fn encoder() -> fanfare_core::frame::Encode {

@@ -23,10 +23,19 @@ struct Reader<'a> {
     buffer: &'a mut [u8],
     /// What was read of a TLS connection, in clear.
     plain: &'a mut Vec<u8>,
-    budget: usize,
+    budget: Budget,
     received: u64,
     /// What a TLS connection has come to.
     news: Option<Result<Handshake, Failure>>,
+}
+
+/// What may still be done in a visit.
+#[derive(Debug, Clone, Copy)]
+struct Budget {
+    /// Bytes that may be read.
+    read: usize,
+    /// Bytes that may come of inflating.
+    inflate: usize,
 }
 
 /// What a read gave.
@@ -62,7 +71,7 @@ impl Taken {
 impl EventLoop {
     /// Reads and decodes what a connection has to say.
     pub(super) fn visit(&mut self, id: ConnectionId) {
-        let mut budget = READ_BYTES;
+        let mut budget = Budget { read: READ_BYTES, inflate: READ_BYTES };
         if let Some(connection) = self.sockets.slab.find_mut(id) {
             connection.marks.queued = false;
         }
@@ -77,7 +86,7 @@ impl EventLoop {
         }
         self.visiting = None;
         if turn != Turn::Over {
-            self.sockets.queue(id);
+            self.sockets.queue_later(id);
         }
     }
 
@@ -88,7 +97,7 @@ impl EventLoop {
         }
     }
 
-    fn decode(&mut self, id: ConnectionId, budget: &mut usize) -> Step {
+    fn decode(&mut self, id: ConnectionId, budget: &mut Budget) -> Step {
         let Some(connection) = self.sockets.slab.find_mut(id) else {
             return Step::Wait;
         };
@@ -150,7 +159,7 @@ impl EventLoop {
         step
     }
 
-    fn broken(&mut self, id: ConnectionId) -> Step {
+    pub(super) fn broken(&mut self, id: ConnectionId) -> Step {
         tracing::error!(index = id.index, "a connection's own code panicked; it is ended");
         self.sockets.figures.broken += 1;
         Step::Gone
@@ -193,6 +202,7 @@ impl EventLoop {
                     permit,
                 });
             }
+            Step::HandIn { request, large } => self.hand_in(id, request, *large),
             Step::Subscribe { request, subscription } => {
                 // What a WebSocket carries is known where its commands are read.
                 let later = Later::Said;
@@ -311,7 +321,11 @@ fn advance(
             }
         },
         State::Socket(session) => {
+            if reader.budget.inflate == 0 {
+                return Step::Yield;
+            }
             let step = session.resume(judge, given.now, out);
+            reader.budget.inflated(session.take_inflated());
             if !matches!(step, Step::Wait) {
                 return step;
             }
@@ -322,6 +336,7 @@ fn advance(
                 };
                 session.heard();
                 let step = session.receive(reader.bytes(link, bytes), judge, given.now, out);
+                reader.budget.inflated(session.take_inflated());
                 if !matches!(step, Step::Wait) {
                     return step;
                 }
@@ -336,6 +351,12 @@ fn advance(
             }
         },
         State::Pipe(_) => Step::Wait,
+    }
+}
+
+impl Budget {
+    fn inflated(&mut self, bytes: usize) {
+        self.inflate = self.inflate.saturating_sub(bytes);
     }
 }
 
@@ -406,7 +427,7 @@ impl Reader<'_> {
         if !marks.readable {
             return Taken::Nothing;
         }
-        if self.budget == 0 {
+        if self.budget.read == 0 {
             return Taken::Exhausted;
         }
         loop {
@@ -422,7 +443,7 @@ impl Reader<'_> {
                     // A short read has emptied the socket, unless its end stands behind it, and
                     // saves the read that would say so.
                     marks.readable = bytes == whole || marks.ending;
-                    self.budget = self.budget.saturating_sub(bytes);
+                    self.budget.read = self.budget.read.saturating_sub(bytes);
                     self.received += bytes as u64;
                     return Taken::Bytes(bytes);
                 }

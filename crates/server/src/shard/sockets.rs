@@ -2,6 +2,7 @@
 //!
 //! It stands apart from the core, which delivers into it while it is flushed.
 
+use std::collections::VecDeque;
 use std::net::Shutdown;
 use std::sync::Arc;
 use std::time::Duration;
@@ -30,6 +31,9 @@ pub(super) struct Sockets {
     pub now: Now,
     /// Connections to be visited in the next turn of the loop.
     pub ready: Vec<ConnectionId>,
+    /// Connections that have just come, leave, or had more to say than one visit takes: they are
+    /// visited behind the others, a few each turn.
+    pub later: VecDeque<ConnectionId>,
     /// Connections whose socket failed while it was written to.
     pub gone: Vec<ConnectionId>,
     /// Frames on their way into one write.
@@ -63,6 +67,7 @@ impl Sockets {
             figures: SocketFigures::default(),
             now,
             ready: Vec::new(),
+            later: VecDeque::new(),
             gone: Vec::new(),
             scratch: Vec::with_capacity(SCRATCH_BYTES),
             ends: Vec::new(),
@@ -152,6 +157,16 @@ impl Sockets {
         {
             connection.marks.queued = true;
             self.ready.push(id);
+        }
+    }
+
+    /// The same behind the others, as soon as there is time for it.
+    pub(super) fn queue_later(&mut self, id: ConnectionId) {
+        if let Some(connection) = self.slab.find_mut(id)
+            && !connection.marks.queued
+        {
+            connection.marks.queued = true;
+            self.later.push_back(id);
         }
     }
 

@@ -9,6 +9,7 @@ use fanfare_protocol::native::v1::Token;
 
 use super::http::Http;
 use super::inquiry::Inquiry;
+use super::websocket::Large;
 use crate::auth::{Caller, Rounds};
 use crate::limit::{ClientAddress, Sender};
 
@@ -30,6 +31,13 @@ pub(super) enum Step {
         question: Request,
         /// Bytes that it brings along.
         bytes: usize,
+    },
+    /// A clerk is to read a message; the connection has taken note that it waits.
+    HandIn {
+        /// The connection's number for it.
+        request: u64,
+        /// The message.
+        large: Box<Large>,
     },
     /// A channel is added.
     Subscribe {

@@ -49,7 +49,8 @@ pub(crate) fn connect(address: &str) -> TcpStream {
 pub(crate) fn stream(address: &str, header: &str) -> TcpStream {
     let mut socket = connect(address);
     let request = format!(
-        "GET /c/news HTTP/1.1\r\nHost: localhost\r\nAccept: text/event-stream\r\n{header}\r\n\r\n"
+        "GET /c/news?heartbeat=5s HTTP/1.1\r\nHost: localhost\r\nAccept: text/event-stream\r\n\
+         {header}\r\n\r\n"
     );
     socket.write_all(request.as_bytes()).unwrap();
     let mut read = Vec::new();
@@ -59,6 +60,26 @@ pub(crate) fn stream(address: &str, header: &str) -> TcpStream {
         read.push(byte[0]);
     }
     socket
+}
+
+/// By way of `address` a WebSocket and an event stream pass, and a drain is told to both.
+pub(crate) fn passes_and_is_drained(server: Server, address: &str) {
+    let mut socket = Wire::connect(address);
+    socket.open_websocket("/c/chat", &[]);
+    socket.send(frame(0x81, b"through"));
+    assert_eq!(socket.frame(), (0x81, b"through".to_vec()));
+    server.publish("chat", "and back");
+    assert_eq!(socket.frame(), (0x81, b"and back".to_vec()));
+    let began = Instant::now();
+    let mut stream = Wire::connect(address);
+    stream.ask("GET /c/chat?since=all HTTP/1.1", &["Accept: text/event-stream"]);
+    stream.until("data: through\nid: ");
+    assert!(began.elapsed() < Duration::from_secs(1), "{:?}", began.elapsed());
+    stream.until("data: and back\nid: ");
+    server.publish("chat", "at once");
+    stream.until("data: at once\nid: ");
+    assert_eq!(socket.frame(), (0x81, b"at once".to_vec()));
+    passes_a_drain_on(server, socket, stream);
 }
 
 /// Where the server says that a reader comes from.
@@ -86,11 +107,12 @@ pub(crate) fn misses_who_goes(server: &Server, address: &str) {
     let gone = Instant::now();
     drop(streams);
     probe.wait_for_figure(open, 0);
-    assert!(gone.elapsed() < Duration::from_secs(15), "{:?}", gone.elapsed());
+    // One heartbeat of five seconds is written into the void, at the latest.
+    assert!(gone.elapsed() < Duration::from_secs(9), "{:?}", gone.elapsed());
 }
 
 /// A drain cuts an event stream behind the proxy, which does not end, and closes a WebSocket there.
-pub(crate) fn passes_a_drain_on(mut server: Server, mut socket: Wire, mut stream: Wire) {
+fn passes_a_drain_on(mut server: Server, mut socket: Wire, mut stream: Wire) {
     server.terminate();
     let (told, _) = stream.end();
     assert!(told.contains("retry: ") && !told.ends_with("0\r\n\r\n"), "{told}");

@@ -23,6 +23,7 @@ pub(crate) struct Server {
     /// A credential in its log.
     told: Arc<OnceLock<String>>,
     address: String,
+    greeting: String,
 }
 
 impl Server {
@@ -62,20 +63,21 @@ impl Server {
         let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
         let told = Arc::default();
         let lines = lines(child.stderr.take().unwrap(), Arc::clone(&told));
-        let mut server = Self { child, lines, told, address: String::new() };
-        server.address = server.listening();
+        let (address, greeting) = (String::new(), String::new());
+        let mut server = Self { child, lines, told, address, greeting };
+        (server.address, server.greeting) = server.listening();
         server
     }
 
-    /// Where it listens, as its first words say.
-    fn listening(&self) -> String {
+    /// Where it listens, as its first words say, and these.
+    fn listening(&self) -> (String, String) {
         let until = Instant::now() + DEADLINE;
         loop {
             let left = until.saturating_duration_since(Instant::now());
             let line = self.lines.recv_timeout(left).expect("the server tells its address");
             if let Some((_, rest)) = line.split_once("127.0.0.1:") {
                 let port: String = rest.chars().take_while(char::is_ascii_digit).collect();
-                return format!("127.0.0.1:{port}");
+                return (format!("127.0.0.1:{port}"), line);
             }
         }
     }
@@ -83,6 +85,11 @@ impl Server {
     /// Its address and port.
     pub(crate) fn address(&self) -> &str {
         &self.address
+    }
+
+    /// The line that told its address, and of `serve` all others too.
+    pub(crate) fn greeting(&self) -> &str {
+        &self.greeting
     }
 
     /// Its process.
@@ -108,6 +115,14 @@ impl Server {
         let mut wire = self.connect();
         let answer = wire.post_chunked(channel, "first");
         assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+        wire
+    }
+
+    /// A connection that hyper owns, whatever it may publish: it was told that all is well.
+    pub(crate) fn connect_to_hyper(&self) -> Wire {
+        let mut wire = self.connect();
+        wire.ask("GET /health HTTP/1.1", &[]);
+        wire.answer();
         wire
     }
 

@@ -8,6 +8,7 @@ use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, sleep, timeout};
 
 use crate::metrics::{self, EdgeCells, Http2Counted, Http2End, Transport};
+use crate::pipe::Common;
 
 /// In how much time `resets_max` is counted.
 const RESETS_WITHIN: Duration = Duration::from_secs(10);
@@ -34,6 +35,8 @@ pub(crate) struct Streams {
     /// Told when a request begins or ends.
     changed: Notify,
     turns: Arc<Semaphore>,
+    /// What its streams hold that it has not taken.
+    common: Arc<Common>,
     /// Large answers of which not everything has been taken.
     answering: AtomicUsize,
     /// Grows whenever a part of one is taken.
@@ -71,6 +74,7 @@ impl Streams {
             live: AtomicUsize::new(0),
             changed: Notify::new(),
             turns: Arc::new(Semaphore::new(bounds.turns.max(1))),
+            common: Arc::default(),
             answering: AtomicUsize::new(0),
             progress: AtomicU64::new(0),
             began: Instant::now(),
@@ -93,6 +97,11 @@ impl Streams {
             finished: false,
             _counted: (self.cells.enter(Transport::Http), self.cells.http2_stream()),
         }
+    }
+
+    /// The room that its streams have in common.
+    pub(crate) fn common(&self) -> Arc<Common> {
+        Arc::clone(&self.common)
     }
 
     /// Waits for the turn of a request that reads or answers much.

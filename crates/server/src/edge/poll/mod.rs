@@ -7,6 +7,7 @@ mod collector;
 #[cfg(test)]
 mod collector_tests;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -31,6 +32,7 @@ use super::connection::Origin;
 use crate::auth::Caller;
 use crate::metrics;
 use crate::node::Changes;
+use crate::pipe::Common;
 use collector::{Collector, Room, Step};
 
 /// How long a poll that has got something waits for what comes right behind it.
@@ -60,7 +62,7 @@ impl Shared {
             from.leave_with_client();
             // What it gathers while it waits is shared with all who read it.
             drop(turn);
-            self.wait(&mut collector, (reading, caller), until).await?;
+            self.wait(&mut collector, (reading, caller), until, from.common()).await?;
             turn = from.turn().await;
         }
         let end = if collector.ended() { PollEnd::Ended } else { PollEnd::Open };
@@ -106,6 +108,7 @@ impl Shared {
         collector: &mut Collector,
         (mut reading, caller): (Reading, &Caller),
         mut until: Instant,
+        common: Option<Arc<Common>>,
     ) -> Result<(), Problem> {
         let subscriptions = std::mem::take(&mut reading.subscriptions);
         for (place, mut subscription) in subscriptions.into_iter().enumerate() {
@@ -123,7 +126,8 @@ impl Shared {
         let _counted = self.cells.enter(metrics::Transport::Poll);
         let mut drain = self.drain.clone();
         // A poll never learns its session, so nobody changes it.
-        let pipe = self.subscribe(reading, (caller.clone(), Changes::Brief), None)?.pipe;
+        let asker = (caller.clone(), Changes::Brief);
+        let pipe = self.subscribe(reading, asker, None, common)?.pipe;
         let mut waiting = true;
         loop {
             let item = tokio::select! {

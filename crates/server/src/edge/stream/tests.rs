@@ -29,7 +29,7 @@ fn bench() -> (Bench, PipeWriter, PipeReader) {
     let poll = mio::Poll::new().unwrap();
     let waker = mio::Waker::new(poll.registry(), mio::Token(0)).unwrap();
     let (mailbox, letters) = Mailbox::new(Arc::new(ShardWaker::new(waker)));
-    let (writer, reader) = pipe(mailbox);
+    let (writer, reader) = pipe(mailbox, None);
     (Bench { _poll: poll, _letters: letters, cells: EdgeCells::new() }, writer, reader)
 }
 

@@ -56,7 +56,7 @@ fn add(name: &str) -> Alteration {
 impl<'a> Stream<'a> {
     fn open(running: &'a Running) -> Self {
         let mailbox = &running.node.mailboxes()[0];
-        let (writer, pipe) = pipe(mailbox.clone());
+        let (writer, pipe) = pipe(mailbox.clone(), None);
         running.load.arrive(0);
         mailbox.put(Letter::Subscriber {
             opening: Box::new(Opening {

@@ -127,6 +127,29 @@ fn a_client_publishes_deflated_or_not_as_it_likes() {
 }
 
 #[test]
+fn what_inflates_to_much_arrives_whole_and_in_its_place() {
+    let running = compressing();
+    let mut plain = reader(&running, "/c/a", "fanfare.raw", "none");
+    let mut client = reader(&running, "/c/a?echo=0", "fanfare.raw", OFFER);
+    // Small ones inflate on the shard, large ones apart from it, and none overtakes another.
+    let sizes = [300, 65_536, 65_537, 1_000, 400_000, 2_000, 300_000];
+    let frames: Vec<u8> = sizes.iter().flat_map(|bytes| deflated(&prose(*bytes))).collect();
+    client.send(&frames);
+    for bytes in sizes {
+        assert!(plain.text() == prose(bytes), "{bytes}");
+    }
+    // More than one visit may inflate, in one read.
+    let many = deflated(&prose(60_000)).repeat(50);
+    client.send(&many);
+    for _ in 0..50 {
+        assert!(plain.text() == prose(60_000));
+    }
+    let inflated = deflate_passage(&running).inflated;
+    let sum = sizes.iter().sum::<usize>() + 50 * 60_000;
+    assert_eq!(inflated.given, sum as u64, "all of it is counted, once");
+}
+
+#[test]
 fn who_sends_what_cannot_be_inflated_is_closed() {
     let running = compressing();
     let zeros = "0".repeat(1_000_000);

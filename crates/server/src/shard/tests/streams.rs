@@ -239,7 +239,7 @@ fn an_old_client_that_is_refused_for_now_is_reset() {
 fn subscribers_of_the_edge_count_where_they_are() {
     let running = Running::start(&Wishes::default());
     let mailbox = running.node.mailboxes()[0].clone();
-    let (writer, reader) = crate::pipe::pipe(mailbox.clone());
+    let (writer, reader) = crate::pipe::pipe(mailbox.clone(), None);
     running.load.arrive(0);
     mailbox.put(Letter::Subscriber {
         opening: Box::new(fanfare_core::shard::Opening {

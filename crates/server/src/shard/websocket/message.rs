@@ -12,11 +12,13 @@ use fanfare_core::start::Subscription;
 use fanfare_core::time::UnixMillis;
 use fanfare_protocol::native::problem::Problem;
 use fanfare_protocol::native::starts::start_later;
-use fanfare_protocol::native::v1::{self, Ask, CommandId, Speaker, Token};
+use fanfare_protocol::native::v1::{self, Ask, BadCommand, Command, CommandId, Speaker, Token};
 use fanfare_protocol::websocket::{CloseCode, Frame, MessageKind, append_frame};
 
+use super::large::{Form, is_vain, vain};
 use super::{Language, Session};
 use crate::auth::{Access, NotRenewed, told};
+use crate::clerk::LARGE_BYTES;
 use crate::hooks::Questions;
 use crate::limit::What;
 use crate::shard::http::Judge;
@@ -41,7 +43,7 @@ impl Session {
                 }
             },
             (Language::Raw(_), _) => self.publish_raw(kind, data, judge, now, out),
-            (Language::V1(_), MessageKind::Text) => self.command(&data, judge, now, out),
+            (Language::V1(_), MessageKind::Text) => self.command(data, judge, now, out),
             (Language::V1(_), MessageKind::Binary) => {
                 let told = (CloseCode::UNSUPPORTED_DATA, "fanfare.v1 speaks JSON in text frames");
                 self.close_for(Code::CommandInvalid, told, out)
@@ -49,7 +51,7 @@ impl Session {
         }
     }
 
-    fn publish_raw(
+    pub(super) fn publish_raw(
         &mut self,
         kind: MessageKind,
         data: Bytes,
@@ -92,24 +94,33 @@ impl Session {
         self.publish(None, channel, Box::new(draft), judge)
     }
 
-    fn command(&mut self, text: &[u8], judge: &Judge, now: UnixMillis, out: &mut Vec<u8>) -> Step {
-        // The decoder has checked that it is UTF-8, so this loses nothing.
-        let text = str::from_utf8(text).unwrap_or_default();
-        if is_vain(text) {
-            let problem = Problem::new(
-                Code::CommandInvalid,
-                "A large frame does not begin as a command.",
-                "Send a JSON object in each text frame, without white space in front of it.",
-            );
-            append_error(out, None, &problem);
-            return Step::Told(problem.code());
+    fn command(&mut self, data: Bytes, judge: &Judge, now: UnixMillis, out: &mut Vec<u8>) -> Step {
+        if data.len() > LARGE_BYTES {
+            if is_vain(&data) {
+                return self.turn_away(&vain(), out);
+            }
+            return self.hand_in((MessageKind::Text, data), Form::Plain, judge, now);
         }
+        // The decoder has checked that it is UTF-8, so this loses nothing.
+        let text = str::from_utf8(&data).unwrap_or_default();
         let last = match &self.language {
             Language::V1(Some(known)) => known.last.as_ref(),
             Language::V1(None) | Language::Raw(_) => None,
         };
         let speaker = Speaker { publisher: self.caller.publisher(), last };
-        let command = match v1::parse(text, speaker, &judge.rules, now) {
+        let command = v1::parse(text, speaker, &judge.rules, now);
+        self.obey(command, judge, now, out)
+    }
+
+    /// Does what a command asks for, if it may be asked for.
+    pub(super) fn obey(
+        &mut self,
+        command: Result<Command, BadCommand>,
+        judge: &Judge,
+        now: UnixMillis,
+        out: &mut Vec<u8>,
+    ) -> Step {
+        let command = match command {
             Ok(command) => command,
             Err(bad) => {
                 append_error(out, bad.id.as_ref(), &bad.problem);
@@ -269,19 +280,6 @@ impl Session {
         }
     }
 }
-
-/// Whether megabytes of text are no command for certain: their shard has better to do than to read
-/// them to the end.
-fn is_vain(text: &str) -> bool {
-    let first = text.bytes().take(LOOK_BYTES).find(|byte| !byte.is_ascii_whitespace());
-    text.len() > SMALL_BYTES && first != Some(b'{')
-}
-
-/// Bytes in which a large command has to begin.
-const LOOK_BYTES: usize = 64;
-
-/// Bytes of a command that is not large.
-const SMALL_BYTES: usize = 64 * 1024;
 
 /// Appends a text frame.
 pub(super) fn append_text(out: &mut Vec<u8>, payload: &[u8]) {

@@ -4,9 +4,12 @@
 //! Commands of one client run in order, one at a time: while one waits for its answer nothing
 //! more is decoded, and nothing more is read.
 
+mod large;
 mod message;
 mod told;
 
+pub(super) use large::Large;
+pub(crate) use large::Read;
 pub(crate) use message::close_code_of;
 pub(super) use told::Reply;
 
@@ -34,8 +37,8 @@ use super::request::SocketRequest;
 use super::step::Step;
 use super::wheel::Tick;
 use crate::auth::{self, Access, Caller};
-use crate::coding;
-use crate::limit::Sender;
+use crate::clerk::LARGE_BYTES;
+use crate::limit::{Sender, Stake};
 use fanfare_core::time::UnixMillis;
 
 /// One WebSocket.
@@ -57,6 +60,10 @@ pub(super) struct Session {
     arriving: Option<Box<Arriving>>,
     /// Bytes read and not decoded yet.
     leftover: Option<Box<Bytes>>,
+    /// Bytes that came of inflating in the visit under way.
+    inflated: u32,
+    /// Bytes that came since it was closed.
+    discarded: u32,
     next_request: u64,
 }
 
@@ -67,6 +74,8 @@ struct Arriving {
     since: Option<Tick>,
     /// What has come since.
     bytes: usize,
+    /// What it holds while it is large.
+    stake: Option<Stake>,
 }
 
 /// The language of a WebSocket's messages.
@@ -201,6 +210,8 @@ impl Session {
             stage: Stage::Adopted,
             arriving: None,
             leftover: None,
+            inflated: 0,
+            discarded: 0,
             next_request: 0,
         }
     }
@@ -284,7 +295,7 @@ impl Session {
                 ));
             }
             // Who is not listened to cannot be too slow.
-            _ => **arriving = Arriving { since: Some(now), bytes: 0 },
+            _ => (arriving.since, arriving.bytes) = (Some(now), 0),
         }
         None
     }
@@ -326,10 +337,17 @@ impl Session {
     ) -> Step {
         #[cfg(feature = "fault-injection")]
         super::fault::strike_codec(input);
-        let came = input.len();
-        let step = self.decode(&mut input, judge, now, out);
-        if self.decoder.pinned_bytes() > 0 {
+        let (came, closed) = (input.len(), self.is_closing());
+        let mut step = self.decode(&mut input, judge, now, out);
+        if closed {
+            step = self.discard(step, came);
+        } else if self.decoder.pinned_bytes() > 0 {
             self.arriving.get_or_insert_default().bytes += came;
+            if matches!(step, Step::Wait)
+                && let Err(problem) = self.admit_large(judge)
+            {
+                return self.turn_away(&problem, out);
+            }
         }
         if !input.is_empty() {
             self.leftover = Some(Box::new(Bytes::copy_from_slice(input)));
@@ -345,7 +363,7 @@ impl Session {
         out: &mut Vec<u8>,
     ) -> Step {
         loop {
-            if out.len() >= OUTPUT_BYTES_MAX {
+            if out.len() >= OUTPUT_BYTES_MAX || self.inflated as usize >= LARGE_BYTES {
                 return Step::Yield;
             }
             let event = match self.decoder.decode(input) {
@@ -369,15 +387,12 @@ impl Session {
                 }
                 Event::Pong(_) => Step::Wait,
                 Event::Message { kind, data } => {
-                    self.arriving = None;
-                    self.hear(kind, data, judge, now, out)
+                    let arrived = self.arriving.take();
+                    large::keep(self.hear(kind, data, judge, now, out), arrived)
                 }
                 Event::Deflated { kind, data } => {
-                    self.arriving = None;
-                    match coding::inflate(&self.decoder, kind, &data) {
-                        Ok(data) => self.hear(kind, data, judge, now, out),
-                        Err(violation) => self.violated(violation, judge, out),
-                    }
+                    let arrived = self.arriving.take();
+                    large::keep(self.inflate((kind, data), judge, now, out), arrived)
                 }
             };
             if !matches!(step, Step::Wait) {

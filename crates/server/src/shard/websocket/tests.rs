@@ -1,5 +1,7 @@
 //! What a client's frames lead to.
 
+mod large;
+
 use std::sync::Arc;
 
 use fanfare_core::code::Code;
@@ -239,7 +241,7 @@ fn a_message_that_does_not_get_on_is_given_up() {
     let mut session = session(Format::WebSocketV1, Echo::On);
     let judge = judge();
     let within = super::super::deadline::ticks(judge.options.body_within);
-    let whole = text(&"x".repeat(200_000));
+    let whole = text(&format!("{{{}", "x".repeat(200_000)));
     let mut out = Vec::new();
     session.receive(&whole[..10], &judge, 0, &mut out);
     assert!(session.is_too_slow(1, &judge.options).is_none(), "it has just been seen");
@@ -338,18 +340,20 @@ fn a_raw_frame_says_why_it_may_not_publish() {
 
 #[test]
 fn megabytes_that_do_not_begin_as_a_command_are_not_read_to_their_end() {
-    let mut session = session(Format::WebSocketV1, Echo::On);
     for letter in ["\n", "["] {
-        let mut out = Vec::new();
-        let step = session.receive(&text(&letter.repeat(1 << 20)), &judge(), 0, &mut out);
-        assert!(matches!(step, Step::Told(Code::CommandInvalid)), "{step:?}");
-        let Some(Event::Message { data, .. }) = said(&out).pop() else { panic!("no answer") };
-        let told = String::from_utf8_lossy(&data).into_owned();
-        assert!(told.contains("\"id\":null") && told.contains("command-invalid"), "{told}");
+        let whole = text(&letter.repeat(1 << 20));
+        for first in [100, 1 << 20] {
+            let mut session = session(Format::WebSocketV1, Echo::On);
+            let mut out = Vec::new();
+            let step = session.receive(&whole[..first], &judge(), 0, &mut out);
+            assert!(matches!(step, Step::AwaitCloseFor(Code::CommandInvalid)), "{step:?}");
+            let (code, reason) = closed_with(&out);
+            assert!(code == 1008 && reason.contains("does not begin as a command"), "{reason}");
+            // What still comes is read away, but not without end.
+            let more =
+                |session: &mut Session| session.receive(&whole, &judge(), 0, &mut Vec::new());
+            assert!(matches!(more(&mut session), Step::Wait | Step::Gone));
+            assert!(matches!(more(&mut session), Step::Gone));
+        }
     }
-    let mut out = Vec::new();
-    let padded = format!("{{\"id\":1,{}\"type\":\"ping\"}}", " ".repeat(100 * 1024));
-    session.receive(&text(&padded), &judge(), 0, &mut out);
-    let Some(Event::Message { data, .. }) = said(&out).pop() else { panic!("no answer") };
-    assert!(String::from_utf8_lossy(&data).contains("\"id\":1"), "{data:?}");
 }

@@ -1,7 +1,8 @@
-//! Limits of addresses, as their clients meet them: each is told which one it is, on every transport
+//! Limits of addresses and users, as their clients meet them: each is told which one it is, on every transport
 //! in its own way, and others are not disturbed.
 
 mod proxy_header;
+mod users;
 
 use crate::cli::run::Folder;
 use crate::proxied;
@@ -36,10 +37,7 @@ fn who_publishes_too_often_is_told_on_every_way_in() {
     let (server, _file) = limited("publish_rate_per_address = \"6/m\"\nrate_burst = \"20s\"");
     let key = "limits.publish_rate_per_address";
     // A connection of a shard's, and one of hyper's.
-    let mut edge = server.connect();
-    edge.ask("GET /health HTTP/1.1", &[]);
-    edge.answer();
-    for (place, mut wire) in (1..).zip([server.connect(), edge]) {
+    for (place, mut wire) in (1..).zip([server.connect(), server.connect_to_hyper()]) {
         let address = from(place);
         for _ in 0..2 {
             assert!(post(&mut wire, "/c/a", "x", &[&address]).starts_with("HTTP/1.1 200 "));
@@ -89,11 +87,7 @@ fn who_subscribes_too_often_comes_back_later() {
     let (server, _file) = limited("subscribe_rate_per_address = \"3/m\"\nrate_burst = \"20s\"");
     let events = "Accept: text/event-stream";
     for place in 1..=2 {
-        let mut edge = server.connect();
-        if place == 2 {
-            edge.ask("GET /health HTTP/1.1", &[]);
-            edge.answer();
-        }
+        let mut edge = if place == 2 { server.connect_to_hyper() } else { server.connect() };
         edge.ask("GET /c/a HTTP/1.1", &[events, &from(place)]);
         edge.until("fanfare.open");
         // An event stream is never refused with 429.

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use crate::proxied;
 use crate::server::Server;
-use crate::wire::{End, body, frame, header};
+use crate::wire::{End, body, header};
 use proxy::Proxy;
 
 /// What the hint of the answer tells to add.
@@ -97,18 +97,7 @@ fn with_the_documented_lines_a_websocket_passes() {
 fn passes(lines: &str) {
     let server = Server::dev(&[("FANFARE_DRAIN__WINDOW", "1s")]);
     let Some(proxy) = Proxy::start(&server, lines) else { return };
-    let mut socket = proxy.connect();
-    socket.open_websocket("/c/chat", &[]);
-    socket.send(frame(0x81, b"through"));
-    assert_eq!(socket.frame(), (0x81, b"through".to_vec()));
-    server.publish("chat", "and back");
-    assert_eq!(socket.frame(), (0x81, b"and back".to_vec()));
-    // An event stream passes with the same lines, and is cut by a drain, not ended.
-    let mut stream = proxy.connect();
-    stream.ask("GET /c/chat?since=all HTTP/1.1", &["Accept: text/event-stream"]);
-    stream.until("data: through\nid: ");
-    stream.until("data: and back\nid: ");
-    proxied::passes_a_drain_on(server, socket, stream);
+    proxied::passes_and_is_drained(server, proxy.address());
 }
 
 #[test]

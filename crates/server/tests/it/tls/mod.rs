@@ -8,6 +8,7 @@ mod command;
 mod ending;
 mod http2;
 mod memory;
+pub(crate) mod proxied;
 mod reading;
 
 use std::fs;

@@ -5,7 +5,7 @@ use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::wire::{frame, frame_head};
+use crate::wire::frame;
 
 /// An attack.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -17,6 +17,8 @@ pub(super) enum Kind {
     Brackets,
     NewlineCommands,
     BracketCommands,
+    Lists,
+    ObjectCommands,
     Fragments,
     Bomb,
     Connections,
@@ -27,7 +29,7 @@ pub(super) enum Kind {
 const EIGHT_MEBIBYTES: usize = 8 << 20;
 
 impl Kind {
-    pub(super) const ALL: [Self; 12] = [
+    pub(super) const ALL: [Self; 14] = [
         Self::Pings,
         Self::Heads,
         Self::Bodies,
@@ -35,6 +37,8 @@ impl Kind {
         Self::Brackets,
         Self::NewlineCommands,
         Self::BracketCommands,
+        Self::Lists,
+        Self::ObjectCommands,
         Self::Fragments,
         Self::Bomb,
         Self::Connections,
@@ -51,6 +55,8 @@ impl Kind {
             Self::Brackets => "brackets",
             Self::NewlineCommands => "newline-commands",
             Self::BracketCommands => "bracket-commands",
+            Self::Lists => "lists",
+            Self::ObjectCommands => "object-commands",
             Self::Fragments => "fragments",
             Self::Bomb => "deflate-bomb",
             Self::Connections => "connections",
@@ -73,10 +79,16 @@ impl Kind {
                 let head = "POST /c/attack HTTP/1.1\r\nHost: localhost\r\nContent-Length: 60000";
                 drip(server, until, &format!("{head}\r\n\r\n"));
             }
-            Self::Newlines => post(server, until, b'\n'),
-            Self::Brackets => post(server, until, b'['),
-            Self::NewlineCommands => command(server, until, b'\n'),
-            Self::BracketCommands => command(server, until, b'['),
+            Self::Newlines => post(server, until, &|length| vec![b'\n'; length]),
+            Self::Brackets => post(server, until, &|length| vec![b'['; length]),
+            Self::NewlineCommands => command(server, until, &[b'\n'; EIGHT_MEBIBYTES]),
+            Self::BracketCommands => command(server, until, &[b'['; EIGHT_MEBIBYTES]),
+            Self::Lists => post(server, until, &|length| padded(length, b"[", b"1,", b"1]")),
+            Self::ObjectCommands => {
+                // Two members in turn: what is to be read of each is more than what it weighs.
+                let object = padded(EIGHT_MEBIBYTES, b"{", b"\"a\":[],\"\\u0062\":0,", b"\"c\":1}");
+                command(server, until, &object);
+            }
             Self::Fragments => {
                 let fragments = frame(0x00, b"x").repeat(10_000);
                 pour_behind(server, until, 8, ("/c/attack", ""), &frame(0x01, b"x"), &fragments);
@@ -180,43 +192,49 @@ fn drip(server: &SocketAddr, until: Instant, start: &str) {
     }
 }
 
-/// Eight megabytes of one byte to each path that takes a body.
-fn post(server: &SocketAddr, until: Instant, byte: u8) {
-    let body = vec![byte; EIGHT_MEBIBYTES];
+/// JSON of this length, made longer by one part over and over.
+fn padded(length: usize, begin: &[u8], part: &[u8], end: &[u8]) -> Vec<u8> {
+    let parts = (length - begin.len() - end.len()) / part.len();
+    let mut json = [begin, &part.repeat(parts), end].concat();
+    json.resize(length, b' ');
+    json
+}
+
+/// Bodies of up to eight megabytes to each path that takes one.
+fn post(server: &SocketAddr, until: Instant, body: &(dyn Fn(usize) -> Vec<u8> + Sync)) {
+    // What is refused at once is sent in a size that is read as well.
+    let bodies = [EIGHT_MEBIBYTES, 1 << 20, 512 << 10].map(body);
     let session = format!("/sessions/{}", "A".repeat(35));
     let targets = ["/c/attack", "/c/attack?binary=1", "/publish", session.as_str()];
     thread::scope(|scope| {
         for target in targets {
-            let body = &body;
-            scope.spawn(move || post_to(server, until, target, body));
+            let bodies = &bodies;
+            scope.spawn(move || post_to(server, until, target, bodies));
         }
     });
 }
 
-fn post_to(server: &SocketAddr, until: Instant, target: &str, body: &[u8]) {
-    // What is refused at once is sent in a size that is read as well.
-    for length in [EIGHT_MEBIBYTES, 1 << 20, 512 << 10].into_iter().cycle() {
+fn post_to(server: &SocketAddr, until: Instant, target: &str, bodies: &[Vec<u8>]) {
+    for body in bodies.iter().cycle() {
         if Instant::now() >= until {
             return;
         }
+        let length = body.len();
         let Some(mut socket) = connect(server) else { continue };
         let head = format!(
             "POST {target} HTTP/1.1\r\nHost: localhost\r\n\
              Content-Type: application/json\r\nContent-Length: {length}\r\n\r\n"
         );
-        let sent = socket
-            .write_all(head.as_bytes())
-            .and_then(|()| socket.write_all(body.get(..length).unwrap_or(body)));
+        let sent = socket.write_all(head.as_bytes()).and_then(|()| socket.write_all(body));
         let _answer = sent.and_then(|()| socket.read(&mut [0; 1024]));
     }
 }
 
-/// Eight megabytes of one byte as a command.
-fn command(server: &SocketAddr, until: Instant, byte: u8) {
-    let mut message = frame_head(0x81, EIGHT_MEBIBYTES as u64);
-    message.resize(message.len() + EIGHT_MEBIBYTES, byte);
+/// Eight megabytes as a command.
+fn command(server: &SocketAddr, until: Instant, text: &[u8]) {
+    let message = frame(0x81, text);
     let headers = "Sec-WebSocket-Protocol: fanfare.v1\r\n";
-    pour_behind(server, until, 4, ("/c", headers), &[], &message);
+    pour_behind(server, until, 16, ("/c", headers), &[], &message);
 }
 
 /// Messages that are a thousand times as large as they come.
