@@ -161,7 +161,7 @@ async fn pipes_of_one_connection_have_a_bound_together() {
     drop((first, first_reader));
     let mailbox = bench.mailbox.clone();
     let common = Arc::new(Common::default());
-    let large = Bytes::from(vec![1; 1 << 20]);
+    let large = Bytes::from(vec![1; (1 << 20) - ITEM_BYTES]);
     let mut pipes = Vec::new();
     for index in 0..6 {
         let (writer, reader) = pipe(mailbox.clone(), Some(Arc::clone(&common)));
