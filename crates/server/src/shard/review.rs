@@ -77,20 +77,20 @@ impl EventLoop {
         if self.review.is_under_way() { Idle::No } else { Idle::Yes }
     }
 
-    /// Asks a reader again; gives the number of channels that were looked at.
+    /// Asks a reader again; says what that took beside the one look.
     fn ask_again(&mut self, id: ConnectionId) -> usize {
         let Some(was) = self.reader(id) else { return 0 };
         let caller = match self.judge.access.again(was) {
             Again::Known(caller) => caller,
             Again::Refused(problem) => {
                 self.revoke(id, problem);
-                return 0;
+                return LOOKS_OF_A_WORD;
             }
             // It comes back at once, and is asked with what it shows then.
             Again::Unsure => {
                 self.sockets.figures.revoked += 1;
                 self.drain_one(id);
-                return 0;
+                return LOOKS_OF_A_WORD;
             }
         };
         let (mut looks, mut lost) = (0, Vec::new());
@@ -106,13 +106,14 @@ impl EventLoop {
         }
         match self.judge.access.may_open(&caller, &[]) {
             Ok(()) if self.goes_without(id) => {
+                looks += lost.len() * LOOKS_OF_A_WORD;
                 self.trust(id, caller);
                 lost.into_iter().for_each(|lost| self.take_away(id, lost));
             }
             Ok(()) => lost.into_iter().take(1).for_each(|(_, problem)| self.revoke(id, problem)),
             Err(problem) => self.revoke(id, problem),
         }
-        looks
+        looks + LOOKS_OF_A_WORD
     }
 
     /// Who reads on a connection, if it is a reader's.
@@ -196,3 +197,6 @@ impl EventLoop {
 
 /// Readers and channels of theirs that are looked at in one turn. Each takes a microsecond or so.
 const LOOKS_PER_TURN: usize = 512;
+
+/// As how many looks it counts to tell a reader something, and to close its socket.
+const LOOKS_OF_A_WORD: usize = 8;
