@@ -21,7 +21,7 @@ use crate::auth::token::{IssuerParts, KeySet, Tokens};
 use crate::auth::{Access, ChannelAccess, Places, PublisherKey};
 use crate::coding;
 use crate::config::settings::{
-    Auth, ChannelRules, Issuer, Jitter, KeysAt, Limits, Mode, Settings, SlowReader,
+    Auth, ChannelRules, Issuer, Jitter, KeysAt, Mode, Settings, SlowReader,
 };
 use crate::edge::{self, EdgeOptions, MetricsPlace, Pages, StreamBounds};
 use crate::engine::Store;
@@ -379,9 +379,10 @@ pub(super) fn edge(settings: &Settings) -> EdgeOptions {
 }
 
 /// Each limit's key and value, in its own unit, for the metrics.
-pub(super) fn limits(limits: &Limits) -> Arc<[(&'static str, u64)]> {
+pub(super) fn limits(settings: &Settings) -> Arc<[(&'static str, u64)]> {
     let number = |number: usize| number as u64;
     let rate = |rate: Option<Rate>| rate.map_or(0, |rate| u64::from(rate.count));
+    let Settings { limits, hooks, .. } = settings;
     let rates = &limits.rates;
     Arc::new([
         ("limits.payload_bytes_max", number(limits.payload_bytes_max)),
@@ -421,6 +422,8 @@ pub(super) fn limits(limits: &Limits) -> Arc<[(&'static str, u64)]> {
         ("limits.idle_timeout", limits.idle_timeout.as_secs()),
         ("limits.write_timeout", limits.write_timeout.as_secs()),
         ("limits.reader_lag_bytes_max", number(limits.reader_lag_bytes_max)),
+        ("hooks.questions_max", number(hooks.questions_max)),
+        ("hooks.events_bytes_max", number(hooks.event_terms.bytes_max)),
     ])
 }
 

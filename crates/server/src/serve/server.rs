@@ -149,7 +149,7 @@ impl Server {
         shared.rules = parts::rules(settings);
         shared.aliases = Arc::new(Aliases::new(settings.routes.clone()));
         shared.options = parts::edge(settings);
-        shared.sources.limits = parts::limits(&settings.limits);
+        shared.sources.limits = parts::limits(settings);
         let acceptor = parts::acceptor(settings, &shared);
         let delivery = parts::delivery(settings)?;
         Ok(Exchange { judge: judge(settings, &shared), edge: shared, acceptor, delivery })
@@ -307,7 +307,7 @@ fn shared(
             node: Arc::clone(node),
             load: Arc::clone(load),
             edge: Arc::clone(&cells),
-            limits: parts::limits(&settings.limits),
+            limits: parts::limits(settings),
             limiter,
             log: health,
             certificates: None,

@@ -139,6 +139,7 @@ fn who_comes_and_goes_is_told_in_order() {
         (&json!("room"), &json!({"client": "alice"}))
     );
     told.wait_until_told();
+    assert_eq!(told.figure("fanfare_limit{key=\"hooks.events_bytes_max\"}"), 16 << 20);
     for kind in ["occupied", "vacated", "started"] {
         assert_eq!(told.told(kind), 1, "{kind}");
     }
