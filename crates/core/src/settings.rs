@@ -35,16 +35,6 @@ pub enum SlowReader {
     Disconnect,
 }
 
-/// Whether what a client asks for has to be asked elsewhere first.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Authority {
-    /// Whatever reaches the core is allowed.
-    #[default]
-    Open,
-    /// Every request of a client becomes a question first, see [`crate::shard::Effect::Authorise`].
-    Asks,
-}
-
 /// How far back the engine remembers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Depth {
@@ -89,10 +79,6 @@ pub struct ShardSettings {
     pub pages_bytes_max: usize,
     /// Sends to one feed's readers before the next feed has its turn.
     pub sends_per_visit: usize,
-    /// Whether requests are asked about.
-    pub authority: Authority,
-    /// How long an answer of the authority may take.
-    pub authority_timeout: Duration,
     /// How long the engine may take before an outcome counts as unknown.
     pub engine_timeout: Duration,
     /// How long an idempotency key is remembered.
@@ -129,8 +115,6 @@ impl ShardSettings {
             page_bytes: 64 << 10,
             pages_bytes_max: 16 << 20,
             sends_per_visit: 256,
-            authority: Authority::Open,
-            authority_timeout: patience,
             engine_timeout: patience,
             key_window: Duration::from_secs(120),
             keys_max: 1_000,

@@ -16,7 +16,7 @@ use fanfare_core::permit::{Permit, PermitPool};
 use fanfare_core::publication::Draft;
 use fanfare_core::settings::ShardId;
 use fanfare_core::shard::{
-    Answer, Completion, ConnectionId, Figures, Message, Opening, Origin, Request, Verdict,
+    Answer, Completion, ConnectionId, Figures, Message, Opening, Origin, Request,
 };
 use fanfare_protocol::native::head::HTTP2_PREFACE;
 use tokio::sync::oneshot;
@@ -86,16 +86,6 @@ pub(crate) enum Letter {
     PipeReady(ConnectionId),
     /// The other end of this connection's pipe, or tunnel, is gone.
     PipeClosed(ConnectionId),
-    /// The authority's answer to a question of this shard's core.
-    #[cfg_attr(not(test), expect(dead_code, reason = "hooks will answer so; until then tests do"))]
-    Authorised {
-        /// The connection that waits.
-        connection: ConnectionId,
-        /// The number of the question.
-        question: u64,
-        /// The answer.
-        verdict: Verdict,
-    },
     /// The application's backend has answered a question about a connection, or will not.
     Answered {
         /// The connection that waits.

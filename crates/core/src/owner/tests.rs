@@ -125,7 +125,6 @@ pub(super) fn settings(count: usize, presence: Presence) -> ShardSettings {
     ShardSettings {
         ring: Retention { count: 100, bytes: 1 << 20, age: Duration::MAX },
         pages_bytes_max: 1 << 20,
-        authority_timeout: Duration::from_secs(1),
         engine_timeout: Duration::from_secs(1),
         keys_max: 3,
         channels_max: 3,

@@ -150,7 +150,6 @@ impl Shard {
 
     /// A connection is gone.
     pub(super) fn close(&mut self, connection: ConnectionId, effects: &mut Vec<Effect>) {
-        self.forget_parked(connection);
         let Some(reader) = self.reader_mut(connection) else {
             return;
         };
@@ -600,7 +599,6 @@ impl Shard {
         };
         if reader.flow != Flow::Gone {
             reader.flow = Flow::Gone;
-            self.forget_parked(connection);
             effects.push(Effect::Refused { connection, request: None, code });
         }
     }

@@ -400,7 +400,6 @@ impl Shard {
         };
         if reader.flow != Flow::Gone {
             reader.flow = Flow::Gone;
-            self.forget_parked(connection);
             effects.push(Effect::Disconnect { connection, why });
         }
     }

@@ -215,15 +215,6 @@ pub enum Input {
     Message(Message),
     /// An engine's answer.
     Completion(Completion),
-    /// The authority's answer to [`Effect::Authorise`].
-    Authorised {
-        /// The connection.
-        connection: ConnectionId,
-        /// The number of the question.
-        question: u64,
-        /// The answer.
-        verdict: Verdict,
-    },
     /// Time passes: deadlines, expiry, forgetting.
     Tick,
 }
@@ -255,15 +246,6 @@ pub enum Echo {
     On,
     /// It does not (`echo=0`): its publications name its session as the one to leave out.
     Off,
-}
-
-/// What the authority answers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Verdict {
-    /// Go on.
-    Allowed,
-    /// The client is told the code.
-    Refused(Code),
 }
 
 /// What travels between shards.
@@ -419,13 +401,6 @@ pub enum Effect {
         channel: ChannelName,
         /// The answer.
         answer: Answer,
-    },
-    /// Ask the authority; nothing of the connection goes on until [`Input::Authorised`].
-    Authorise {
-        /// The connection.
-        connection: ConnectionId,
-        /// The number of the question.
-        question: u64,
     },
     /// The reader of [`Input::Open`] stands: its stream begins with this.
     Opened {

@@ -10,10 +10,8 @@
 //! - `page`: history that comes to one reader at a time
 //! - `occupied`: channels that have readers here, for those who are told of it
 //! - `presence`: readers as members, and what they are told of others
-//! - `authorise`: requests that wait for an answer from elsewhere
 
 mod attach;
-mod authorise;
 mod carried;
 #[cfg(test)]
 mod carried_tests;
@@ -44,7 +42,6 @@ use crate::owner::{Attaching, Outlet, Owner};
 use crate::presence::Notices;
 use crate::settings::{ShardId, ShardSettings};
 use crate::shard::attach::Ticket;
-use crate::shard::authorise::Parked;
 use crate::shard::interest::{Feeds, Interest};
 use crate::shard::occupied::Occupied;
 use crate::shard::page::{PageHolder, PageWaiter};
@@ -143,8 +140,6 @@ pub struct Shard {
     occupied: Occupied,
     tickets: HashMap<u64, Ticket>,
     next_ticket: u64,
-    parked: VecDeque<Parked>,
-    next_question: u64,
     /// Feeds with something before a reader.
     dirty: VecDeque<FeedId>,
     /// Readers to be visited by themselves.
@@ -180,8 +175,6 @@ impl Shard {
             occupied: HashMap::with_hasher(NameHash::new(settings.seed)),
             tickets: HashMap::new(),
             next_ticket: 0,
-            parked: VecDeque::new(),
-            next_question: 0,
             dirty: VecDeque::new(),
             ready: VecDeque::new(),
             held: Vec::new(),
@@ -207,9 +200,7 @@ impl Shard {
     /// Takes one input and appends what has to be done for it to `effects`.
     pub fn handle(&mut self, input: Input, now: Now, effects: &mut Vec<Effect>) {
         self.now = now;
-        if let Some(input) = self.authorise(input, now, effects) {
-            self.proceed(input, now, effects);
-        }
+        self.proceed(input, now, effects);
         self.settle(now, effects);
     }
 
@@ -237,8 +228,7 @@ impl Shard {
     /// When [`Input::Tick`] is wanted next.
     #[must_use]
     pub fn tick_at(&self) -> Option<Millis> {
-        let parked = self.parked.front().map(|parked| parked.deadline);
-        let own = parked.into_iter().chain(self.pages_at()).chain(self.moments_at());
+        let own = self.pages_at().into_iter().chain(self.moments_at());
         self.owner.tick_at().into_iter().chain(own).min()
     }
 
@@ -269,7 +259,6 @@ impl Shard {
             && self.interests.is_empty()
             && self.occupied.is_empty()
             && self.tickets.is_empty()
-            && self.parked.is_empty()
             && self.page_queue.is_empty()
             && self.pages_promised == 0
             && self.page_holders.is_empty()
@@ -311,11 +300,7 @@ impl Shard {
                 let (owner, mut out) = self.owner(now, effects);
                 owner.complete(completion, &mut out);
             }
-            Input::Authorised { connection, question, verdict } => {
-                self.authorised(connection, question, verdict, now, effects);
-            }
             Input::Tick => {
-                self.expire_parked(now, effects);
                 let (owner, mut out) = self.owner(now, effects);
                 owner.overdue(&mut out);
                 owner.sweep(&mut out);

@@ -16,7 +16,7 @@ use crate::position::{Epoch, Offset, Position};
 use crate::presence::Attendance;
 use crate::publication::{Content, Data, Publication, SessionId};
 use crate::rate::Pace;
-use crate::settings::{Authority, Depth, Retention, ShardSettings, SlowReader};
+use crate::settings::{Depth, Retention, ShardSettings, SlowReader};
 use crate::shard::{
     Completion, ConnectionId, Delivery, Echo, Effect, EngineCommand, Input, Opening, Restored,
     Room, Shard, Sink,
@@ -92,8 +92,6 @@ impl Restart {
             page_bytes: WEIGHT * usize::try_from(PAGE).unwrap(),
             pages_bytes_max,
             sends_per_visit: 256,
-            authority: Authority::Open,
-            authority_timeout: Duration::from_secs(1),
             engine_timeout: Duration::from_secs(1),
             key_window: Duration::from_secs(120),
             keys_max: 3,

@@ -70,7 +70,6 @@ fn a_thousand_seeds_lose_double_and_reorder_nothing() {
         ("forgotten channels", total.forgotten),
         ("slow readers", total.slow),
         ("pages", total.pages),
-        ("refusals by the authority", total.unauthorised),
         ("restarts", total.restarts),
         ("channels added from a carried entry", total.carried),
         ("members at rest", total.members),

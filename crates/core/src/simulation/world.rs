@@ -20,15 +20,14 @@ use super::engine::{Faults, SimEngine};
 use super::newest::Keyed;
 use super::random::Random;
 use super::truth::{Stored, Truth};
-use crate::code::Code;
 use crate::cursor::CursorEntry;
 use crate::name::ChannelName;
 use crate::namespace::NamespaceRules;
 use crate::permit::Permit;
 use crate::position::Epoch;
 use crate::publication::{Content, Data, Draft, End, Expect, Lifetime, SessionId};
-use crate::settings::{Authority, Depth, Retention, ShardSettings, SlowReader};
-use crate::shard::{Backlog, ConnectionId, Input, Message, Origin, Request, Shard, Verdict};
+use crate::settings::{Depth, Retention, ShardSettings, SlowReader};
+use crate::shard::{Backlog, Input, Message, Origin, Request, Shard};
 use crate::time::Now;
 
 /// How much happened, so that a run in which nothing does is noticed.
@@ -45,7 +44,6 @@ pub(super) struct Tally {
     pub(super) forgotten: usize,
     pub(super) slow: usize,
     pub(super) pages: usize,
-    pub(super) unauthorised: usize,
     pub(super) restarts: usize,
     pub(super) carried: usize,
     pub(super) members: usize,
@@ -80,7 +78,6 @@ pub(super) struct World {
     settings: Vec<ShardSettings>,
     engines: Vec<SimEngine>,
     links: BTreeMap<(u16, u16), VecDeque<Message>>,
-    questions: VecDeque<(usize, ConnectionId, u64)>,
     clients: BTreeMap<(usize, u32), Client>,
     generations: u32,
     channels: Vec<ChannelName>,
@@ -113,7 +110,6 @@ impl Tally {
         self.forgotten += other.forgotten;
         self.slow += other.slow;
         self.pages += other.pages;
-        self.unauthorised += other.unauthorised;
         self.restarts += other.restarts;
         self.carried += other.carried;
         self.members += other.members;
@@ -162,8 +158,6 @@ impl World {
             page_bytes: 400,
             pages_bytes_max: 1500,
             sends_per_visit: 2,
-            authority: if seed.is_multiple_of(4) { Authority::Asks } else { Authority::Open },
-            authority_timeout: Duration::from_secs(1),
             engine_timeout: Duration::from_secs(2),
             key_window: Duration::from_secs(3600),
             keys_max: 1000,
@@ -188,7 +182,6 @@ impl World {
             random,
             now: Now { millis: 1, unix: 1_000_000 },
             links: BTreeMap::new(),
-            questions: VecDeque::new(),
             clients: BTreeMap::new(),
             generations: 0,
             left_behind: Vec::new(),
@@ -216,7 +209,6 @@ impl World {
                 55..57 => self.change(Request::Remove),
                 57..70 => self.step_engine(),
                 70..85 => (0..6).for_each(|_| self.step_link()),
-                85..88 => self.answer_question(),
                 _ => self.flush(),
             }
             if self.random.below(400) == 0 {
@@ -241,7 +233,6 @@ impl World {
             }
         }
         self.links.clear();
-        self.questions.clear();
         self.house.restart();
         // Who waits for an answer gets none, and cannot know.
         self.asked.values_mut().for_each(|asked| asked.answered = true);
@@ -348,9 +339,6 @@ impl World {
                 self.engines[shard].step(&mut self.random, self.faults);
                 self.take_answer(shard);
             }
-            while !self.questions.is_empty() {
-                self.answer_question();
-            }
             let stalled: Vec<_> = self.clients.keys().copied().collect();
             for key in stalled {
                 self.make_room(key, usize::MAX);
@@ -369,8 +357,7 @@ impl World {
                 .clients
                 .values()
                 .any(|client| !client.gone && (!client.opened || client.asked > 0));
-            let resting =
-                !busy && idle && !linked && !waiting && !opening && self.questions.is_empty();
+            let resting = !busy && idle && !linked && !waiting && !opening;
             rest = if resting { rest + 1 } else { 0 };
             // Longer than any deadline, after which a lost answer is asked for again.
             if rest > 25 {
@@ -548,17 +535,6 @@ impl World {
         if let Some(message) = message {
             self.input(usize::from(ends.1), Input::Message(message));
         }
-    }
-
-    fn answer_question(&mut self) {
-        let Some((shard, connection, question)) = self.questions.pop_front() else { return };
-        let verdict = match self.random.below(5) {
-            0 => Verdict::Refused(Code::Forbidden),
-            // Never answered: the deadline has to.
-            1 => return,
-            _ => Verdict::Allowed,
-        };
-        self.input(shard, Input::Authorised { connection, question, verdict });
     }
 
     fn flush(&mut self) {

@@ -8,7 +8,7 @@ use fanfare_core::namespace::{NamespaceRules, Namespaces, Presence, PresenceBoun
 use fanfare_core::position::Epoch;
 use fanfare_core::prefix::Prefixes;
 use fanfare_core::settings::{
-    Authority, Depth, Retention, ShardId, ShardSettings, SlowReader as CoreSlowReader,
+    Depth, Retention, ShardId, ShardSettings, SlowReader as CoreSlowReader,
 };
 use fanfare_protocol::native::cors::{Hosts, OriginPolicy, Origins};
 use fanfare_protocol::native::route::Rules;
@@ -41,7 +41,7 @@ const FEED_COUNT: usize = 8192;
 /// Sends to the readers of one feed before the next feed has its turn.
 const SENDS_PER_VISIT: usize = 256;
 
-/// How long a question elsewhere, or to the engine, may take.
+/// How long a question to the engine may take.
 const ANSWER_WITHIN: Duration = Duration::from_secs(10);
 
 /// Who may publish and read; `tokens` is what is done with those.
@@ -271,8 +271,6 @@ pub(super) fn shards(
                 page_bytes: PAGE_BYTES,
                 pages_bytes_max: settings.limits.pages_bytes_max,
                 sends_per_visit: SENDS_PER_VISIT,
-                authority: Authority::Open,
-                authority_timeout: ANSWER_WITHIN,
                 engine_timeout: ANSWER_WITHIN,
                 key_window: settings.idempotency_window,
                 keys_max: share(settings.limits.idempotency_keys_max),

@@ -270,7 +270,6 @@ fn start_shards(
             judge: judge(settings, shared),
             node: Arc::clone(node),
             load: Arc::clone(&shared.load),
-            authority: shard::Answerer::Access,
             acceptance: acceptance.clone(),
             handoff: handoff.clone(),
         });

@@ -152,7 +152,7 @@ pub(super) struct Marks {
     pub attached: bool,
     /// Its first request head is not whole yet.
     pub handshaking: bool,
-    /// The authority is being asked; nothing is read meanwhile.
+    /// The application's backend is asked who begins to read; nothing is read meanwhile.
     pub asking: bool,
     /// It is to go when its turn in the drain comes.
     pub draining: bool,

@@ -2,8 +2,7 @@
 
 use std::time::Duration;
 
-use fanfare_core::code::Code;
-use fanfare_core::shard::{ConnectionId, Verdict};
+use fanfare_core::shard::ConnectionId;
 use fanfare_protocol::native::cors::AllowedOrigin;
 use fanfare_protocol::native::head::Version;
 use fanfare_protocol::native::response::{Persistence, append_problem};
@@ -43,11 +42,6 @@ impl EventLoop {
         let Some(connection) = self.sockets.slab.find_mut(id) else {
             return;
         };
-        if connection.marks.asking
-            && let Some(question) = self.questions.get(&id).copied()
-        {
-            return self.authorised(id, question, Verdict::Refused(Code::AuthorityTimeout));
-        }
         if connection.marks.draining && !matches!(connection.state, State::Closing) {
             let closing =
                 matches!(&connection.state, State::Socket(session) if session.is_closing());

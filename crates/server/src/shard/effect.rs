@@ -2,7 +2,7 @@
 
 use fanfare_core::name::ChannelName;
 use fanfare_core::presence::News;
-use fanfare_core::shard::{Answer, ConnectionId, Disconnect, Effect, Input, Origin, Verdict};
+use fanfare_core::shard::{Answer, ConnectionId, Disconnect, Effect, Input, Origin};
 use fanfare_protocol::native::presence::encode_news;
 use fanfare_protocol::native::problem::Problem;
 use fanfare_protocol::native::publish;
@@ -13,7 +13,6 @@ use fanfare_protocol::native::response::{
 use super::connection::State;
 use super::event_loop::EventLoop;
 use super::http::Exchange;
-use super::seat::Answerer;
 use super::step::Step;
 use super::websocket::Reply;
 use crate::hooks::events::Parting;
@@ -41,7 +40,6 @@ impl EventLoop {
                     self.answer(connection, request, &channel, &answer);
                 }
             },
-            Effect::Authorise { connection, question } => self.ask_authority(connection, question),
             Effect::Opened { connection, channels, cursor, max_rate } => {
                 self.opened(connection, channels, cursor, max_rate);
             }
@@ -171,24 +169,6 @@ impl EventLoop {
         // What came behind the command is still there to be decoded.
         self.go_on(id);
         self.take(id, step);
-    }
-
-    fn ask_authority(&mut self, id: ConnectionId, question: u64) {
-        match self.authority {
-            Answerer::Access => self.input(Input::Authorised {
-                connection: id,
-                question,
-                verdict: Verdict::Allowed,
-            }),
-            Answerer::Letter => {
-                let within = self.options().authority_within;
-                if let Some(connection) = self.sockets.slab.find_mut(id) {
-                    connection.marks.asking = true;
-                    self.questions.insert(id, question);
-                    self.sockets.set_due(id, within);
-                }
-            }
-        }
     }
 
     fn finished(&mut self, id: ConnectionId) {

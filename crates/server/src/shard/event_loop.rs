@@ -20,7 +20,7 @@ use super::inquiry::Inquiries;
 use super::lease::Leases;
 use super::options::ShardOptions;
 use super::review::Review;
-use super::seat::{Answerer, Parts, Seat, WAKER};
+use super::seat::{Parts, Seat, WAKER};
 use super::session::Sessions;
 use super::sockets::{Flushed, Sockets};
 use super::visit::Visits;
@@ -43,15 +43,12 @@ pub(super) struct EventLoop {
     pub(super) node: Arc<Node>,
     pub(super) load: Arc<Load>,
     pub(super) engine: Engine,
-    pub(super) authority: Answerer,
     pub(super) handoff: Handoff,
     pub(super) letters: mpsc::Receiver<Letter>,
     /// Parts of the history that the engine has read: what is live has its turn before them.
     pub(super) read_back: VecDeque<Completion>,
     /// Questions to the application's backend that are not answered.
     pub(super) inquiries: Inquiries,
-    /// Questions of the core that the authority has not answered, by connection.
-    pub(super) questions: std::collections::HashMap<ConnectionId, u64>,
     /// Publishes that came together and are not all answered.
     pub(super) batches: Batches,
     /// Changes of streams that are not all made, by connection.
@@ -113,12 +110,10 @@ impl EventLoop {
             node: parts.node,
             load: parts.load,
             engine: parts.engine,
-            authority: parts.authority,
             handoff: parts.handoff,
             letters: seat.letters,
             read_back: VecDeque::new(),
             inquiries: Inquiries::default(),
-            questions: std::collections::HashMap::new(),
             batches: Batches::default(),
             changes: std::collections::HashMap::new(),
             leases: Leases::default(),

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::sync::mpsc::TryRecvError;
 
 use bytes::Bytes;
-use fanfare_core::shard::{Completion, ConnectionId, Input, Opening, Verdict};
+use fanfare_core::shard::{Completion, ConnectionId, Input, Opening};
 
 use super::connection::{Connection, Link, Piped, State};
 use super::event_loop::{Course, EventLoop, Idle};
@@ -92,9 +92,6 @@ impl EventLoop {
             Letter::PipeClosed(id) => self.end(id),
             Letter::Answered { connection, question, reply } => {
                 self.answered(connection, question, reply);
-            }
-            Letter::Authorised { connection, question, verdict } => {
-                self.authorised(connection, question, verdict);
             }
             Letter::Read { connection, request, read } => self.take_read(connection, request, read),
             Letter::Completed(completions) => {
@@ -237,21 +234,6 @@ impl EventLoop {
         }
         self.join_drain(id);
         self.input(Input::Open { connection: id, opening });
-    }
-
-    /// The authority has answered; what waited for it goes on.
-    pub(super) fn authorised(&mut self, id: ConnectionId, question: u64, verdict: Verdict) {
-        if self.questions.get(&id) != Some(&question) {
-            // It was too late, or its connection is gone.
-            return;
-        }
-        self.questions.remove(&id);
-        if let Some(connection) = self.sockets.slab.find_mut(id) {
-            connection.marks.asking = false;
-            self.start_beating(id);
-            self.sockets.queue(id);
-        }
-        self.input(Input::Authorised { connection: id, question, verdict });
     }
 
     /// Hands an item to the reader behind a pipe.

@@ -50,7 +50,7 @@ pub(crate) use figures::SocketFigures;
 pub(crate) use http::Judge;
 pub(crate) use options::ShardOptions;
 pub(crate) use request::SocketRequest;
-pub(crate) use seat::{Answerer, Parts, Seat, end_process};
+pub(crate) use seat::{Parts, Seat, end_process};
 pub(crate) use websocket::{Read, close_code_of};
 
 /// The encoder that cores are given.

@@ -146,7 +146,6 @@ impl EventLoop {
 
     /// Takes the reader out of the core, which delivers nothing more to it.
     pub(super) fn detach(&mut self, id: ConnectionId) {
-        self.questions.remove(&id);
         self.inquiries.end(id);
         self.leases.end(id);
         self.give_up_changes(id);

@@ -28,8 +28,6 @@ pub(crate) struct ShardOptions {
     pub expiry_notice: Duration,
     /// How long after that it may stay (`auth.expiry_grace`).
     pub expiry_grace: Duration,
-    /// How long the authority may take to answer.
-    pub authority_within: Duration,
     /// When a stream's client is to come back by itself after a cut, at the earliest and at the
     /// latest.
     pub retry: Range<Duration>,
@@ -50,7 +48,6 @@ impl Default for ShardOptions {
             close_within: Duration::from_secs(5),
             expiry_notice: Duration::from_secs(30),
             expiry_grace: Duration::from_secs(10),
-            authority_within: Duration::from_secs(10),
             retry: Duration::from_secs(2)..Duration::from_secs(3),
             drain_retry: Duration::from_secs(1)..Duration::from_secs(10),
         }

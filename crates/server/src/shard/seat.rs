@@ -40,22 +40,10 @@ pub(crate) struct Parts {
     pub engine: Engine,
     /// The channels that the engine found.
     pub restored: Vec<Restored>,
-    /// Who answers the core's own questions.
-    pub authority: Answerer,
     /// How TLS connections are begun, if there are any.
     pub acceptance: Option<Acceptance>,
     /// Where connections go that the shard does not serve.
     pub handoff: Handoff,
-}
-
-/// Who answers [`fanfare_core::shard::Effect::Authorise`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Answerer {
-    /// Whatever passed [`crate::auth::Access`] is allowed at once.
-    Access,
-    /// Somebody outside, by [`Letter::Authorised`].
-    #[cfg_attr(not(test), expect(dead_code, reason = "hooks will answer so; until then tests do"))]
-    Letter,
 }
 
 impl Seat {

@@ -38,9 +38,6 @@ impl World {
                 return self.answered(number, &answer);
             }
             Effect::Answer { .. } => return Err("no connection asked anything".to_owned()),
-            Effect::Authorise { connection, question } => {
-                self.questions.push_back((shard, connection, question));
-            }
             Effect::Happened(happening) => return self.happened(&happening),
             other => return self.tell_client(shard, other),
         }
@@ -117,7 +114,6 @@ impl World {
                 client.dropped(&channel);
             }
             Effect::Refused { request, code, .. } => {
-                self.tally.unauthorised += usize::from(code == Code::Forbidden);
                 self.tally.uncounted += usize::from(code == Code::PresenceOff);
                 match request {
                     Some(_) => client.refused(),

@@ -16,13 +16,17 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use fanfare_core::code::Code;
+use fanfare_core::name::ChannelName;
 use fanfare_core::namespace::{NamespaceRules, Presence};
 use fanfare_core::permit::PermitPool;
-use fanfare_core::settings::{Authority, Retention, ShardId, ShardSettings, SlowReader};
+use fanfare_core::position::{Epoch, Position};
+use fanfare_core::settings::{Retention, ShardId, ShardSettings, SlowReader};
+use fanfare_core::shard::{Attachment, Coverage, Message};
 use fanfare_protocol::native::cors::{Hosts, OriginPolicy, Origins};
 use fanfare_protocol::native::route::{Compression, Rules};
 
-use super::{Answerer, Judge, Parts, Seat, ShardOptions};
+use super::{Judge, Parts, Seat, ShardOptions};
 use crate::acceptor::{Acceptor, AcceptorOptions};
 use crate::auth::tests::everyone;
 use crate::edge::{Handoff, Intake};
@@ -40,17 +44,19 @@ struct Running {
     intake: Intake,
     acceptor: Option<Acceptor>,
     threads: Vec<JoinHandle<()>>,
+    /// A shard that the test plays.
+    played: Option<Seat>,
 }
 
 /// What a test wants to be otherwise.
 struct Wishes {
     shards: ShardId,
+    /// Whether there is one more, which the test plays.
+    plays_owner: bool,
     options: ShardOptions,
     connections_max: usize,
     history_count: usize,
     slow_reader: SlowReader,
-    authority: Authority,
-    answerer: Answerer,
     compression: Compression,
 }
 
@@ -58,14 +64,24 @@ impl Default for Wishes {
     fn default() -> Self {
         Self {
             shards: 2,
+            plays_owner: false,
             options: ShardOptions::default(),
             connections_max: 1_000,
             history_count: 10_000,
             slow_reader: SlowReader::Recover,
-            authority: Authority::Open,
-            answerer: Answerer::Access,
             compression: Compression::default(),
         }
+    }
+}
+
+impl Wishes {
+    /// One shard, and one whose channels the test answers for, when it likes.
+    fn played() -> Self {
+        Self { shards: 1, plays_owner: true, ..Self::default() }
+    }
+
+    fn all(&self) -> ShardId {
+        self.shards + ShardId::from(self.plays_owner)
     }
 }
 
@@ -74,9 +90,10 @@ impl Running {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         let address = listener.local_addr().unwrap();
         let load = Load::new(wishes.shards);
-        let seats: Vec<_> = (0..wishes.shards).map(|_| Seat::new().unwrap()).collect();
+        let mut seats: Vec<_> = (0..wishes.all()).map(|_| Seat::new().unwrap()).collect();
         let mailboxes = seats.iter().map(|(mailbox, _)| mailbox.clone()).collect();
         let node = Node::new(mailboxes, PermitPool::new(1_000, 1 << 26));
+        let played = wishes.plays_owner.then(|| seats.pop().unwrap().1);
         let (handoff, intake) = Handoff::channel(64);
         let mut threads = Vec::new();
         for (shard, (_, seat)) in (0..).zip(seats) {
@@ -98,7 +115,8 @@ impl Running {
             Arc::clone(&node),
             Arc::clone(&load),
         );
-        Self { address, node, load, intake, acceptor: Some(acceptor.unwrap()), threads }
+        let acceptor = Some(acceptor.unwrap());
+        Self { address, node, load, intake, acceptor, threads, played }
     }
 
     /// What all shards have counted.
@@ -108,7 +126,39 @@ impl Running {
             mailbox.put(Letter::Snapshot(sender));
             receiver.blocking_recv().unwrap()
         };
-        self.node.mailboxes().iter().map(ask).collect()
+        self.node.mailboxes().iter().take(self.threads.len()).map(ask).collect()
+    }
+
+    /// A channel of this name, or nearly, that the played shard owns.
+    fn played_channel(&self, name: &str) -> ChannelName {
+        let mut names = (0..).map(|end| ChannelName::new(&format!("{name}{end}")).unwrap());
+        names.find(|name| usize::from(self.node.owner(name)) == self.threads.len()).unwrap()
+    }
+
+    /// The played shard answers the next reader of one of its channels, of which there has been
+    /// nothing so far.
+    fn attach(&self, outcome: Result<(), Code>) {
+        let letters = &self.played.as_ref().unwrap().letters;
+        loop {
+            let letter = letters.recv_timeout(PATIENCE).unwrap();
+            let Letter::Core(Message::Attach { shard, ticket, channel, .. }) = letter else {
+                continue;
+            };
+            let from = Position::new(0, Epoch::from_bits(5));
+            let attachment = Attachment {
+                channel,
+                from,
+                gap: None,
+                history: Vec::new(),
+                to: from,
+                ended: false,
+                coverage: Coverage::Live,
+                members: 0,
+            };
+            let outcome = outcome.map(|()| Box::new(attachment));
+            let answer = Letter::Core(Message::Attached { ticket, outcome });
+            return self.node.mailboxes()[usize::from(shard)].put(answer);
+        }
     }
 
     /// Waits until it is so, at most ten seconds.
@@ -167,7 +217,6 @@ fn parts(
         load: Arc::clone(load),
         engine: Engine::Memory(Memory),
         restored: Vec::new(),
-        authority: wishes.answerer,
         acceptance: None,
         handoff: handoff.clone(),
     }
@@ -181,10 +230,9 @@ fn settings(shard: ShardId, wishes: &Wishes) -> ShardSettings {
     let rules = NamespaceRules { history, slow_reader, presence, wishes: told };
     ShardSettings {
         shard,
-        shards: wishes.shards,
+        shards: wishes.all(),
         seed: 1 + u64::from(shard),
         feed: Retention { bytes: 1 << 18, ..history },
-        authority: wishes.authority,
         ..ShardSettings::alone(rules, super::encoder(), crate::coding::encode_news)
     }
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use fanfare_core::settings::{Authority, SlowReader};
+use fanfare_core::settings::SlowReader;
 
 use super::client::Client;
 use super::{Running, Wishes};
@@ -199,37 +199,16 @@ fn a_drain_tells_each_kind_to_come_back() {
     running.wait_until("all are gone", |running| running.load.connections() == 0);
 }
 
-/// An authority that is asked and never answers.
-fn unanswered() -> Wishes {
-    let (authority, answerer) = (Authority::Asks, crate::shard::Answerer::Letter);
-    let mut wishes = Wishes { authority, answerer, ..Wishes::default() };
-    wishes.options.authority_within = Duration::from_millis(200);
-    wishes
-}
-
-#[test]
-fn an_authority_that_does_not_answer_is_not_waited_for() {
-    let running = Running::start(&unanswered());
-    let mut reader = Client::connect(running.address);
-    reader.get("/c/a?as=ndjson");
-    let (answer, _) = reader.rest();
-    assert!(answer.contains("authority-timeout"), "{answer}");
-    // A verdict that nobody waits for any more changes nothing.
-    for mailbox in running.node.mailboxes() {
-        mailbox.put(Letter::Authorised {
-            connection: fanfare_core::shard::ConnectionId { index: 0, generation: 0 },
-            question: 1,
-            verdict: fanfare_core::shard::Verdict::Allowed,
-        });
-    }
-    assert_eq!(running.snapshots().len(), 2);
-}
-
 #[test]
 fn an_old_client_that_is_refused_for_now_is_reset() {
-    let running = Running::start(&unanswered());
+    let running = Running::start(&Wishes::played());
     let mut reader = Client::connect(running.address);
-    reader.send(b"GET /c/a HTTP/1.0\r\nHost: localhost\r\nAccept: text/event-stream\r\n\r\n");
+    let channel = running.played_channel("a");
+    let asked = format!(
+        "GET /c/{channel} HTTP/1.0\r\nHost: localhost\r\nAccept: text/event-stream\r\n\r\n"
+    );
+    reader.send(asked.as_bytes());
+    running.attach(Err(fanfare_core::code::Code::NotApplied));
     let (answer, reset) = reader.rest();
     assert!(answer.contains("retry: "), "{answer}");
     assert!(reset, "a regular end would be final");
