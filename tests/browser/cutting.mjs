@@ -38,7 +38,7 @@ export function declareCuts(reader, waysBeforeFirst) {
 export function declareCutPoints(reader, cuts, ways, outcome = () => "exactly-once") {
   for (const [place, at] of Object.entries(cuts)) {
     for (const way of ways) {
-      const verdict = outcome(place) === "exactly-once" ? "has all" : "misses only that one";
+      const verdict = outcome(place) === "exactly-once" ? "has all" : "misses at most that one";
       test(`cut ${place}, by ${way}, it ${verdict}`, TOGETHER, () =>
         surviveCutAt({ ...reader(), place, at, way, outcome: outcome(place) }));
     }
@@ -63,8 +63,9 @@ async function surviveCutAt({ server, startReader, name, connections, at, way, o
 
 async function receivedAllBut(reader, channels) {
   const wanted = expected(channels, END);
-  const channel = channels[CUT_ONE % channels.length];
-  wanted[channel] = wanted[channel].filter((number) => number !== CUT_ONE);
+  const cutChannel = channels[CUT_ONE % channels.length];
+  const others = (numbers) => numbers.filter((number) => number !== CUT_ONE);
+  wanted[cutChannel] = others(wanted[cutChannel]);
   const last = END - 1;
   const { received } = await until(
     "the last publication",
@@ -75,7 +76,10 @@ async function receivedAllBut(reader, channels) {
     },
     () => reader.look(),
   );
-  assert.deepEqual(received, wanted, "only the publication whose id was taken too early is missing");
+  // A browser may drop what it has read when the connection ends before the library saw the id; then nothing is missing.
+  const got = { ...received, [cutChannel]: others(received[cutChannel]) };
+  assert.ok(received[cutChannel].length <= got[cutChannel].length + 1, "the cut one comes once at most");
+  assert.deepEqual(got, wanted, "only the publication whose id was taken too early is missing");
 }
 
 const CUT_ONE = 3;
