@@ -175,7 +175,7 @@ pub(crate) static REFRESH_ON_FAILURE: Key = Key {
     takes: Takes::Reload,
     about: "The same for staying: with `refuse` the reader is told that its credentials expire, and \
             goes when they have and nothing was shown anew; with `allow` it stays, and it is asked \
-            again after a minute.",
+            again within a minute.",
 };
 
 pub(crate) static FORWARD_HEADERS: Key = Key {

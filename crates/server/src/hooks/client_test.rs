@@ -1,14 +1,19 @@
 //! A backend that is slow, dead or lying costs no more than its bounds, and is told in words.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use rustls::ServerConfig;
+use rustls::pki_types::PrivateKeyDer;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
+use tokio_rustls::TlsAcceptor;
 use tokio_util::task::TaskTracker;
 
 use super::{Client, Failure, Message};
 use crate::hooks::{Endpoint, Secret, Signer};
+use crate::tls::Trust;
 
 const WITHIN: Duration = Duration::from_millis(300);
 
@@ -132,4 +137,48 @@ async fn a_backend_that_is_dead_is_told_at_once_and_bytes_without_end_are_cut() 
     let failure = client().post(&endpoint, &message(), 4096).await.unwrap_err();
     assert!(matches!(failure, Failure::TooLarge(4096)), "{failure}");
     assert!(serving.await.unwrap() >= 4096);
+}
+
+#[tokio::test]
+async fn a_backend_over_tls_has_to_show_who_it_is() {
+    let key = rcgen::KeyPair::generate().unwrap();
+    let params = rcgen::CertificateParams::new(["localhost".to_owned()]).unwrap();
+    let certificate = params.self_signed(&key).unwrap();
+    let path = std::env::temp_dir().join(format!("fanfare-hooks-{}.pem", fastrand::u64(..)));
+    std::fs::write(&path, certificate.pem()).unwrap();
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let shown = ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(
+            vec![certificate.der().clone()],
+            PrivateKeyDer::try_from(key.serialize_der()).unwrap(),
+        )
+        .unwrap();
+    let acceptor = TlsAcceptor::from(Arc::new(shown));
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let _serving = TaskTracker::new().spawn(async move {
+        while let Ok((socket, _)) = listener.accept().await {
+            // One that is not believed is left in the handshake.
+            let Ok(mut socket) = acceptor.accept(socket).await else { continue };
+            let mut read = [0; 4096];
+            let _some = socket.read(&mut read).await.unwrap();
+            socket.write_all(YES.as_bytes()).await.unwrap();
+        }
+    });
+    let endpoint = |host: &str| Endpoint::parse(&format!("https://{host}:{port}/hook")).unwrap();
+    let secret = Secret::parse("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw").unwrap();
+    let within = Duration::from_secs(10);
+    let client = |trust: Option<&Trust>| {
+        Client::new(Signer::new(std::slice::from_ref(&secret)), trust, within).unwrap()
+    };
+    let trusting = client(Some(&Trust::File(path.clone())));
+    assert_eq!(trusting.post(&endpoint("localhost"), &message(), 100).await.unwrap(), "{}");
+    for (client, host) in [(trusting, "127.0.0.1"), (client(None), "localhost")] {
+        let failure = client.post(&endpoint(host), &message(), 100).await.unwrap_err();
+        assert!(matches!(failure, Failure::Unsafe(_)), "{host}: {failure}");
+    }
+    std::fs::remove_file(&path).unwrap();
 }
