@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use super::Before;
+use super::{Before, attack_from_here, keep_apart};
 use crate::server::Server;
 use crate::wire::Wire;
 
@@ -102,7 +102,10 @@ impl Attack {
     fn run(attack: impl FnOnce(&AtomicBool, &AtomicU64) + Send + 'static) -> Self {
         let (stop, done) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
         let (stopped, count) = (Arc::clone(&stop), Arc::clone(&done));
-        let thread = std::thread::spawn(move || attack(&stopped, &count));
+        let thread = std::thread::spawn(move || {
+            attack_from_here();
+            attack(&stopped, &count);
+        });
         Self { stop, done, thread }
     }
 
@@ -179,6 +182,7 @@ fn withstand(what: &str, server: &Server, attack: impl FnOnce(&Server) -> Attack
 
 #[test]
 fn requests_that_are_taken_back_at_once_end_their_connection() {
+    keep_apart();
     let server = Server::dev(&[]);
     withstand("rapid reset", &server, |server| {
         let mut stream = streams();
@@ -196,6 +200,7 @@ fn requests_that_are_taken_back_at_once_end_their_connection() {
 
 #[test]
 fn requests_that_are_taken_back_a_few_at_a_time_end_their_connection_too() {
+    keep_apart();
     let server = Server::dev(&[("FANFARE_LIMITS__STREAM_RESETS_MAX", "100")]);
     withstand("rapid reset, a few at a time", &server, |server| {
         let mut stream = streams();
@@ -217,6 +222,7 @@ fn requests_that_are_taken_back_a_few_at_a_time_end_their_connection_too() {
 
 #[test]
 fn heads_that_never_end_are_not_kept() {
+    keep_apart();
     let server = Server::dev(&[]);
     withstand("CONTINUATION", &server, |server| {
         let mut begun = false;
@@ -237,6 +243,7 @@ fn heads_that_never_end_are_not_kept() {
 
 #[test]
 fn a_head_that_unpacks_to_megabytes_is_refused() {
+    keep_apart();
     let server = Server::dev(&[]);
     withstand("HPACK bomb", &server, |server| {
         let mut stream = streams();
@@ -251,6 +258,7 @@ fn a_head_that_unpacks_to_megabytes_is_refused() {
 
 #[test]
 fn frames_that_ask_for_an_answer_are_not_read_while_it_is_not() {
+    keep_apart();
     let server = Server::dev(&[]);
     for reads in [false, true] {
         withstand(&format!("PING, answers read: {reads}"), &server, |server| {
@@ -266,6 +274,7 @@ fn frames_that_ask_for_an_answer_are_not_read_while_it_is_not() {
 
 #[test]
 fn frames_that_say_nothing_cost_no_memory() {
+    keep_apart();
     let server = Server::dev(&[]);
     withstand("empty frames", &server, |server| {
         let mut first = true;
@@ -309,6 +318,7 @@ fn stall(server: &Server, connections: usize, path: &'static str) -> Attack {
 
 #[test]
 fn answers_that_nobody_takes_wait_before_they_are_made() {
+    keep_apart();
     let server = Server::dev(&[]);
     let large = "x".repeat(1_000_000);
     server.connect().post_chunked("large", &large);
@@ -325,6 +335,7 @@ fn answers_that_nobody_takes_wait_before_they_are_made() {
 fn streams_that_nobody_takes_hold_a_pipe_at_most() {
     // Pages on their way to readers have a bound of their own, for each shard.
     let pages = ("FANFARE_LIMITS__PAGES_BYTES_MAX", "4 MiB");
+    keep_apart();
     let server = Server::dev(&[("FANFARE_HISTORY__BYTES", "4 MiB"), pages]);
     for number in 0..60 {
         server.publish("busy", &format!("{number}{}", "x".repeat(50_000)));

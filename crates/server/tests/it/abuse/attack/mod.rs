@@ -1,6 +1,6 @@
 //! Attacks that go on: what they cost the server in memory, and everyone else in time.
 //!
-//! The attacker is this very test binary, held to one core: with [`PLACE`] in its environment the
+//! The attacker is this very test binary, held to one core by the kernel: with [`PLACE`] in its environment the
 //! last test here is one. What is measured is from a publish to its arrival at a reader, on a shard
 //! and over the edge, before the attack and during it. Whether others are slowed down is held against
 //! a bound in the full size only, on a machine that does nothing else (`just attacks`).
@@ -10,7 +10,7 @@ mod kinds;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use super::Before;
+use super::{ATTACKERS_CORE, Before, keep_apart};
 use crate::server::Server;
 use crate::wire::Wire;
 use kinds::Kind;
@@ -99,9 +99,8 @@ struct Attacker(Child);
 
 impl Attacker {
     fn start(server: &Server, kind: Kind, seconds: u64) -> Self {
-        // The first of the cores that there are; the kernel holds it there.
         let mut command = Command::new("taskset");
-        command.args(["-c", "0"]).arg(std::env::current_exe().unwrap());
+        command.args(["-c", ATTACKERS_CORE]).arg(std::env::current_exe().unwrap());
         command.args(["abuse::attack::one_attacker", "--exact", "--nocapture"]);
         command.env(PLACE, format!("{} {} {seconds}", kind.name(), server.address()));
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
@@ -117,6 +116,7 @@ impl Drop for Attacker {
 }
 
 fn withstand(kind: Kind) {
+    keep_apart();
     let (rise, messages) = if crate::soaks() { FULL } else { SHORT };
     let server = Server::dev(&[
         ("FANFARE_LIMITS__CONNECTIONS_MAX", "2000"),
