@@ -259,6 +259,6 @@ mod tests {
         let most = if cfg!(debug_assertions) { 80 } else { 72 };
         assert!(size_of::<Connection>() <= most, "{}", size_of::<Connection>());
         assert!(size_of::<Stream>() <= 64, "{}", size_of::<Stream>());
-        assert!(size_of::<Session>() <= 144, "{}", size_of::<Session>());
+        assert!(size_of::<Session>() <= 136, "{}", size_of::<Session>());
     }
 }

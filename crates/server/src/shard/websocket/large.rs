@@ -208,10 +208,10 @@ impl Session {
     /// What comes behind a close is read away, so that its reason is not overtaken by a reset, but not
     /// without end.
     pub(super) fn discard(&mut self, step: Step, came: usize) -> Step {
-        let came = u32::try_from(came).unwrap_or(u32::MAX);
-        self.discarded = self.discarded.saturating_add(came);
+        let Stage::Closing { discarded } = &mut self.stage else { return step };
+        *discarded = discarded.saturating_add(u32::try_from(came).unwrap_or(u32::MAX));
         match step {
-            Step::Wait if self.discarded > DISCARDED_BYTES_MAX => Step::Gone,
+            Step::Wait if *discarded > DISCARDED_BYTES_MAX => Step::Gone,
             step => step,
         }
     }

@@ -62,8 +62,6 @@ pub(super) struct Session {
     leftover: Option<Box<Bytes>>,
     /// Bytes that came of inflating in the visit under way.
     inflated: u32,
-    /// Bytes that came since it was closed.
-    discarded: u32,
     next_request: u64,
 }
 
@@ -114,7 +112,10 @@ enum Stage {
     /// A command waits for its answer.
     Busy(Box<Busy>),
     /// Our close frame is on its way; the client's is awaited.
-    Closing,
+    Closing {
+        /// Bytes that came since then.
+        discarded: u32,
+    },
 }
 
 /// A command that waits for its answer.
@@ -211,7 +212,6 @@ impl Session {
             arriving: None,
             leftover: None,
             inflated: 0,
-            discarded: 0,
             next_request: 0,
         }
     }
@@ -249,12 +249,12 @@ impl Session {
 
     /// Whether the client is listened to.
     pub(super) fn listens(&self) -> bool {
-        matches!(self.stage, Stage::Open | Stage::Closing)
+        matches!(self.stage, Stage::Open | Stage::Closing { .. })
     }
 
     /// Whether its close frame is on its way.
     pub(super) fn is_closing(&self) -> bool {
-        matches!(self.stage, Stage::Closing)
+        matches!(self.stage, Stage::Closing { .. })
     }
 
     /// Whether bytes were read that are not decoded yet.
@@ -375,7 +375,7 @@ impl Session {
             let step = match event {
                 Event::Close { code, .. } => {
                     if !self.is_closing() {
-                        self.stage = Stage::Closing;
+                        self.stage = Stage::Closing { discarded: 0 };
                         append_frame(out, &Frame::Close(code.map(|code| (code, ""))), None);
                     }
                     Step::Finish
@@ -445,7 +445,7 @@ impl Session {
             return Step::Wait;
         }
         append_frame(out, &Frame::Close(Some((code, reason))), None);
-        self.stage = Stage::Closing;
+        self.stage = Stage::Closing { discarded: 0 };
         Step::AwaitClose
     }
 
