@@ -69,6 +69,8 @@ struct Loop {
     spare: Spare,
     stop: Arc<AtomicBool>,
     paused_until: Option<Instant>,
+    /// Connections turned away since it was last paused, because there are as many as there may be.
+    turned_away: usize,
     told: HashMap<&'static str, Instant>,
 }
 
@@ -107,6 +109,7 @@ impl Acceptor {
             spare: Spare::open(),
             stop: Arc::clone(&stop),
             paused_until: None,
+            turned_away: 0,
             told: HashMap::new(),
         };
         let thread = std::thread::Builder::new().name("acceptor".into()).spawn(move || {
@@ -196,6 +199,11 @@ impl Loop {
                 Ok((socket, peer)) => self.deal((socket, entrance), peer, now),
                 Err(error) => return self.refused_by_kernel(place, &error, now),
             }
+            if self.turned_away >= TURNED_AWAY_AT_ONCE {
+                self.turned_away = 0;
+                self.paused_until = Some(now + FULL_PAUSE);
+                return false;
+            }
         }
         true
     }
@@ -226,6 +234,7 @@ impl Loop {
         let crowded = self.load.handshakes() >= options.handshakes_max;
         if full || crowded {
             self.load.refuse();
+            self.turned_away += usize::from(full);
             let limit = if full { Limit::Connections } else { Limit::Handshakes };
             let key = limit.key();
             self.tell(key, now, || {
@@ -288,4 +297,10 @@ const WAKER: Token = Token(usize::MAX);
 const ACCEPTS_PER_TURN: usize = 64;
 const TURNS: usize = 16;
 const STARVATION_PAUSE: Duration = Duration::from_millis(200);
+
+/// A full server turns away so many and then pauses: whoever comes would not be let in any sooner,
+/// and those who are there are not to pay for a flood of others. The rest waits in the kernel.
+const TURNED_AWAY_AT_ONCE: usize = 16;
+const FULL_PAUSE: Duration = Duration::from_millis(4);
+
 const TELL_EVERY: Duration = Duration::from_secs(60);
