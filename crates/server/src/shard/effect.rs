@@ -44,6 +44,8 @@ impl EventLoop {
                 self.opened(connection, channels, cursor, max_rate);
             }
             Effect::Subscribed { connection, request, opened } => {
+                // Whether it may read the channel was asked before, maybe by the rules before.
+                self.look_at_newcomer(connection);
                 self.reply(connection, request, &Reply::Subscribed(&opened));
             }
             Effect::Unsubscribed { connection, request, channel } => {

@@ -174,7 +174,7 @@ impl EventLoop {
         self.lapse_due();
         self.look_at_leases();
         self.look_at_awaited();
-        let reviewed = self.look_again();
+        self.look_again();
         self.visit_ready();
         let now = self.sockets.now;
         if self.core.tick_at().is_some_and(|at| at <= now.millis) {
@@ -185,7 +185,8 @@ impl EventLoop {
         let read_back = self.take_read_back();
         self.bury_gone();
         self.engine.hand_over();
-        let more = backlog == Backlog::More || read_back == Idle::No || reviewed == Idle::No;
+        let behind = backlog == Backlog::More || read_back == Idle::No;
+        let more = behind || self.review.is_under_way();
         Ok(if more { Idle::No } else { letters })
     }
 

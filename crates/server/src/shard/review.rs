@@ -12,7 +12,7 @@ use fanfare_core::shard::{ConnectionId, Input};
 use fanfare_protocol::native::problem::Problem;
 
 use super::connection::State;
-use super::event_loop::{Course, EventLoop, Idle};
+use super::event_loop::{Course, EventLoop};
 use super::http::Judge;
 use super::step::Step;
 use crate::auth::{self, Again, Caller};
@@ -36,7 +36,7 @@ impl Review {
         self.chunk = Some(0);
     }
 
-    /// A reader came that the edge let in, maybe by the rules before.
+    /// A reader came, or reads another channel, and may have been let in by the rules before.
     fn add(&mut self, id: ConnectionId) {
         if self.changed {
             self.queue.push_back(id);
@@ -56,13 +56,13 @@ impl EventLoop {
         self.review.begin();
     }
 
-    /// Has a reader looked at that the edge let in.
+    /// Has a reader looked at that was let in, or to another channel, some time before now.
     pub(super) fn look_at_newcomer(&mut self, id: ConnectionId) {
         self.review.add(id);
     }
 
-    /// Asks some of those again who are to be. Says whether that was all.
-    pub(super) fn look_again(&mut self) -> Idle {
+    /// Asks some of those again who are to be.
+    pub(super) fn look_again(&mut self) {
         if let (Some(chunk), true) = (self.review.chunk, self.review.queue.is_empty()) {
             let ids = self.sockets.slab.ids_in(chunk);
             self.review.chunk = ids.is_some().then_some(chunk + 1);
@@ -74,7 +74,6 @@ impl EventLoop {
         {
             looks = looks.saturating_sub(1 + self.ask_again(id));
         }
-        if self.review.is_under_way() { Idle::No } else { Idle::Yes }
     }
 
     /// Asks a reader again; says what that took beside the one look.

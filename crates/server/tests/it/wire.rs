@@ -5,6 +5,7 @@ use std::net::{Shutdown, TcpStream};
 use std::time::{Duration, Instant};
 
 use rustls::{ClientConnection, StreamOwned};
+use serde_json::Value;
 
 use crate::told;
 
@@ -330,4 +331,19 @@ pub(crate) fn header<'a>(answer: &'a str, name: &str) -> Option<&'a str> {
 /// The body of an answer.
 pub(crate) fn body(answer: &str) -> &str {
     answer.split_once("\r\n\r\n").map_or("", |(_, body)| body)
+}
+
+/// The JSON of the text frame that comes next.
+pub(crate) fn text(wire: &mut Wire) -> Value {
+    let (head, payload) = wire.frame();
+    assert_eq!(head, 0x81, "{}", String::from_utf8_lossy(&payload));
+    serde_json::from_slice(&payload).unwrap()
+}
+
+/// The code and reason of the close frame that comes next.
+pub(crate) fn closed(wire: &mut Wire) -> (u16, String) {
+    let (head, payload) = wire.frame();
+    assert_eq!(head, 0x88, "{}", String::from_utf8_lossy(&payload));
+    let code = u16::from_be_bytes([payload[0], payload[1]]);
+    (code, String::from_utf8_lossy(&payload[2..]).into_owned())
 }

@@ -240,6 +240,29 @@ fn a_reload_exchanges_whom_and_how_is_asked() {
 }
 
 #[test]
+fn a_channel_that_is_closed_while_the_backend_thinks_about_it_is_not_read() {
+    let backend = Backend::start(|_| Reply::Late(Duration::from_secs(2), json!({"allow": true})));
+    let rules = |calm: bool| {
+        let chat = "[namespaces.chat]\nanonymous_subscribe = true\nask_subscribe = false\n";
+        format!("{chat}[namespaces.calm]\nanonymous_subscribe = {calm}\n")
+    };
+    let asking = Asking::start(&backend, &["subscribe"], &rules(true));
+    let mut socket = asking.server.connect();
+    socket.open_websocket("/c/chat:a", &["Sec-WebSocket-Protocol: fanfare.v1"]);
+    assert_eq!(text(&mut socket)["type"], "open");
+    let subscribe = json!({"id": 1, "type": "subscribe", "channel": "calm:a"});
+    socket.send(frame(0x81, subscribe.to_string().as_bytes()));
+    asking.server.connect().wait_for_figure("fanfare_hook_questions_in_flight", 1);
+    fs::write(&asking.path, configuration(&backend.url(), &["subscribe"], &rules(false))).unwrap();
+    asking.server.reload();
+    let told = text(&mut socket);
+    assert_eq!((&told["id"], &told["type"]), (&json!(1), &json!("ok")), "{told}");
+    let lost = text(&mut socket);
+    assert_eq!((&lost["type"], &lost["channel"]), (&json!("end"), &json!("calm:a")), "{lost}");
+    assert_eq!(lost["code"], "unauthorized", "{lost}");
+}
+
+#[test]
 fn a_server_that_is_told_to_leave_does_not_wait_for_a_backend_that_hangs() {
     let backend = Backend::start(|_| Reply::Never);
     let more = format!("timeout = \"1m\"\n[drain]\nwindow = \"0s\"\n{OPEN}");

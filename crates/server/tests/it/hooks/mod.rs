@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 
 use crate::cli::run::{Folder, fanfare};
 use crate::server::Server;
-use crate::wire::{Wire, body, frame};
+use crate::wire::{Wire, body, closed, frame, text};
 use backend::{Backend, Reply, SECRET};
 
 /// A running `serve` that asks a backend.
@@ -83,21 +83,6 @@ fn by_cookie(question: &Value) -> Reply {
 fn command(wire: &mut Wire, command: &Value) -> Value {
     wire.send(frame(0x81, command.to_string().as_bytes()));
     text(wire)
-}
-
-/// The next text frame.
-fn text(wire: &mut Wire) -> Value {
-    let (head, payload) = wire.frame();
-    assert_eq!(head, 0x81, "{}", String::from_utf8_lossy(&payload));
-    serde_json::from_slice(&payload).unwrap()
-}
-
-/// A close frame: its code and reason.
-fn closed(wire: &mut Wire) -> (u16, String) {
-    let (head, payload) = wire.frame();
-    assert_eq!(head, 0x88, "{}", String::from_utf8_lossy(&payload));
-    let code = u16::from_be_bytes([payload[0], payload[1]]);
-    (code, String::from_utf8_lossy(&payload[2..]).into_owned())
 }
 
 /// Asks with a body, and gives status and answer.

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::server::Server;
 use crate::token::{SECRET, bearer, serve, token};
-use crate::wire::{End, Wire, body, frame, header};
+use crate::wire::{End, Wire, body, frame, header, text};
 
 /// A server whose readers are told two seconds before and go two seconds after.
 fn strict() -> Server {
@@ -26,15 +26,9 @@ fn ada(lives: &str, pattern: &str) -> String {
     token(&[&["--sub", "ada", "--expires-in", lives], &rights[..]].concat())
 }
 
-fn told(wire: &mut Wire) -> Value {
-    let (head, payload) = wire.frame();
-    assert_eq!(head, 0x81, "{}", String::from_utf8_lossy(&payload));
-    serde_json::from_slice(&payload).unwrap()
-}
-
 fn command(wire: &mut Wire, command: &Value) -> Value {
     wire.send(frame(0x81, command.to_string().as_bytes()));
-    told(wire)
+    text(wire)
 }
 
 #[test]
@@ -44,13 +38,13 @@ fn a_websocket_is_told_and_goes_after_the_grace_unless_it_shows_a_new_token() {
         let mut wire = server.connect();
         let offer = format!("Sec-WebSocket-Protocol: fanfare.v1, bearer.{token}");
         wire.open_websocket("/c/chat:a", &[&offer]);
-        assert_eq!(told(&mut wire)["type"], "open");
+        assert_eq!(text(&mut wire)["type"], "open");
         wire
     };
     let (short, began) = (ada("4s", "chat:*"), Instant::now());
     let (mut left, mut renewed) = (open(&short), open(&short));
     for wire in [&mut left, &mut renewed] {
-        let expiring = told(wire);
+        let expiring = text(wire);
         assert_eq!(expiring["type"], "expiring", "{expiring}");
         assert!(expiring["expires_in"].as_u64().unwrap() <= 2, "{expiring}");
     }
@@ -84,8 +78,8 @@ fn in_the_grace_a_token_that_has_expired_publishes_no_more() {
         wire
     };
     let (mut raw, mut v1) = (open("fanfare.raw"), open("fanfare.v1"));
-    assert_eq!(told(&mut v1)["type"], "open");
-    assert_eq!(told(&mut v1)["type"], "expiring");
+    assert_eq!(text(&mut v1)["type"], "open");
+    assert_eq!(text(&mut v1)["type"], "expiring");
     // There is no event for a token that expires within its grace.
     std::thread::sleep(Duration::from_millis(1_000));
     let publish = json!({"id": 1, "type": "publish", "channel": "chat:a", "data": "late"});

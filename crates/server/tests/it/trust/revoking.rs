@@ -1,10 +1,10 @@
 //! SIGHUP takes a right away: who is connected is asked again, and nobody else is disturbed.
 
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::Guarded;
 use crate::token::{SECRET, bearer, run, token};
-use crate::wire::{End, Wire, frame};
+use crate::wire::{End, Wire, closed, frame, text};
 
 /// Who may anything.
 const ROOT: &str = "tell-nobody";
@@ -22,24 +22,10 @@ fn key() -> (String, String) {
     (key.to_owned(), hash.to_owned())
 }
 
-fn told(wire: &mut Wire) -> Value {
-    let (head, payload) = wire.frame();
-    assert_eq!(head, 0x81, "{}", String::from_utf8_lossy(&payload));
-    serde_json::from_slice(&payload).unwrap()
-}
-
-/// The code and reason of the close frame that comes next.
-fn closed(wire: &mut Wire) -> (u16, String) {
-    let (head, payload) = wire.frame();
-    assert_eq!(head, 0x88, "{}", String::from_utf8_lossy(&payload));
-    let (code, reason) = payload.split_at(2);
-    (u16::from_be_bytes(code.try_into().unwrap()), String::from_utf8_lossy(reason).into_owned())
-}
-
 fn v1(server: &Guarded, target: &str, shown: &str) -> Wire {
     let mut wire = server.connect();
     wire.open_websocket(target, &[&format!("Sec-WebSocket-Protocol: fanfare.v1{shown}")]);
-    assert_eq!(told(&mut wire)["type"], "open");
+    assert_eq!(text(&mut wire)["type"], "open");
     wire
 }
 
@@ -89,7 +75,7 @@ fn what_a_key_grants_no_more_is_taken_from_who_reads_by_it() {
         assert!(rest.contains("retry: ") && !rest.ends_with("0\r\n\r\n"), "{rest}");
         assert_eq!(end, End::Closed);
     }
-    let end = told(&mut both);
+    let end = text(&mut both);
     assert_eq!((&end["type"], &end["channel"]), (&json!("end"), &json!("chat:a")), "{end}");
     assert_eq!(end["code"], "forbidden", "{end}");
     assert!(end["detail"].as_str().unwrap().contains("does not grant `subscribe`"), "{end}");
@@ -108,14 +94,14 @@ fn what_a_key_grants_no_more_is_taken_from_who_reads_by_it() {
         let publish = json!({"id": id, "type": "publish", "channel": channel, "data": "mine"});
         both.send(frame(0x81, publish.to_string().as_bytes()));
         // Its own publication may come before the reply to it, or after.
-        let mut told: Vec<_> = replies.iter().map(|_| told(&mut both)["type"].clone()).collect();
+        let mut told: Vec<_> = replies.iter().map(|_| text(&mut both)["type"].clone()).collect();
         told.sort_by_key(ToString::to_string);
         assert_eq!(told, replies, "{channel}");
     }
     publish(&server, "chat:a", ROOT);
-    assert_eq!(told(&mut root)["data"], "hi");
+    assert_eq!(text(&mut root)["data"], "hi");
     publish(&server, "news", ROOT);
-    assert_eq!(told(&mut both)["data"], "hi");
+    assert_eq!(text(&mut both)["data"], "hi");
     for wire in &mut kept {
         wire.until("data: hi");
     }
@@ -130,7 +116,7 @@ fn what_a_key_grants_no_more_is_taken_from_who_reads_by_it() {
         assert_eq!(wire.end().1, End::Closed);
     }
     publish(&server, "chat:a", ROOT);
-    assert_eq!(told(&mut root)["data"], "hi");
+    assert_eq!(text(&mut root)["data"], "hi");
 }
 
 #[test]
@@ -145,7 +131,7 @@ fn tokens_whose_key_or_issuer_is_gone_end_their_connections() {
     // One key beside another disturbs nobody.
     server.change(&rules(&format!("{ours}, {next}"), ""));
     publish(&server, "chat:a", ROOT);
-    assert_eq!(told(&mut wire)["data"], "hi");
+    assert_eq!(text(&mut wire)["data"], "hi");
     // Whether it would hold under other terms only the token itself can tell: it comes back.
     server.change(&rules(&format!("{ours}, {next}"), "audience = [\"live\"]"));
     assert_eq!(closed(&mut wire).0, 1012);
@@ -172,7 +158,7 @@ fn who_shows_nothing_goes_when_anyone_may_read_no_more() {
     let (code, reason) = closed(&mut raw);
     assert_eq!(code, 4001, "{reason}");
     assert_eq!(lines.end().1, End::Closed);
-    let end = told(&mut wire);
+    let end = text(&mut wire);
     assert_eq!(
         (&end["channel"], &end["code"]),
         (&json!("chat:a"), &json!("unauthorized")),
@@ -180,6 +166,6 @@ fn who_shows_nothing_goes_when_anyone_may_read_no_more() {
     );
     for (channel, reader) in [("chat:a", &mut root), ("open:a", &mut wire)] {
         publish(&server, channel, ROOT);
-        assert_eq!(told(reader)["data"], "hi");
+        assert_eq!(text(reader)["data"], "hi");
     }
 }
